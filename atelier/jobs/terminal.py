@@ -1,0 +1,74 @@
+"""Waiting for a job in a terminal: a progress bar, and an exit code that says how it ended."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import connection
+from django.utils.module_loading import import_string
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from atelier.jobs import queue
+from atelier.jobs.models import Job, Status
+
+EXIT = {Status.DONE: 0, Status.FAILED: 1, Status.CANCELLED: 130, Status.PAUSED: 3}
+PATIENCE_SECONDS = 20
+
+
+def run(job: Job, *, here: bool = False, quiet: bool = False, tick: Callable[[], None] | None = None) -> int:
+    """Wake a worker, or with `here` work in this process, and wait. 0 is done, 1 failed, 3 paused, 130 cancelled."""
+    if here:
+        thread = threading.Thread(target=_work, args=(type(job), job.pk))
+        thread.start()
+    else:
+        queue.wake(job)
+    return wait(job, quiet=quiet, tick=tick)
+
+
+def _work(model: type[Job], pk: int) -> None:
+    try:
+        import_string(model.task)(pk)
+    finally:
+        connection.close()
+
+
+def wait(job: Job, *, quiet: bool = False, tick: Callable[[], None] | None = None) -> int:
+    """Show the job's progress until it is over, calling `tick` meanwhile. Ctrl-C leaves it running and says so."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[line]}"),
+    ]
+    began = time.monotonic()
+    warned = False
+    try:
+        with Progress(*columns, console=console, transient=False) as progress:
+            bar = progress.add_task(job.title, total=job.total or None, line="")
+            while True:
+                if tick:
+                    tick()
+                job.refresh_from_db()
+                progress.update(
+                    bar, completed=job.done, total=job.total or None, line=job.line or job.get_status_display()
+                )
+                if job.is_over or job.status == Status.PAUSED:
+                    break
+                if job.status == Status.QUEUED and not warned and time.monotonic() - began > PATIENCE_SECONDS:
+                    warned = True
+                    progress.console.print(
+                        "No worker has taken it yet. Is Atelier running (`make run`)? Or use --here."
+                    )
+                time.sleep(0.3)
+    except KeyboardInterrupt:
+        console.print(f"{job.title} goes on in the background; its page can cancel it.")
+        return 130
+    if job.status != Status.DONE:
+        reason = job.error or job.line or "ended by a person."
+        sys.stderr.write(f"{job.title} {job.get_status_display().lower()}: {reason}\n")
+    return EXIT[Status(job.status)]

@@ -1,0 +1,64 @@
+"""What the loop's commands share: finding the project, and waiting for a job with a meaningful exit code."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+
+from atelier.accounts.models import Project
+from atelier.jobs import terminal
+from atelier.jobs.models import Job
+
+
+def find(rows: "QuerySet[Any]", wanted: str, noun: str, field: str = "name") -> Any:
+    """A row by its id or its name. Raises CommandError with the names there are."""
+    found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else None
+    found = found or rows.filter(**{field: wanted}).order_by("-pk").first()
+    if found is None:
+        names = ", ".join(f"{pk}: {name}" for pk, name in rows.order_by("pk").values_list("pk", field)[:20])
+        raise CommandError(f"There is no {noun} {wanted!r}. There are: {names or 'none yet'}.")
+    return found
+
+
+class JobCommand(BaseCommand):
+    """Base of `import_records`, `distil`, `freeze`, `train`, `evaluate`: one project, one job, wait for its end."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
+        parser.add_argument(
+            "--here", action="store_true", help="do the work in this process instead of a running worker"
+        )
+        parser.add_argument("--no-wait", action="store_true", help="queue it and end at once")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    def project(self, options: dict[str, Any]) -> Project:
+        projects = Project.objects.order_by("pk")
+        if options["project"]:
+            return find(projects, options["project"], "project")
+        if len(projects) != 1:
+            raise CommandError(
+                "Say which project with --project: there are "
+                + (", ".join(p.name for p in projects) or "none yet")
+                + "."
+            )
+        return projects[0]
+
+    def finish(self, job: Job, options: dict[str, Any], **facts: Any) -> None:
+        """Wait (unless told not to), print what came of it, and exit with the code that says how it ended."""
+        if options["no_wait"]:
+            from atelier.jobs import queue
+
+            queue.wake(job)
+            code = 0
+        else:
+            code = terminal.run(job, here=options["here"], quiet=options["json"])
+            job.refresh_from_db()
+        result = {"id": job.pk, "status": job.status, "done": job.done, "total": job.total, "error": job.error, **facts}
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+        elif code == 0:
+            self.stdout.write(f"{job.title}: {job.line or job.get_status_display()} (id {job.pk})")
+        if code:
+            sys.exit(code)

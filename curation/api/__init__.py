@@ -1,0 +1,9 @@
+"""REST of the data side."""
+
+from ninja import Router
+
+from curation.api import bulk, data, distillations, imports, records, versions
+
+router = Router()
+for part in (data, imports, records, bulk, distillations, versions):
+    router.add_router("", part.router)

@@ -1,0 +1,78 @@
+"""REST: datasets."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema, Status
+
+from atelier.accounts.access import project_or_404
+from curation import datasets
+from curation.api.bulk import started
+from curation.api.fetching import dataset_or_404
+from curation.models import Dataset
+
+router = Router(tags=["data"])
+STRICT = {"extra": "forbid"}
+
+
+class DatasetIn(Schema):
+    model_config = STRICT
+    name: str
+    kind: Literal["documents", "conversations", "preferences"] = "conversations"
+    description: str = ""
+
+
+class DatasetPatch(Schema):
+    """What is left out stays as it is. Other shares or another seed assign the splits anew."""
+
+    model_config = STRICT
+    name: str | None = None
+    description: str | None = None
+    shares: dict[str, float] | None = None
+    seed: int | None = Field(None, ge=0, le=2_147_483_647)
+
+
+def dataset_out(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "id": dataset.pk,
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "description": dataset.description,
+        "shares": dataset.shares,
+        "seed": dataset.seed,
+        "created_at": dataset.created_at,
+        "records": datasets.counts(dataset),
+    }
+
+
+@router.get("/projects/{project_id}/datasets", summary="Datasets with their counts by status")
+def list_datasets(request: HttpRequest, project_id: int) -> Any:
+    return [dataset_out(dataset) for dataset in project_or_404(request, project_id).datasets.order_by("pk")]
+
+
+@router.post("/projects/{project_id}/datasets", response={201: dict}, summary="Make an empty dataset")
+def create_dataset(request: HttpRequest, project_id: int, body: DatasetIn) -> Any:
+    project = project_or_404(request, project_id, needs="editor")
+    return Status(201, dataset_out(datasets.create(project, request.user, body.name, body.kind, body.description)))
+
+
+@router.get("/projects/{project_id}/datasets/{dataset_id}", summary="One dataset")
+def get_dataset(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
+    return dataset_out(dataset_or_404(request, project_id, dataset_id))
+
+
+@router.patch("/projects/{project_id}/datasets/{dataset_id}", summary="Change a dataset's settings")
+def change_dataset(request: HttpRequest, project_id: int, dataset_id: int, body: DatasetPatch) -> Any:
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    given = {name: value for name, value in body.dict().items() if value is not None}
+    now = {name: getattr(dataset, name) for name in ("name", "description", "shares", "seed")}
+    action = datasets.change(dataset, request.user, **now | given)
+    return dataset_out(dataset) | {"bulk": started(action) if action else None}
+
+
+@router.delete(
+    "/projects/{project_id}/datasets/{dataset_id}", response={204: None}, summary="Delete a dataset for good"
+)
+def delete_dataset(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
+    datasets.delete(dataset_or_404(request, project_id, dataset_id, needs="editor"))
+    return Status(204, None)

@@ -1,0 +1,129 @@
+"""REST: imports, of rows, an address or a file."""
+
+from typing import Any, Literal
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.http import HttpRequest
+from ninja import Field, File, Form, Header, Query, Router, Schema, Status, UploadedFile
+
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.api import job_out
+from atelier.jobs import queue
+from curation import importing
+from curation.api.fetching import dataset_or_404
+from curation.models import Dataset, Import
+
+router = Router(tags=["data"])
+Key = Header(None, alias="Idempotency-Key", max_length=80)
+STRICT = {"extra": "forbid"}
+INLINE_ROWS = 10_000
+
+
+class ImportRows(Schema):
+    """Rows in the request itself, or an address that the job fetches. Without a mapping one is suggested by the columns."""
+
+    model_config = STRICT
+    rows: list[dict[str, Any]] | None = Field(None, max_length=INLINE_ROWS)
+    url: str = ""
+    mapping: dict[str, Any] | None = None
+    skip_duplicates: bool = True
+
+
+def import_out(job: Import) -> dict[str, Any]:
+    return job_out(job) | {
+        "dataset": job.dataset_id,
+        "name": job.original_name,
+        "url": job.url,
+        "size": job.size,
+        "source": job.source,
+        "mapping": job.mapping,
+        "confirmed": job.confirmed,
+        "skip_duplicates": job.skip_duplicates,
+        "ok": job.ok,
+        "failed": job.failed,
+        "skipped": job.skipped,
+    }
+
+
+def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, skip_duplicates: bool, **source: Any) -> Any:
+    """Begin and start at once: whoever calls an API looks at no preview. A request that comes again changes nothing."""
+    chosen = importing.mapping_from(mapping) if mapping is not None else None
+    job = importing.begin(dataset, request.user, **source)
+    if job.status == Import.Status.DRAFT:
+        importing.confirm_unseen(job, chosen, skip_duplicates=skip_duplicates)
+        queue.wake(job)
+    job.refresh_from_db()
+    return Status(202, import_out(job))
+
+
+@router.post(
+    "/projects/{project_id}/datasets/{dataset_id}/imports", response={202: dict}, summary="Import rows or an address"
+)
+def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: str | None = Key) -> Any:
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    if (body.rows is None) == (not body.url):
+        raise ValidationError("Send either `rows` or `url`.")
+    if body.url:
+        return _begin(dataset, request, body.mapping, body.skip_duplicates, url=body.url, key=key)
+    lines = ContentFile(
+        b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows or []), name="rows.jsonl"
+    )
+    return _begin(dataset, request, body.mapping, body.skip_duplicates, file=lines, name="rows.jsonl", key=key)
+
+
+@router.post("/projects/{project_id}/datasets/{dataset_id}/imports/file", response={202: dict}, summary="Import a file")
+def import_file(
+    request: HttpRequest,
+    project_id: int,
+    dataset_id: int,
+    file: File[UploadedFile],
+    mapping: str = Form(""),
+    skip_duplicates: bool = Form(True),
+    key: str | None = Key,
+) -> Any:
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    try:
+        chosen = orjson.loads(mapping) if mapping else None
+    except orjson.JSONDecodeError as error:
+        raise ValidationError(f"The mapping is not valid JSON ({error}).") from error
+    return _begin(dataset, request, chosen, skip_duplicates, file=file, name=file.name or "file", key=key)
+
+
+@router.get("/projects/{project_id}/imports", summary="The last 200 imports")
+def list_imports(request: HttpRequest, project_id: int) -> Any:
+    return [import_out(job) for job in project_or_404(request, project_id).imports.order_by("-pk")[:200]]
+
+
+@router.get("/projects/{project_id}/imports/{pk}", summary="How an import stands")
+def get_import(request: HttpRequest, project_id: int, pk: int) -> Any:
+    return import_out(child_or_404(project_or_404(request, project_id).imports, pk))
+
+
+@router.get("/projects/{project_id}/imports/{pk}/issues", summary="Rows that were not taken, and why")
+def import_issues(
+    request: HttpRequest,
+    project_id: int,
+    pk: int,
+    after: int = Query(0, ge=0, lt=2**63),
+    limit: int = Query(100, ge=1, le=1000),
+) -> Any:
+    """By line. Ask again with `after` set to `next` until it is null."""
+    job = child_or_404(project_or_404(request, project_id).imports, pk)
+    rows = list(
+        job.issues.filter(line__gt=after)
+        .order_by("line")
+        .values("line", "outcome", "code", "message", "raw")[: limit + 1]
+    )
+    return {"items": rows[:limit], "next": rows[limit - 1]["line"] if len(rows) > limit else None}
+
+
+@router.post("/projects/{project_id}/imports/{pk}/{move}", summary="Cancel, pause or resume an import")
+def move_import(request: HttpRequest, project_id: int, pk: int, move: Literal["cancel", "pause", "resume"]) -> Any:
+    job = child_or_404(project_or_404(request, project_id, needs="editor").imports, pk)
+    if not {"cancel": job.cancel, "pause": job.pause, "resume": job.enqueue}[move]():
+        raise ValidationError(f"The import is {job.get_status_display().lower()}: it cannot {move}.")
+    if move == "resume":
+        queue.wake(job)
+    return import_out(job)

@@ -1,0 +1,126 @@
+"""REST: records, with the filters of the page."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Field, Query, Router, Schema, Status
+
+from atelier.accounts.access import child_or_404
+from curation import filters, records
+from curation.api.fetching import dataset_or_404
+from curation.filters import Filters
+from curation.models import Record
+
+router = Router(tags=["data"])
+STRICT = {"extra": "forbid"}
+
+
+class RecordPatch(Schema):
+    """`revision` is the one you read: if somebody changed the record since, the answer is 409 with the record as it is."""
+
+    model_config = STRICT
+    revision: int
+    status: Literal["new", "accepted", "rejected", "skipped"] | None = None
+    messages: list[dict[str, Any]] | None = None
+    fields: dict[str, Any] | None = None
+    chosen: list[dict[str, Any]] | None = None
+    rejected: list[dict[str, Any]] | None = None
+    tools: list[dict[str, Any]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class RecordFilters(Schema):
+    q: str = ""
+    status: str = ""
+    split: str = ""
+    problems: str = ""
+    sort: str = ""
+    import_id: int | None = Field(None, alias="import")
+
+
+def record_out(record: Record) -> dict[str, Any]:
+    return short_out(record) | {
+        "fields": record.fields,
+        "messages": record.messages,
+        "tools": record.tools,
+        "chosen": record.chosen,
+        "rejected": record.rejected,
+        "metadata": record.metadata,
+        "problems": record.problems,
+        "import": record.imported_by_id,
+        "import_line": record.import_line,
+        "source": record.source_id,
+        "origin": record.origin,
+        "reviewed_by": record.reviewed_by.username if record.reviewed_by else record.reviewed_note,
+    }
+
+
+def short_out(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.pk,
+        "dataset": record.dataset_id,
+        "preview": record.preview,
+        "status": record.status,
+        "split": record.split,
+        "words": record.words,
+        "problem_count": record.problem_count,
+        "key": record.key,
+        "revision": record.revision,
+        "content_hash": record.content_hash,
+        "created_at": record.created_at,
+        "changed_at": record.changed_at,
+        "deleted": record.deleted_at is not None,
+    }
+
+
+@router.get("/projects/{project_id}/datasets/{dataset_id}/records", summary="Records, with the filters of the page")
+def list_records(
+    request: HttpRequest,
+    project_id: int,
+    dataset_id: int,
+    chosen: Query[RecordFilters],
+    after: str = "",
+    limit: int = Query(50, ge=1, le=500),
+) -> Any:
+    """By keys: ask again with `after` set to `next` until it is null. The whole record is at its own address."""
+    dataset = dataset_or_404(request, project_id, dataset_id)
+    wanted = Filters.read(chosen.dict(by_alias=True))
+    page = filters.page(wanted, dataset, after=after, size=limit)
+    count, exact = wanted.count(dataset)
+    return {
+        "items": [short_out(record) for record in page.records],
+        "next": page.after,
+        "count": count,
+        "count_is_exact": exact,
+    }
+
+
+def _record(request: HttpRequest, project_id: int, dataset_id: int, pk: int, needs: str = "viewer") -> Record:
+    dataset = dataset_or_404(request, project_id, dataset_id, needs=needs)
+    return child_or_404(dataset.records.select_related("dataset", "reviewed_by"), pk)
+
+
+@router.get("/projects/{project_id}/datasets/{dataset_id}/records/{pk}", summary="One record")
+def get_record(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Any:
+    return record_out(_record(request, project_id, dataset_id, pk))
+
+
+@router.patch(
+    "/projects/{project_id}/datasets/{dataset_id}/records/{pk}",
+    response={200: dict, 409: dict},
+    summary="Edit or review a record",
+)
+def patch_record(request: HttpRequest, project_id: int, dataset_id: int, pk: int, body: RecordPatch) -> Any:
+    record = _record(request, project_id, dataset_id, pk, needs="annotator")
+    values = {name: value for name, value in body.dict(exclude={"revision"}).items() if value is not None}
+    try:
+        records.update(record, request.user, body.revision, values)
+    except records.Conflict as conflict:
+        return Status(409, {"detail": str(conflict), "record": record_out(conflict.record)})
+    return record_out(Record.objects.select_related("reviewed_by").get(pk=pk))
+
+
+@router.get("/projects/{project_id}/datasets/{dataset_id}/records/{pk}/changes", summary="A record's history")
+def record_changes(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Any:
+    names = ("id", "actor", "action", "before", "after", "revision", "at", "bulk")
+    return list(_record(request, project_id, dataset_id, pk).changes.order_by("-pk").values(*names)[:200])

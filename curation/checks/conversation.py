@@ -1,0 +1,203 @@
+"""Is a conversation trainable? The rules of mistral-common's finetuning mode, and what that mode lets pass silently.
+
+Source of the rules: `mistral_common.protocol.instruct.validator` (1.13), the provider's fine-tuning guide.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from curation.chat import ROLES, Message, Problem, text_of
+from curation.checks.parts import check_content
+from curation.checks.tools import IdRule, check_call, check_id, check_tools
+
+KEYS = {
+    "system": {"role", "content"},
+    "user": {"role", "content", "name"},
+    "assistant": {"role", "content", "tool_calls", "weight", "prefix"},
+    "tool": {"role", "content", "tool_call_id", "name"},
+}
+OLD_KEYS = {"function_call": "tool_calls"}
+AFTER = {
+    "": {"system", "user"},
+    "system": {"user"},
+    "user": {"assistant"},
+    "assistant": {"user", "tool"},
+    "tool": {"tool", "assistant"},
+}
+
+
+def check(messages: Any, tools: Any = None, *, id_rule: IdRule = "nine") -> list[Problem]:
+    """All that keeps a conversation from being trained on, in the order of its messages; empty when it is good.
+
+    `id_rule` is "nine" (letters and digits, tokenizers up to v11) or "any" (any non-empty string, from v13).
+    """
+    problems = check_tools(tools)
+    if not isinstance(messages, list) or not messages:
+        return [*problems, Problem("no-messages", "There are no messages: a conversation is a list of at least two.")]
+    for index, message in enumerate(messages):
+        problems += _check_message(message, index, last=index == len(messages) - 1, id_rule=id_rule)
+    known = [message for message in messages if isinstance(message, dict) and message.get("role") in ROLES]
+    if len(known) == len(messages):
+        problems += _check_order(messages)
+        problems += _check_results(messages)
+    return problems
+
+
+def _check_message(message: Any, index: int, *, last: bool, id_rule: IdRule) -> list[Problem]:
+    where = f"message {index + 1}"
+    if not isinstance(message, dict):
+        return [Problem("message-form", 'A message must be an object such as {"role": "user", "content": "…"}.', where)]
+    role = message.get("role")
+    if role == "function":
+        return [Problem("old-role", "The role `function` is out of use: it is `tool` now.", where, mendable=True)]
+    if role not in ROLES:
+        return [Problem("unknown-role", f"The role is {_shown(role)}: it must be one of {', '.join(ROLES)}.", where)]
+    problems = _check_keys(message, str(role), where)
+    problems += check_content(message, where, last=last)
+    problems += _check_emptiness(message, where)
+    if role == "assistant":
+        problems += _check_assistant(message, where, last, id_rule)
+    if role == "tool":
+        problems += check_id(message.get("tool_call_id"), "tool result", where, id_rule)
+    return problems
+
+
+def _check_keys(message: Message, role: str, where: str) -> list[Problem]:
+    problems = []
+    for key in message:
+        if key in OLD_KEYS and role == "assistant":
+            problems.append(
+                Problem("old-key", f"The key `{key}` is out of use: it is `{OLD_KEYS[key]}` now.", where, mendable=True)
+            )
+        elif key not in KEYS[role]:
+            allowed = ", ".join(sorted(KEYS[role]))
+            problems.append(
+                Problem(
+                    "unknown-key", f"The key {_shown(key)} means nothing in a {role} message: use {allowed}.", where
+                )
+            )
+    return problems
+
+
+def _check_emptiness(message: Message, where: str) -> list[Problem]:
+    content, calls = message.get("content"), message.get("tool_calls") or message.get("function_call")
+    if calls:
+        blank = content is not None and not _says_something(message)
+        text = "Beside tool calls an empty content must be left out."
+        return [Problem("empty-beside-calls", text, where, mendable=True)] if blank else []
+    if not _says_something(message):
+        return [
+            Problem("empty-content", f"The {message['role']} message is empty: write its text or remove it.", where)
+        ]
+    return []
+
+
+def _says_something(message: Message) -> bool:
+    """True for visible text, and for parts of another kind: an image alone is a question."""
+    content = message.get("content")
+    if isinstance(content, list) and any(isinstance(p, dict) and p.get("type") == "image_url" for p in content):
+        return True
+    # Content of a wrong type is reported as such, not as empty.
+    if content is not None and not isinstance(content, str | list):
+        return True
+    return bool(text_of(message).strip())
+
+
+def _check_assistant(message: Message, where: str, last: bool, id_rule: IdRule) -> list[Problem]:
+    problems = []
+    weight = message.get("weight")
+    if weight is not None and (isinstance(weight, bool) or weight not in (0, 1)):
+        problems.append(Problem("bad-weight", "The weight must be 0 (not learned) or 1 (learned).", where))
+    if message.get("prefix"):
+        problems.append(
+            Problem("prefix", "`prefix` asks for a continuation and cannot be trained on: remove it.", where)
+        )
+    calls = message.get("tool_calls")
+    if calls is not None and not isinstance(calls, list):
+        return [*problems, Problem("calls-form", "`tool_calls` must be a list of calls.", where)]
+    for number, call in enumerate(calls or [], 1):
+        problems += check_call(call, f"{where}, call {number}", id_rule)
+    return problems
+
+
+def _check_order(messages: Sequence[Message]) -> list[Problem]:
+    """Role order system, user, assistant, (tool, assistant)…, the last from the assistant."""
+    problems: list[Problem] = []
+    before = ""
+    for index, message in enumerate(messages):
+        role = str(message["role"])
+        if role not in AFTER[before]:
+            problems.append(_out_of_order(before, role, f"message {index + 1}"))
+        before = role
+    if before != "assistant":
+        text = (
+            f"The last message must be from the assistant, not from {_the(before)}: there is nothing to learn after it."
+        )
+        mendable = any(message["role"] == "assistant" for message in messages)
+        problems.append(Problem("last-not-assistant", text, f"message {len(messages)}", mendable))
+    return problems
+
+
+def _out_of_order(before: str, role: str, where: str) -> Problem:
+    if role == "system":
+        return Problem("system-late", "There may be one system message, at the very start.", where)
+    if not before or (before == "system" and role != "user"):
+        text = (
+            f"The conversation begins with {_the(role)}: it must begin with the user, after the system message if any."
+        )
+        return Problem(f"{role}-first", text, where)
+    if before == role:
+        text = f"Two {role} messages stand in a row: join them, or put the missing turn between them."
+        return Problem(f"two-{role}s", text, where)
+    expected = " or ".join(_the(name) for name in sorted(AFTER[before]))
+    return Problem("role-order", f"After {_the(before)} comes {expected}, not {_the(role)}.", where)
+
+
+def _check_results(messages: Sequence[Message]) -> list[Problem]:
+    """Each tool result answers a call of the assistant message before it; each call but the last ones is answered."""
+    problems: list[Problem] = []
+    waiting: dict[str, str] = {}
+    seen: set[str] = set()
+    for index, message in enumerate(messages):
+        where = f"message {index + 1}"
+        if message["role"] == "tool":
+            problems += _check_result(message, waiting, where)
+            continue
+        if waiting:
+            names = ", ".join(waiting)
+            problems.append(Problem("call-unanswered", f"No tool result answers the call {names}: add it.", where))
+        waiting = {}
+        for call in _calls(message):
+            name = call.get("id")
+            if not isinstance(name, str) or not name:
+                continue
+            if name in seen:
+                text = f"The call id {_shown(name)} is used twice: each call needs its own."
+                problems.append(Problem("call-id-twice", text, where, mendable=True))
+            seen.add(name)
+            waiting[name] = where
+    return problems
+
+
+def _check_result(message: Message, waiting: dict[str, str], where: str) -> list[Problem]:
+    name = message.get("tool_call_id")
+    if not isinstance(name, str) or not name:
+        return []  # Reported as a missing id already.
+    if waiting.pop(name, None) is None:
+        text = f"The tool result answers {_shown(name)}, no open call of the assistant before it: use that call's id."
+        return [Problem("result-unmatched", text, where)]
+    return []
+
+
+def _calls(message: Message) -> list[dict[str, Any]]:
+    calls = message.get("tool_calls")
+    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def _the(role: str) -> str:
+    return {"tool": "a tool result", "system": "a system message"}.get(role, f"the {role}")
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"

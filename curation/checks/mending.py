@@ -1,0 +1,146 @@
+"""What of a conversation's problems can be put right without a person: shown first, applied when asked."""
+
+import copy
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from curation.chat import Message
+from curation.checks.tools import IdRule, id_is_good
+
+Notes = list[str]
+
+
+def mend(
+    messages: Sequence[Message], tools: Sequence[Any] | None = None, *, id_rule: IdRule = "nine"
+) -> tuple[list[Message], list[Any] | None, Notes]:
+    """Mended copies of the messages and tools, and what was done, in words; the arguments stay as they were.
+
+    Mending what was mended changes nothing.
+    """
+    notes: Notes = []
+    mended = [copy.deepcopy(message) for message in messages]
+    new_tools = _mend_tools(tools, notes)
+    if all(isinstance(message, dict) for message in mended):
+        for number, message in enumerate(mended, 1):
+            _mend_message(message, number, notes)
+        _mend_ids(mended, id_rule, notes)
+        mended = _without_trailing_turns(mended, notes)
+    return mended, new_tools, notes
+
+
+def _mend_tools(tools: Sequence[Any] | None, notes: Notes) -> list[Any] | None:
+    if tools is None:
+        return None
+    mended = []
+    for tool in tools:
+        if isinstance(tool, dict) and "function" not in tool and "name" in tool:
+            mended.append({"type": "function", "function": copy.deepcopy(tool)})
+            notes.append(f"`functions` became `tools`: {str(tool['name'])[:64]}.")
+        else:
+            mended.append(copy.deepcopy(tool))
+    return mended
+
+
+def _mend_message(message: Message, number: int, notes: Notes) -> None:
+    if message.get("role") == "function":
+        message["role"] = "tool"
+        notes.append(f"Message {number}: the role `function` became `tool`.")
+    if message.get("role") == "assistant" and isinstance(message.get("function_call"), dict):
+        call = message.pop("function_call")
+        message["tool_calls"] = [*(message.get("tool_calls") or []), {"type": "function", "function": call}]
+        notes.append(f"Message {number}: `function_call` became `tool_calls`.")
+    for call in calls_of(message):
+        _mend_arguments(call, number, notes)
+    # None says the same as absence, so dropping it needs no note.
+    if calls_of(message) and _is_blank(message.get("content")) and message.pop("content", None) is not None:
+        notes.append(f"Message {number}: the empty content beside the tool calls was dropped.")
+
+
+def _mend_arguments(call: dict[str, Any], number: int, notes: Notes) -> None:
+    function = call.get("function")
+    if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
+        function["arguments"] = orjson.dumps(function["arguments"]).decode()
+        notes.append(f"Message {number}: the arguments of a call became a JSON string.")
+
+
+def calls_of(message: Message) -> list[dict[str, Any]]:
+    """The calls of a message which have the form of one."""
+    calls = message.get("tool_calls")
+    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def _is_blank(content: Any) -> bool:
+    if isinstance(content, list):
+        return all(
+            isinstance(p, dict) and p.get("type") == "text" and not str(p.get("text", "")).strip() for p in content
+        )
+    return content is None or (isinstance(content, str) and not content.strip())
+
+
+def _mend_ids(messages: list[Message], id_rule: IdRule, notes: Notes) -> None:
+    """Bad, missing and doubled ids get new ones, the same in the call and in its result."""
+    used: set[str] = set()
+    taken = {str(call.get("id")) for message in messages for call in calls_of(message)}
+    renamed: dict[str, str] = {}
+    waiting: list[dict[str, Any]] = []
+    for number, message in enumerate(messages, 1):
+        if message.get("role") == "tool":
+            _mend_result(message, number, waiting, renamed, notes)
+            continue
+        renamed, waiting = {}, calls_of(message)
+        for place, call in enumerate(waiting):
+            old = call.get("id")
+            if not id_is_good(old, id_rule) or old in used:
+                call["id"] = _new_id(f"{number}/{place}/{old}", used | taken)
+                if isinstance(old, str) and old and old != "null":
+                    renamed[old] = call["id"]
+                notes.append(f"Message {number}: a call got the id {call['id']}.")
+            used.add(str(call["id"]))
+
+
+def _mend_result(
+    message: Message, number: int, waiting: list[dict[str, Any]], renamed: dict[str, str], notes: Notes
+) -> None:
+    """Match a result to its call: by id, else by the call's old id, else (no id at all) by name or order."""
+    old = message.get("tool_call_id")
+    names = [call.get("id") for call in waiting]
+    new = old if old in names else renamed.get(str(old)) if old else None
+    if new is None and (not isinstance(old, str) or old in ("", "null")):
+        new = _by_name(message.get("name"), waiting) or (names[0] if names else None)
+    if new is None:
+        return  # It matches nothing: reported, not guessed at.
+    waiting[:] = [call for call in waiting if call.get("id") != new]
+    if new != old:
+        message["tool_call_id"] = new
+        notes.append(f"Message {number}: the tool result now answers the call {new}.")
+
+
+def _by_name(name: Any, waiting: list[dict[str, Any]]) -> Any:
+    for call in waiting:
+        function = call.get("function")
+        if name and isinstance(function, dict) and function.get("name") == name:
+            return call.get("id")
+    return None
+
+
+def _new_id(seed: str, used: set[str]) -> str:
+    """Nine hexadecimal digits that depend on the place alone, so mending the same row twice gives the same row."""
+    for salt in range(1000):
+        new = sha256(f"{salt}:{seed}".encode("utf-8", "replace")).hexdigest()[:9]
+        if new not in used:
+            return new
+    raise AssertionError("a thousand ids of nine digits were all taken")
+
+
+def _without_trailing_turns(messages: list[Message], notes: Notes) -> list[Message]:
+    end = len(messages)
+    while end and messages[end - 1].get("role") != "assistant":
+        end -= 1
+    if 0 < end < len(messages):
+        count = len(messages) - end
+        notes.append(f"Dropped what came after the last assistant message: {count} message(s).")
+        return messages[:end]
+    return messages

@@ -1,0 +1,135 @@
+"""Cheap problems of a text, beyond a conversation's rules: each a function of the text, by a code with its title."""
+
+import operator
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ftfy.badness import is_bad
+
+from curation.chat import Problem
+
+Severity = Literal["warning", "error"]
+# Of longer texts the beginning is looked at: enough to see what is wrong.
+LOOKED_AT = 100_000
+TAG = re.compile(
+    r"</?(?:a|b|blockquote|br|div|em|font|h[1-6]|i|img|li|ol|p|pre|script|span|strong|style|table|tbody|td|th|tr|u|ul)"
+    r"(?:\s[^<>\n]{0,300})?/?>",
+    re.IGNORECASE,
+)
+ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
+CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
+SUSPECT = re.compile(r"[^\x00-\x7f]{2,}|Ã")
+SEARCHED = 20_000
+END = re.compile(r"[.!?]\s")
+STUTTER = re.compile(r"\b([^\W\d_]+)(?: \1){4}\b")
+REPEATS = 3
+LONG = 20
+
+
+@dataclass(frozen=True)
+class TextCheck:
+    """One check: `find` gives the part of the text that is wrong, or nothing."""
+
+    code: str
+    title: str
+    sentence: str  # what is wrong and what to do; {} holds the part
+    severity: Severity
+    find: Callable[[str], str]
+
+
+def check_text(text: str, where: str = "") -> list[Problem]:
+    """The problems of one text, each code once."""
+    text = text[:LOOKED_AT]
+    problems = []
+    for each in CHECKS.values():
+        if found := each.find(text):
+            problems.append(Problem(each.code, each.sentence.format(f"“{found[:60]}”"), where))
+    return problems
+
+
+def find_mojibake(text: str) -> str:
+    """Text read in a wrong encoding, such as “cafÃ©”; or U+FFFD, where a character was lost."""
+    if text.isascii():
+        return ""
+    if (at := text.find("\ufffd")) >= 0:
+        return text[max(0, at - 10) : at + 10]
+    # Bytes of one character read as several give neighbours beyond ASCII; looking closely costs a hundred times more.
+    for place in SUSPECT.finditer(text[:SEARCHED]):
+        around = text[max(0, place.start() - 10) : place.end() + 10]
+        if is_bad(around):
+            return around
+    return ""
+
+
+def find_html(text: str) -> str:
+    """Tags and entities outside of code."""
+    if "<" not in text and "&" not in text:
+        return ""
+    outside = CODE.sub("", text)
+    found = TAG.search(outside) or ENTITY.search(outside)
+    return found[0] if found else ""
+
+
+def find_open_quote(text: str) -> str:
+    """A paragraph whose straight quotes are odd in number, or whose curly ones do not pair."""
+    if not any(mark in text for mark in '"“”«»„'):
+        return ""
+    for paragraph in CODE.sub("", text).split("\n"):
+        # 6" and 5'10" are measures, not quotes.
+        straight = re.sub(r'\d"', "", paragraph).count('"')
+        if straight % 2 or not _curly_pair(paragraph):
+            return paragraph.strip()
+    return ""
+
+
+def _curly_pair(paragraph: str) -> bool:
+    if "„" in paragraph:  # German closes with what English opens with.
+        return paragraph.count("„") == paragraph.count("“") + paragraph.count("”")
+    return paragraph.count("“") == paragraph.count("”") and paragraph.count("«") == paragraph.count("»")
+
+
+def find_repetition(text: str) -> str:
+    """A sentence or line of twenty characters or more that stands there three times; or a word five times in a row."""
+    outside = CODE.sub("", text) if "`" in text else text
+    for pieces in (END.split(outside), outside.split("\n")):
+        if len(pieces) - len(set(pieces)) >= REPEATS - 1 and (piece := _repeated(pieces)):
+            return piece
+    words = outside.split()
+    # The pattern is slow, so only where a word stands twice in a row at all.
+    stutter = STUTTER.search(outside) if any(map(operator.eq, words, words[1:])) else None
+    return stutter[0] if stutter else ""
+
+
+def _repeated(pieces: list[str]) -> str:
+    counts = Counter(piece.strip() for piece in pieces)
+    often = (piece for piece, count in counts.items() if count >= REPEATS and len(piece) >= LONG)
+    return next((piece for piece in often if any(character.isalpha() for character in piece)), "")
+
+
+def find_blank(text: str) -> str:
+    """Nothing to read. The part shown is the emptiness itself."""
+    return "" if text.strip() else " "
+
+
+CHECKS: dict[str, TextCheck] = {
+    each.code: each
+    for each in (
+        TextCheck("blank-text", "Empty text", "The text is empty: write it, or remove it.", "error", find_blank),
+        TextCheck(
+            "mojibake", "Broken characters",
+            "{} was read in a wrong encoding: mend its characters.", "warning", find_mojibake,
+        ),
+        TextCheck("html", "Leftover HTML", "{} is left over from a web page: take it out.", "warning", find_html),
+        TextCheck(
+            "open-quote", "Unbalanced quotes",
+            "A quotation is opened and not closed, or closed and not opened, in {}.", "warning", find_open_quote,
+        ),
+        TextCheck(
+            "repetition", "Repetition",
+            "{} is repeated over and over: shorten the text.", "warning", find_repetition,
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,134 @@
+"""Datasets: what is in them, their settings, and their end."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Count, ProtectedError
+
+from atelier.accounts.models import Project, User
+from atelier.jobs.models import LIVE
+from curation import bulk, splits
+from curation.filters import Filters
+from curation.models import BulkAction, Change, Dataset, Record
+from curation.splits import SPLITS
+
+NAME_LENGTH = 120
+AT_ONCE = 1000
+
+
+def create(
+    project: Project, user: User | None, name: str, kind: str = Dataset.Kind.CONVERSATIONS, description: str = ""
+) -> Dataset:
+    """Raises ValidationError for a name that is empty or taken, or a kind that does not exist."""
+    if kind not in Dataset.Kind.values:
+        raise ValidationError(f"There is no kind {kind[:40]!r}: choose one of {', '.join(Dataset.Kind.values)}.")
+    return Dataset.objects.create(
+        project=project,
+        created_by=user,
+        name=free_name(project, name),
+        kind=kind,
+        description=description.strip()[:300],
+    )
+
+
+def free_name(project: Project, name: str, besides: Dataset | None = None) -> str:
+    """The name, trimmed. Raises ValidationError when it is empty, too long or another dataset's."""
+    name = name.strip()
+    if not name:
+        raise ValidationError("Give the dataset a name.")
+    if len(name) > NAME_LENGTH or not name.isprintable():
+        raise ValidationError(f"A name has at most {NAME_LENGTH} characters, and no line breaks.")
+    others = project.datasets.exclude(pk=besides.pk) if besides else project.datasets.all()
+    if others.filter(name=name).exists():
+        raise ValidationError(f"The project has a dataset called {name} already: choose another name.")
+    return name
+
+
+def change(
+    dataset: Dataset, user: User | None, *, name: str, description: str, shares: dict[str, Any], seed: int
+) -> BulkAction | None:
+    """Save the settings. When shares or seed changed, gives the queued job that assigns the splits anew. Raises ValidationError."""
+    wanted = splits.clean_shares(shares)
+    moved = (wanted, seed) != (dataset.shares, dataset.seed)
+    if moved and dataset.imports.filter(status__in=LIVE, confirmed=True).exists():
+        raise ValidationError("An import into this dataset is under way: wait until it ends, then change the splits.")
+    dataset.name, dataset.description = free_name(dataset.project, name, besides=dataset), description.strip()[:300]
+    dataset.shares, dataset.seed = wanted, seed
+    with transaction.atomic():
+        dataset.save()
+        return (
+            bulk.begin(dataset, user, BulkAction.Action.SPLIT, Filters())
+            if moved and dataset.records.exists()
+            else None
+        )
+
+
+def counts(dataset: Dataset) -> dict[str, int]:
+    """Present records by status, all of them under "all"."""
+    found = dict(dataset.records.present().order_by().values_list("status").annotate(Count("pk")))
+    return {"all": sum(found.values()), **{status: found.get(status, 0) for status in Record.Status.values}}
+
+
+def split_counts(dataset: Dataset) -> dict[str, int]:
+    found = dict(dataset.records.present().order_by().values_list("split").annotate(Count("pk")))
+    return {split: found.get(split, 0) for split in SPLITS}
+
+
+def with_counts(project: Project) -> list[tuple[Dataset, dict[str, int]]]:
+    """The project's datasets, each with the numbers of its records by status."""
+    return [(dataset, counts(dataset)) for dataset in project.datasets.order_by("pk")]
+
+
+def to_review(project: Project) -> int:
+    """Records that wait for review: documents are what a teacher works on, so they wait for nobody."""
+    return (
+        Record.objects.present()
+        .filter(dataset__project=project, status=Record.Status.NEW)
+        .exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
+        .count()
+    )
+
+
+def refuse_needed(dataset: Dataset) -> None:
+    """Raises ValidationError while something needs the dataset."""
+    live = [
+        relation
+        for relation in (
+            dataset.imports,
+            dataset.bulk_actions,
+            dataset.distillations,
+            dataset.distilled_by,
+            dataset.versions,
+        )
+        if relation.filter(status__in=LIVE).exists()
+    ]
+    if live:
+        raise ValidationError("A job works on this dataset: wait until it ends or cancel it, then delete the dataset.")
+    if dataset.versions.exists():
+        raise ValidationError(
+            "Versions were frozen from this dataset, and what was learned from them must stay traceable: it cannot be deleted."
+        )
+
+
+def delete(dataset: Dataset) -> None:
+    """End a dataset with its records, history, imports and their files. Raises ValidationError while something needs it."""
+    refuse_needed(dataset)
+    files = [name for name in dataset.imports.values_list("file", flat=True) if name]
+    while pks := list(dataset.records.values_list("pk", flat=True)[:AT_ONCE]):
+        with transaction.atomic():  # in parts, so that nobody else waits long for the database
+            Change.objects.filter(record__in=pks).delete()
+            Record.objects.filter(pk__in=pks).delete()
+    try:
+        dataset.delete()
+    except ProtectedError:
+        raise ValidationError("Something else in the project still needs this dataset: it cannot be deleted.") from None
+    for name in files:
+        default_storage.delete(name)
+
+
+def first_to_review(project: Project) -> Record | None:
+    waiting = Record.objects.present().filter(dataset__project=project, status=Record.Status.NEW)
+    waiting = waiting.exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
+    return waiting.order_by("dataset_id", "pk").only("pk", "dataset_id").first()

@@ -1,0 +1,187 @@
+"""Forms: a new distillation, and a new version."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from curation import distillation, splits
+from curation.models import Dataset, Distillation, Record
+from inference import endpoints
+
+STATUSES = [("", "Every record"), *[(status.value, status.label) for status in Record.Status]]
+AREA = forms.Textarea
+
+
+class DistilForm(forms.Form):
+    """Everything that a distillation is told. `job` is the checked draft once the form is valid."""
+
+    dataset = forms.ModelChoiceField(label="Dataset", queryset=Dataset.objects.none(), empty_label=None)
+    status = forms.ChoiceField(label="Which records", choices=STATUSES, required=False)
+    limit = forms.IntegerField(
+        label="At most",
+        required=False,
+        min_value=1,
+        help_text="Records; empty for all. Start small: the rest can follow.",
+    )
+    unanswered = forms.BooleanField(
+        label="Leave out records that have an answer in the target", required=False, initial=True
+    )
+    teacher = forms.ModelChoiceField(label="Teacher", queryset=Dataset.objects.none(), empty_label=None)
+    system_prompt = forms.CharField(
+        label="The teacher's system prompt",
+        required=False,
+        widget=AREA(attrs={"rows": 8}),
+        help_text="The whole guide: the teacher has it before it with every record.",
+    )
+    template = forms.CharField(
+        label="The prompt",
+        widget=AREA(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+        strip=False,
+        help_text="Jinja, for each record anew. Both the teacher and, later, the student are asked this.",
+    )
+    student_prompt = forms.CharField(
+        label="The student's system prompt",
+        required=False,
+        widget=AREA(attrs={"rows": 2}),
+        help_text="Stands first in the conversations that are kept. Short: the student learns the guide by heart.",
+    )
+    target = forms.ModelChoiceField(
+        label="Answers go into", queryset=Dataset.objects.none(), required=False, empty_label="A new dataset"
+    )
+    target_name = forms.CharField(label="Name of the new dataset", required=False, max_length=120)
+    temperature = forms.FloatField(
+        label="Temperature", min_value=0, max_value=2, initial=0.3, help_text="0 is the likeliest answer, always."
+    )
+    top_p = forms.FloatField(label="Top p", min_value=0.01, max_value=1, initial=1.0)
+    max_tokens = forms.IntegerField(
+        label="Longest answer",
+        min_value=1,
+        max_value=40960,
+        initial=1024,
+        help_text="Tokens. What is cut off there fails.",
+    )
+    seed = forms.IntegerField(label="Seed", required=False, min_value=0)
+    concurrency = forms.IntegerField(label="Calls at once", min_value=1, max_value=distillation.MOST_AT_ONCE, initial=8)
+    budget = forms.DecimalField(
+        label="Budget",
+        required=False,
+        min_value=Decimal("0.0001"),
+        max_digits=12,
+        decimal_places=4,
+        help_text="It pauses before a call could pass it. In the currency of the teacher's prices.",
+    )
+    name = forms.CharField(label="Name", required=False, max_length=120, help_text="Empty: dataset and teacher.")
+
+    def __init__(self, *args: Any, project: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+        self.job: Distillation | None = None
+        datasets = project.datasets.order_by("name")
+        self.fields["dataset"].queryset = datasets.exclude(kind=Dataset.Kind.PREFERENCES)
+        self.fields["target"].queryset = datasets.filter(kind=Dataset.Kind.CONVERSATIONS)
+        self.fields["teacher"].queryset = endpoints.teachers(project)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        try:
+            self.job = distillation.draft(
+                self.project, data["teacher"], target=self._target(data), **self._fields(data)
+            )
+        except ValidationError as error:
+            self.add_error(None, error)
+        return data
+
+    def _target(self, data: dict[str, Any]) -> Dataset:
+        if data["target"] is not None:
+            return data["target"]
+        source, name = data["dataset"], data["target_name"].strip()
+        if name and self.project.datasets.filter(name=name).exists():
+            sentence = f"There is a dataset called {name} already: choose it above, or enter another name."
+            raise ValidationError({"target_name": sentence})
+        name = name or self._free_name(f"{source.name[:100]}, answered")
+        return Dataset(project=self.project, name=name, shares=source.shares, seed=source.seed)
+
+    def _free_name(self, name: str) -> str:
+        taken = set(self.project.datasets.filter(name__startswith=name).values_list("name", flat=True))
+        return next(free for n in range(1, len(taken) + 2) if (free := name if n == 1 else f"{name} {n}") not in taken)
+
+    def _fields(self, data: dict[str, Any]) -> dict[str, Any]:
+        kept = ("dataset", "name", "system_prompt", "template", "student_prompt", "concurrency", "limit", "budget")
+        sampling = {
+            name: data[name] for name in ("temperature", "top_p", "max_tokens", "seed") if data[name] is not None
+        }
+        filters = {"status": data["status"], "unanswered": data["unanswered"]}
+        return {name: data[name] for name in kept} | {"sampling": sampling, "filters": filters}
+
+    def group(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    @property
+    def records(self) -> list[forms.BoundField]:
+        return self.group("dataset", "status", "limit", "unanswered")
+
+    @property
+    def asking(self) -> list[forms.BoundField]:
+        return self.group("teacher", "system_prompt")
+
+    @property
+    def keeping(self) -> list[forms.BoundField]:
+        return self.group("student_prompt", "target", "target_name")
+
+    @property
+    def details(self) -> list[forms.BoundField]:
+        return self.group("temperature", "top_p", "max_tokens", "seed", "concurrency", "budget", "name")
+
+
+class BudgetForm(forms.Form):
+    budget = forms.DecimalField(
+        label="New budget", required=False, max_digits=12, decimal_places=4, help_text="Empty for none."
+    )
+
+
+class FreezeForm(forms.Form):
+    """What a version takes, and how it is divided."""
+
+    dataset = forms.ModelChoiceField(label="Dataset", queryset=Dataset.objects.none(), empty_label=None)
+    status = forms.ChoiceField(label="Which records", choices=STATUSES, required=False, initial=Record.Status.ACCEPTED)
+    clean_only = forms.BooleanField(label="Leave out records with problems", required=False, initial=True)
+    train = forms.DecimalField(label="Train, %", min_value=0, max_value=100, decimal_places=2)
+    validation = forms.DecimalField(label="Validation, %", min_value=0, max_value=100, decimal_places=2)
+    test = forms.DecimalField(label="Test, %", min_value=0, max_value=100, decimal_places=2)
+    seed = forms.IntegerField(
+        label="Seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        help_text="Keep it from version to version: then no record changes sides.",
+    )
+    notes = forms.CharField(label="Notes", required=False, max_length=500, widget=AREA(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, project: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["dataset"].queryset = freezable(project)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                splits.clean_shares(self.shares)
+            except ValidationError as error:
+                self.add_error("train", error)
+        return data
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {split: float(self.cleaned_data[split]) / 100 for split in splits.SPLITS}
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        return {"status": self.cleaned_data["status"], "problems": "none" if self.cleaned_data["clean_only"] else ""}
+
+
+def freezable(project: Any) -> Any:
+    """The datasets that a version can be made of."""
+    return project.datasets.exclude(kind=Dataset.Kind.DOCUMENTS).order_by("-pk")

@@ -1,0 +1,86 @@
+"""A draft: what a row becomes before it is a record, with the hashes that name its content and its source."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from curation.chat import Message, text_of
+
+KINDS = ("documents", "conversations", "preferences")
+SORTED = orjson.OPT_SORT_KEYS
+
+
+@dataclass
+class Draft:
+    """`fields` of a document, `messages` of a conversation; for preferences the two answers as message lists."""
+
+    kind: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    chosen: list[Message] = field(default_factory=list)
+    rejected: list[Message] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
+    key: str = ""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 in hex over what the record says: metadata, group and key are not part of it."""
+        return content_hash(self.kind, self.fields, self.messages, self.chosen, self.rejected, self.tools)
+
+    @property
+    def source_group(self) -> str:
+        """SHA-256 in hex of the group, else of the source text: one source stays on one side of a split."""
+        return source_group(self.group, self.fields, self.messages)
+
+
+def content_hash(
+    kind: str,
+    fields: dict[str, Any],
+    messages: list[Message],
+    chosen: list[Message],
+    rejected: list[Message],
+    tools: list[Any],
+) -> str:
+    """The same content gives the same hash on any machine: canonical JSON, keys sorted, text in NFC.
+
+    Raises TypeError for text that is no Unicode (a lone surrogate).
+    """
+    content = {
+        "kind": kind,
+        "fields": fields,
+        "messages": messages,
+        "chosen": chosen,
+        "rejected": rejected,
+        "tools": tools,
+    }
+    return sha256(_canonical(content)).hexdigest()
+
+
+def source_group(group: str, fields: dict[str, Any], messages: list[Message]) -> str:
+    """The hash of the group's name, else of the first user message, else of all messages, else of the fields."""
+    if group:
+        return sha256(_canonical({"group": group})).hexdigest()
+    for message in messages:
+        if message.get("role") == "user" and (text := text_of(message).strip()):
+            return sha256(_canonical({"text": text})).hexdigest()
+    written = [value for value in fields.values() if isinstance(value, str) and value.strip()]
+    if len(written) == 1 and not messages:
+        # A document and the conversation distilled from it as it stands belong together.
+        return sha256(_canonical({"text": written[0].strip()})).hexdigest()
+    return sha256(_canonical({"messages": messages} if messages else {"fields": fields})).hexdigest()
+
+
+def _canonical(content: Any) -> bytes:
+    data = orjson.dumps(content, option=SORTED)
+    if data.isascii():
+        return data
+    text = data.decode()
+    if unicodedata.is_normalized("NFC", text):
+        return data
+    # Keys may sort differently once normalised. No quote or bracket of JSON composes with anything.
+    return orjson.dumps(orjson.loads(unicodedata.normalize("NFC", text)), option=SORTED)

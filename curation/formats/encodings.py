@@ -1,0 +1,90 @@
+"""Which encoding a file is in, and its bytes as UTF-8."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import charset_normalizer
+
+BLOCK = 1 << 18
+BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Told apart by their byte patterns. Among the single-byte Latin ones a guess is no better than cp1252.
+FOREIGN = ["cp1251", "koi8_r", "cp1253", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp1252"]
+
+
+class Readable(Protocol):
+    """A binary file, plain or unpacking."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def detect(sample: bytes) -> str:
+    """The encoding of a file that begins with these bytes, as Python names it."""
+    for mark, name in BOMS:
+        if sample.startswith(mark):
+            return name
+    if wide := _wide(sample):
+        return wide
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
+    bad = text.count("\ufffd")
+    if not bad:
+        return "utf-8"
+    # Valid multi-byte sequences hardly arise by accident: a few bad bytes among many good ones are bad rows in UTF-8.
+    good = sum(1 for character in text if character > "\x7f") - bad
+    if good > 4 * bad:
+        return "utf-8"
+    best = charset_normalizer.from_bytes(sample[:65536], cp_isolation=FOREIGN).best()
+    if best is not None and best.encoding != "cp1252" and best.coherence > 0.2:
+        return best.encoding
+    return "cp1252"
+
+
+def _wide(sample: bytes) -> str:
+    """UTF-16 without a mark: every other byte of Latin text is zero."""
+    head = sample[:4096]
+    if len(head) < 4 or head.count(0) < len(head) // 4:
+        return ""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > 8 * even:
+        return "utf-16-le"
+    return "utf-16-be" if even > 8 * odd else ""
+
+
+def blocks(stream: Readable, size: int = BLOCK) -> Iterator[bytes]:
+    """The stream in pieces."""
+    while block := stream.read(size):
+        yield block
+
+
+def as_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The pieces re-encoded as UTF-8 without a mark. Bytes that mean nothing in the encoding become U+FFFD.
+
+    UTF-8 passes as it is, so that the rows which are not valid can be named.
+    """
+    if encoding in ("utf-8", "ascii"):
+        yield from pieces
+        return
+    if encoding == "utf-8-sig":
+        yield from _without_mark(pieces)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode("utf-8", "replace")
+    yield decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = iter(pieces)
+    head = b""
+    for piece in rest:
+        head += piece
+        if len(head) >= len(codecs.BOM_UTF8):
+            break
+    yield head.removeprefix(codecs.BOM_UTF8)
+    yield from rest

@@ -1,0 +1,273 @@
+"""How the columns of a file become a record: suggested, changed by a person, kept as JSON, applied to each row."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from curation.chat import Message, Problem
+from curation.formats.conversations import answers_of, as_text, from_json, messages_of, tools_of
+from curation.formats.drafts import KINDS, Draft
+from curation.formats.rows import RowError
+
+STYLES = ("columns", "chat", "sharegpt", "alpaca", "preference")
+ROLES = ("system", "history", "user", "assistant")
+ALPACA = {"system": "system", "history": "history", "instruction": "user", "input": "user", "output": "assistant"}
+# A column of one of these names that holds an object is the thing itself, not one entry of it.
+WHOLE = ("fields", "metadata", "meta")
+
+
+class MappingError(ValueError):
+    """A mapping that cannot be meant so; the message says what to change."""
+
+
+@dataclass
+class Mapping:
+    """Which column becomes what; a column named nowhere is left out.
+
+    `style` says where the messages are: in the column `messages` (chat, sharegpt: either form is understood), in
+    columns of fixed names (alpaca), in `prompt`, `chosen` and `rejected` (preference), or in `roles` (columns), which
+    gives each column a role. Neighbours of one role are joined by an empty line; `history` takes pairs of question
+    and answer.
+    """
+
+    kind: str = "conversations"
+    style: str = "columns"
+    messages: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
+    fields: list[str] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=list)
+    tools: str = ""
+    system: str = ""
+    prompt: str = ""
+    chosen: str = ""
+    rejected: str = ""
+    group: str = ""
+    key: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        if len(set(self.roles.values())) < len(self.roles):
+            # Where roles repeat their order counts, and a database may sort the keys of an object.
+            data["roles"] = [list(pair) for pair in self.roles.items()]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Mapping":
+        """Raises MappingError with a sentence for what is no mapping; unknown keys are refused."""
+        if not isinstance(data, MappingType):
+            raise MappingError('The mapping must be an object, such as {"kind": "documents", "fields": ["text"]}.')
+        if unknown := [str(key)[:40] for key in data if key not in cls.__dataclass_fields__]:
+            raise MappingError(f"A mapping has no {', '.join(unknown)}: it has {', '.join(cls.__dataclass_fields__)}.")
+        values: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
+        values["roles"] = _pairs(values.get("roles", {}))
+        for name in ("fields", "metadata"):
+            values[name] = values.get(name, [])
+            if not isinstance(values[name], list | tuple) or not all(isinstance(item, str) for item in values[name]):
+                raise MappingError(f"`{name}` must be a list of columns.")
+            values[name] = list(values[name])
+        for name, value in values.items():
+            if name not in ("roles", "fields", "metadata") and not isinstance(value, str):
+                raise MappingError(f"`{name}` must be text.")
+        mapping = cls(**values)
+        mapping.validate()
+        return mapping
+
+    def validate(self) -> None:
+        """Raises MappingError with a sentence for a mapping that makes no records."""
+        if self.kind not in KINDS:
+            raise MappingError(f"The kind must be one of {', '.join(KINDS)}, not “{self.kind[:40]}”.")
+        if self.style not in STYLES:
+            raise MappingError(f"The style must be one of {', '.join(STYLES)}, not “{self.style[:40]}”.")
+        for column, role in self.roles.items():
+            if role not in ROLES:
+                raise MappingError(f"The role of “{column}” must be one of {', '.join(ROLES)}, not “{role[:40]}”.")
+        if self.kind == "documents" and not self.fields:
+            raise MappingError("Choose at least one column as a field of the documents.")
+        if self.kind == "preferences" and not (self.chosen and self.rejected):
+            raise MappingError("Choose the column with the better answer and the one with the worse answer.")
+        if self.kind == "conversations":
+            self._validate_conversations()
+
+    def _validate_conversations(self) -> None:
+        if self.style in ("chat", "sharegpt") and not self.messages:
+            raise MappingError("Choose the column that holds the messages.")
+        if self.style == "columns" and "user" not in self.roles.values():
+            raise MappingError("Choose the column with the messages, or one for what the user says.")
+        if self.style == "preference":
+            raise MappingError("The style “preference” makes preferences: choose that kind, or another style.")
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that are used, each once."""
+        singles = (
+            self.messages,
+            self.tools,
+            self.system,
+            self.prompt,
+            self.chosen,
+            self.rejected,
+            self.group,
+            self.key,
+        )
+        alpaca = ALPACA if self.style == "alpaca" else {}
+        return [name for name in dict.fromkeys([*self.roles, *alpaca, *singles, *self.fields, *self.metadata]) if name]
+
+    def apply(self, row: MappingType[str, Any]) -> Draft:
+        """The draft of one row. Raises RowError with the problem."""
+        draft = Draft(
+            self.kind,
+            fields=_gather(self.fields, row),
+            metadata=_gather(self.metadata, row),
+            group=_name(row, self.group),
+            key=_name(row, self.key, 200),
+        )
+        if self.tools:
+            draft.tools = tools_of(row.get(self.tools), self.tools)
+        if self.kind == "conversations":
+            draft.messages = self._conversation(row)
+        elif self.kind == "preferences":
+            self._fill_preference(draft, row)
+        elif not any(value not in (None, "", [], {}) for value in draft.fields.values()):
+            raise RowError(Problem("empty-row", "All fields of this row are empty: there is nothing to keep."))
+        return draft
+
+    def _conversation(self, row: MappingType[str, Any]) -> list[Message]:
+        if self.style in ("chat", "sharegpt"):
+            _require(row, self.messages, "conversation")
+            return self._with_system(messages_of(row[self.messages], self.messages), row)
+        turns = _turns(_alpaca(row) if self.style == "alpaca" else _ordered(self.roles), row)
+        if not any(turn.get("role") == "user" for turn in turns):
+            names = (
+                ["instruction"] if self.style == "alpaca" else [c for c, role in self.roles.items() if role == "user"]
+            )
+            text = f"“{' and '.join(names)}” is empty: there is nothing to answer."
+            raise RowError(Problem("empty-row", text))
+        return self._with_system(turns, row)
+
+    def _with_system(self, messages: list[Message], row: MappingType[str, Any]) -> list[Message]:
+        """The system message of a column of its own, unless the conversation brings one."""
+        system = as_text(row.get(self.system)) if self.system else ""
+        if not system.strip() or (messages and messages[0].get("role") == "system"):
+            return messages
+        return [{"role": "system", "content": system}, *messages]
+
+    def _fill_preference(self, draft: Draft, row: MappingType[str, Any]) -> None:
+        for column in (self.chosen, self.rejected):
+            _require(row, column, "answer")
+        chosen, rejected = answers_of(row[self.chosen], self.chosen), answers_of(row[self.rejected], self.rejected)
+        prompt = self.prompt or self.messages
+        if prompt:
+            _require(row, prompt, "prompt")
+            value = row[prompt]
+            draft.messages = _turns({prompt: "user"}, {prompt: value}) if value not in ("", []) else []
+        else:
+            draft.messages = chosen[: _shared(chosen, rejected)]
+        # Both answers may bring the whole conversation again.
+        size = len(draft.messages)
+        draft.chosen = chosen[size:] if chosen[:size] == draft.messages else chosen
+        draft.rejected = rejected[size:] if rejected[:size] == draft.messages else rejected
+        draft.messages = self._with_system(draft.messages, row)
+        if not draft.messages:
+            where = prompt or self.chosen
+            raise RowError(Problem("empty-row", f"There is no prompt before the answers: “{where}” holds none."))
+
+
+def _shared(a: list[Message], b: list[Message]) -> int:
+    """How many messages two conversations begin with together, the last of either left out."""
+    count = 0
+    while count < min(len(a), len(b)) - 1 and a[count] == b[count]:
+        count += 1
+    return count
+
+
+def _pairs(roles: Any) -> dict[str, str]:
+    pairs = list(roles.items()) if isinstance(roles, MappingType) else roles
+    if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
+        raise MappingError("`roles` must be pairs of a column and its role.")
+    return dict(pairs)
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(item, str) for item in pair)
+
+
+def _ordered(roles: dict[str, str]) -> dict[str, str]:
+    """As given where roles repeat, behind what can only stand first; else in the order of speaking."""
+    if len(set(roles.values())) < len(roles):
+        return dict(sorted(roles.items(), key=lambda pair: min(ROLES.index(pair[1]), 2)))
+    return dict(sorted(roles.items(), key=lambda pair: ROLES.index(pair[1])))
+
+
+def _alpaca(row: MappingType[str, Any]) -> dict[str, str]:
+    names = {name.lower(): name for name in row}
+    return {names.get(name, name): role for name, role in ALPACA.items()}
+
+
+def _turns(roles: dict[str, str], row: MappingType[str, Any]) -> list[Message]:
+    turns: list[Message] = []
+    joinable = ""  # the role of the last turn, when it is one column's text
+    for column, role in roles.items():
+        value = row.get(column)
+        if value is None or value in ("", []):
+            continue
+        if role == "history":
+            turns += _history(value, column)
+            joinable = ""
+        elif _holds_messages(value):
+            turns += messages_of(value, column)
+            joinable = ""
+        elif joinable == role:
+            turns[-1]["content"] += f"\n\n{as_text(value)}"
+        else:
+            turns.append({"role": role, "content": as_text(value)})
+            joinable = role
+    return turns
+
+
+def _holds_messages(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict) and ("role" in value[0] or "from" in value[0])
+    return isinstance(value, str) and value.startswith("[{") and '"role"' in value[:200]
+
+
+def _gather(columns: Iterable[str], row: MappingType[str, Any]) -> dict[str, Any]:
+    gathered: dict[str, Any] = {}
+    for column in columns:
+        if column in row:
+            value = row[column]
+            if column in WHOLE and isinstance(value, dict):
+                gathered |= value
+            else:
+                gathered[column] = value
+    return gathered
+
+
+def _name(row: MappingType[str, Any], column: str, limit: int = 1000) -> str:
+    value = row.get(column) if column else None
+    if value is None:
+        return ""
+    text = as_text(value)
+    if len(text) > limit:
+        problem = f"“{column}” has {len(text):,} characters, and at most {limit:,} fit: choose another column."
+        raise RowError(Problem("name-too-long", problem))
+    return text
+
+
+def _require(row: MappingType[str, Any], column: str, what: str) -> None:
+    if row.get(column) is None:
+        found = ", ".join(str(name)[:40] for name in list(row)[:12]) or "none"
+        text = f"The {what} is missing: this row has no “{column}”. It has {found}."
+        raise RowError(Problem("column-missing", text))
+
+
+def _history(value: Any, column: str) -> list[Message]:
+    """Alpaca's history: pairs of question and answer."""
+    pairs = from_json(value, column)
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise RowError(Problem("history-form", f"The column “{column}” must hold pairs of a question and an answer."))
+    return [
+        {"role": role, "content": as_text(text)}
+        for pair in pairs
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]

@@ -1,0 +1,188 @@
+"""What a file is, and its rows: the door to all readers.
+
+source = sniff(path, "articles.csv.gz")
+for row in read(path, source): ...
+"""
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, cast
+
+from curation.formats import archives, arrays, columnar, encodings, lines, spreadsheets, tables
+from curation.formats.encodings import Readable
+from curation.formats.rows import FormatError, Row, Source, bad_row
+from curation.formats.sniffing import SAMPLE, kind_of
+
+SAMPLE_ROWS = 50
+
+
+class Peeked:
+    """A stream whose beginning was looked at."""
+
+    def __init__(self, stream: Readable) -> None:
+        self.stream = stream
+        self.head = b"".join(itertools.takewhile(bool, (stream.read(SAMPLE // 4) for _ in range(4))))
+        self.sample = self.head
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.head:
+            head, self.head = self.head, b""
+            return head
+        return self.stream.read(size)
+
+
+def sniff(path: str | Path, name: str = "") -> Source:
+    """What the file is, its columns and about how many rows it has, from its beginning.
+
+    `name` is what the sender called it. Raises FormatError, saying what to do, for what cannot be read at all.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    shown = archives.shown(name or path.name)
+    if not size:
+        raise FormatError(f"{shown} is empty: choose a file with rows.")
+    with path.open("rb") as file:
+        source = _source_of(file, size, shown)
+    source = _with_rows(path, source)
+    rows = list(itertools.islice(read(path, source), SAMPLE_ROWS))
+    columns = tuple(dict.fromkeys(column for row in rows for column in row.data or ()))
+    if not rows:
+        raise FormatError(f"{shown} holds no rows: a table needs a header line and at least one line below it.")
+    return replace(source, columns=columns)
+
+
+def _source_of(file: IO[bytes], size: int, name: str) -> Source:
+    peeked = Peeked(file)
+    compression = ""
+    if peeked.sample.startswith(b"\x1f\x8b"):
+        file.seek(0)
+        compression, peeked = "gz", Peeked(archives.open_gzip(file, size, name))
+    source = kind_of(peeked.sample, name.removesuffix(".gz") if compression else name)
+    if source.format == "zip" and compression:
+        raise FormatError(f"{name} is a zip packed once more: unpack it first.")
+    if source.format == "zip":
+        compression, source = "zip", _first_of_zip(file, size)
+    return replace(source, name=name, size=size, compression=compression)
+
+
+def _first_of_zip(file: IO[bytes], size: int) -> Source:
+    """What the first readable file in a zip is. Raises FormatError with the first one's reason when there is none."""
+    reason = "The zip holds no files: choose another."
+    with archives.open_zip(file, size) as archive:
+        for number, member in enumerate(archives.members_of(archive)):
+            name = archives.shown(member.filename)
+            try:
+                source = kind_of(Peeked(archives.open_member(archive, member)).sample, name)
+            except FormatError as error:
+                reason = reason if number else str(error)
+                continue
+            if source.format != "zip":
+                return source
+            reason = f"{name} is a zip within a zip: unpack it first."
+    raise FormatError(reason)
+
+
+def _with_rows(path: Path, source: Source) -> Source:
+    """The number of rows, where it is cheap to know or to reckon; the sheet of a workbook."""
+    with path.open("rb") as file:
+        if source.compression:
+            return source
+        if source.format == "parquet":
+            return replace(source, rows=columnar.open_parquet(file, source.size).metadata.num_rows, rows_exact=True)
+        if source.format == "xlsx":
+            first, *others = spreadsheets.sheets(file)
+            note = (f"Only the sheet “{first}” is read, not {', '.join(others[:20])}.",) if others else ()
+            return replace(source, sheet=first, notes=source.notes + note)
+        sample = file.read(SAMPLE)
+    seen = sum(1 for _ in _parse(iter([sample]), sample, source, 0))
+    whole = len(sample) == source.size
+    return replace(source, rows=seen if whole else max(seen - 1, 1) * source.size // len(sample), rows_exact=whole)
+
+
+def read(path: str | Path, source: Source, start: int = 0) -> Iterator[Row]:
+    """The rows of the file after the first `start`, good and bad, in memory that does not grow with it.
+
+    Raises FormatError when the whole file turns out to be damaged, or to be a bomb.
+    """
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        if source.compression == "zip":
+            yield from itertools.islice(_read_zip(file, size), start, None)
+            return
+        stream = archives.open_gzip(file, size, source.name or "The file") if source.compression else file
+        yield from _read_stream(stream, source, start, size)
+
+
+def _read_stream(stream: Readable, source: Source, start: int, size: int) -> Iterator[Row]:
+    if source.format in ("parquet", "xlsx"):
+        yield from _read_seekable(stream, source, start, size)
+        return
+    peeked = Peeked(stream)
+    yield from _parse(encodings.blocks(peeked), peeked.sample, source, start)
+
+
+def _parse(pieces: Iterator[bytes], sample: bytes, source: Source, start: int) -> Iterator[Row]:
+    utf8 = encodings.as_utf8(pieces, source.encoding)
+    if source.format == "jsonl":
+        return lines.read_jsonl(utf8, start)
+    if source.format == "json":
+        return arrays.read_json(utf8, start)
+    if source.format in ("csv", "tsv"):
+        return tables.read_csv(tables.unix_lines(utf8, sample), source.delimiter, start)
+    if source.format == "text":
+        return tables.read_text(utf8, source.name.removesuffix(".gz"), start)
+    raise FormatError(f"The format {source.format} is not known: choose the file again.")
+
+
+def _read_seekable(stream: Readable, source: Source, start: int, size: int) -> Iterator[Row]:
+    """Parquet and workbooks are read from their end; from within a pack they are unpacked to disk first."""
+    with tempfile.TemporaryFile() as spool:
+        file = cast(IO[bytes], spool)
+        if hasattr(stream, "seek"):
+            file = cast(IO[bytes], stream)
+        else:
+            for block in encodings.blocks(stream):
+                spool.write(block)
+            size = spool.tell()
+            spool.seek(0)
+        if source.format == "parquet":
+            yield from columnar.read_parquet(file, size, start)
+        else:
+            yield from spreadsheets.read_xlsx(file, source.sheet, start)
+
+
+def _read_zip(file: IO[bytes], size: int) -> Iterator[Row]:
+    """The rows of each file in turn. A file that cannot be read is a bad row, and the next one goes on."""
+    with archives.open_zip(file, size) as archive:
+        line = 0
+        for member in archives.members_of(archive):
+            name = archives.shown(member.filename)
+            base = line
+            try:
+                for row in _read_member(archives.open_member(archive, member), member.file_size, name):
+                    line = base + row.line
+                    yield _in_file(row, line, name)
+            except FormatError as error:
+                line += 1
+                yield bad_row(line, "file", str(error), "", name)._replace(file=name)
+
+
+def _read_member(stream: Readable, size: int, name: str) -> Iterator[Row]:
+    peeked = Peeked(stream)
+    if peeked.sample.startswith(b"\x1f\x8b"):
+        unpacked = archives.open_gzip(cast(IO[bytes], peeked), size, name)
+        peeked, name = Peeked(unpacked), name.removesuffix(".gz")
+    if not peeked.sample:
+        raise FormatError(f"{name} is empty.")
+    source = replace(kind_of(peeked.sample, name), name=name)
+    if source.format == "zip":
+        raise FormatError(f"{name} is a zip within a zip: unpack it first.")
+    yield from _read_stream(peeked, source, 0, size)
+
+
+def _in_file(row: Row, line: int, name: str) -> Row:
+    problem = row.problem and replace(row.problem, where=f"{name}, {row.problem.where}")
+    return Row(line, row.data, problem, row.raw, name)

@@ -1,0 +1,66 @@
+"""A record's history, for reading: who, when, and what changed word by word."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from curation.chat import text_of, thinking_of
+from curation.diffs import word_diff
+from curation.models import Change, Record
+
+LABELS = {
+    "accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "put back to review", "edit": "edited", "review": "reviewed",
+    "restore": "restored an earlier text", "delete": "deleted", "undo": "undid a bulk action",
+}  # fmt: skip
+HIDDEN = {"reviewed_by_id", "reviewed_note", "deleted"}
+LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change as it is read."""
+
+    change: Change
+    words: str
+    diffs: list[tuple[str, list[tuple[str, str]]]]
+    restorable: bool
+
+
+def entries(record: Record) -> list[Entry]:
+    """The newest first."""
+    rows = record.changes.select_related("bulk").order_by("-pk")[:LIMIT]
+    return [_entry(row) for row in rows]
+
+
+def _entry(change: Change) -> Entry:
+    diffs = [
+        (name, word_diff(readable(name, before), readable(name, after)))
+        for name, before, after in change.fields
+        if name not in HIDDEN
+    ]
+    return Entry(change, LABELS.get(change.action, change.action), diffs, "deleted" not in change.before)
+
+
+def readable(name: str, value: Any) -> str:
+    """A column's value as text: conversations as their turns, the rest as it is."""
+    if value is None:
+        return ""
+    if name in ("messages", "chosen", "rejected") and isinstance(value, list):
+        return "\n\n".join(turn(message) for message in value)
+    if name == "fields" and isinstance(value, dict):
+        return "\n".join(
+            f"{key}: {item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}"
+            for key, item in value.items()
+        )
+    if isinstance(value, str):
+        return Record.Status(value).label if name == "status" and value in Record.Status.values else value
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def turn(message: Any) -> str:
+    if not isinstance(message, dict):
+        return json.dumps(message, ensure_ascii=False)
+    thought = thinking_of(message)
+    said = f"({thought})\n{text_of(message)}" if thought else text_of(message)
+    calls = message.get("tool_calls")
+    return f"{message.get('role', '')}: {said}" + (f"\n{json.dumps(calls, ensure_ascii=False)}" if calls else "")

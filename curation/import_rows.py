@@ -1,0 +1,176 @@
+"""The inner part of an import: batches of rows into records and issues, each batch with its counters in one transaction.
+
+Rows go in by `executemany`, for making a hundred thousand model instances takes longer than all the rest.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.utils import timezone
+
+from atelier.jobs.claims import Claim
+from curation import contents, search, splits
+from curation.chat import Problem
+from curation.formats import Mapping, Row, RowError, Source, read
+from curation.models import Import, ImportIssue, Record
+
+CHECKPOINT_PAGES = 12_000  # 48 MB, below the log's size limit
+BATCH = 400  # so that the database is never locked for a quarter of a second
+RAW = 2000
+JSON = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "problems")
+COLUMNS = (
+    *JSON, "dataset_id", "status", "reviewed_note", "content_hash", "source_group", "split", "key", "preview", "words",
+    "problem_count", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
+)  # fmt: skip
+
+
+def run(claim: Claim[Import], path: Path) -> None:
+    """Read what the ledger does not have yet. Raises FormatError when the file breaks off."""
+    job = claim.job
+    source, batch = Source.from_json(job.source), Batch(job)
+    claim.progress(total=source.rows or 0, line=f"Reading {job.original_name}")
+    rows = read(path, source, start=job.done)
+    if batch.sqlite:
+        _checkpoint_every(CHECKPOINT_PAGES)
+    while chunk := list(islice(rows, BATCH)):
+        claim.obey()
+        batch.take(chunk)
+        with claim.writing():
+            batch.write()
+            claim.update(ok=job.ok, failed=job.failed, skipped=job.skipped, done=job.ok + job.failed + job.skipped)
+    search.settle()
+    claim.progress(total=job.done, line=outcome(job))
+
+
+def _checkpoint_every(pages: int) -> None:
+    """How far SQLite's log may grow before it is copied into the database: once a batch would cost as much as the writing."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA wal_autocheckpoint={pages:d}")
+
+
+def outcome(job: Import) -> str:
+    """The sums, as a sentence."""
+    parts = [f"{job.ok:,} of {job.done:,} rows imported"]
+    if job.failed:
+        parts.append(f"{job.failed:,} failed")
+    if job.skipped:
+        parts.append(f"{job.skipped:,} skipped")
+    return ", ".join(parts) + "."
+
+
+class Batch:
+    """Rows on their way in. `take` needs no database and holds no lock; `write` runs inside the claim's transaction."""
+
+    def __init__(self, job: Import) -> None:
+        self.job, self.dataset = job, job.dataset
+        self.mapping = Mapping.from_json(job.mapping)
+        self.origin = f"imported from {job.original_name}"[:200]
+        self.status = Record.Status.ACCEPTED if job.mark_accepted_by else Record.Status.NEW
+        self.sqlite = connection.vendor == "sqlite"
+        self.good: list[tuple[int, str, tuple[Any, ...], str]] = []  # line, hash, values, text for the search
+        self.issues: list[ImportIssue] = []
+
+    def take(self, rows: list[Row]) -> None:
+        """Map and check rows; what is wrong with one never stops the others."""
+        self.good, self.issues = [], []
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        for row in rows:
+            try:
+                self.good.append(self._values(row, now))
+            except RowError as error:
+                self._issue(row.line, ImportIssue.Outcome.FAILED, error.problem, row.raw or _raw(row.data))
+
+    def _values(self, row: Row, now: Any) -> tuple[int, str, tuple[Any, ...], str]:
+        if row.data is None:
+            raise RowError(row.problem or Problem("empty", "The row is empty."))
+        draft = self.mapping.apply(row.data)
+        group, found = draft.source_group, contents.problems(draft, self.mapping.kind)
+        content = (draft.fields, draft.messages, draft.tools, draft.chosen, draft.rejected, draft.metadata)
+        values = (
+            *_json(content), orjson.dumps(found).decode(), self.dataset.pk, self.status, self.job.mark_accepted_by,
+            draft.content_hash, group, splits.assign(self.dataset.seed, group, self.dataset.shares), _clean(draft.key),
+            contents.preview(draft), contents.words(draft), len(found), 1, self.job.pk, row.line, self.origin, now, now,
+        )  # fmt: skip
+        text = search.text_of(*content[:2], *content[3:]) if self.sqlite else ""
+        return row.line, values[10], values, text
+
+    def write(self) -> None:
+        """Records, their search text, and issues; counted on the job, which the caller stores in the same transaction."""
+        good = self._without_duplicates() if self.job.skip_duplicates else self.good
+        with connection.cursor() as cursor:
+            if good:
+                cursor.executemany(insert_sql(self.sqlite), [values for _, _, values, _ in good])
+            if good and self.sqlite:
+                search.add(cursor, self.job.pk, [(line, text) for line, _, _, text in good])
+        ImportIssue.objects.bulk_create(self.issues)
+        failed = sum(issue.outcome == ImportIssue.Outcome.FAILED for issue in self.issues)
+        self.job.ok += len(good)
+        self.job.failed += failed
+        self.job.skipped += len(self.issues) - failed
+
+    def _without_duplicates(self) -> list[tuple[int, str, tuple[Any, ...], str]]:
+        """What is not in the dataset yet, nor earlier in this batch; the rest is skipped, naming its twin."""
+        # Sorted here: asked for an order by id, SQLite walks the whole dataset instead of its index of contents.
+        twins = self.dataset.records.present().filter(content_hash__in={digest for _, digest, _, _ in self.good})
+        there = dict(sorted(twins.order_by().values_list("content_hash", "pk"), key=itemgetter(1), reverse=True))
+        lines: dict[str, int] = {}
+        kept = []
+        for line, digest, values, text in self.good:
+            twin = (
+                f"record {there[digest]}"
+                if digest in there
+                else f"line {lines[digest]} of this file"
+                if digest in lines
+                else ""
+            )
+            if twin:
+                problem = Problem("duplicate", f"The same content as {twin}: skipped, as was asked.")
+                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[COLUMNS.index("preview")])
+            else:
+                lines[digest] = line
+                kept.append((line, digest, values, text))
+        return kept
+
+    def _issue(self, line: int, outcome: str, problem: Problem, raw: str) -> None:
+        self.issues.append(ImportIssue(
+            parent_id=self.job.pk, line=line, outcome=outcome, code=problem.code[:40], message=_clean(problem.message)[:500],
+            raw=_clean(raw)[:RAW],
+        ))  # fmt: skip
+
+
+def _json(content: tuple[Any, ...]) -> Iterator[str]:
+    """The columns as JSON text. Raises RowError for what no database can hold."""
+    for value in content:
+        try:
+            text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+        except (TypeError, RecursionError) as error:
+            raise RowError(
+                Problem("not_storable", f"The row holds a value that JSON cannot ({str(error)[:100]}): mend it.")
+            ) from error
+        # Without its escaped backslashes, JSON that still says \u0000 means the character.
+        if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
+            raise RowError(
+                Problem("nul_character", "The row contains a NUL character, which cannot be stored: remove it.")
+            )
+        yield text
+
+
+def _raw(data: Any) -> str:
+    try:
+        return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, RecursionError):
+        return repr(data)[:RAW]
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def insert_sql(sqlite: bool) -> str:
+    places = ", ".join("%s" if sqlite or name not in JSON else "%s::jsonb" for name in COLUMNS)
+    return f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES ({places})"  # noqa: S608 - our own names

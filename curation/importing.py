@@ -1,0 +1,252 @@
+"""Importing: a file, row by row, into a dataset. Every row ends as a record, or as an issue that says why not."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+
+from atelier import outbound
+from atelier.accounts.models import User
+from atelier.jobs.claims import Claim, JobFailed, Paused
+from atelier.jobs.models import Status
+from curation import import_rows
+from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, sniff, suggest
+from curation.formats.mapping import MappingError
+from curation.models import Dataset, Import
+
+PREVIEW_ROWS = 20
+WAITS = "The file is here. Look at the preview and start."
+
+
+def begin(
+    dataset: Dataset,
+    user: User | None,
+    *,
+    file: File | None = None,
+    name: str = "",
+    url: str = "",
+    key: str | None = None,
+    any_kind: bool = False,
+) -> Import:
+    """A draft of an import, with the file in storage under a name of our own; of a URL, the job fetches it.
+
+    With `any_kind` an empty dataset takes the kind that the file looks like. Raises ValidationError when the file cannot
+    be read. The same idempotency key gives the same import.
+    """
+    if key and (found := Import.objects.filter(project=dataset.project, idempotency_key=key).first()):
+        return found
+    job = Import(
+        project=dataset.project, dataset=dataset, created_by=user, status=Status.DRAFT, idempotency_key=key or None
+    )
+    job.source = {"any_kind": any_kind}
+    if file is not None:
+        job.original_name, job.size = _shown_name(name or file.name or "file"), file.size
+        job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", file)
+        try:
+            inspect(job)
+        except ValidationError:
+            default_storage.delete(job.file)
+            raise
+    else:
+        check_url(url)
+        job.url, job.original_name = url, _shown_name(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or url)
+    try:
+        with transaction.atomic():
+            job.save()
+    except IntegrityError:  # the same key at the same moment
+        return Import.objects.get(project=dataset.project, idempotency_key=key)
+    return job
+
+
+def check_url(url: str) -> None:
+    """Raises ValidationError for an address that no job could fetch."""
+    if len(url) > 2000:
+        raise ValidationError("The address is longer than 2,000 characters.")
+    try:
+        outbound.Gate(ports=outbound.Caps().ports).check_url(url)
+    except outbound.Refused as error:
+        raise ValidationError(str(error)) from error
+
+
+def _shown_name(name: str) -> str:
+    """A file's name for people: its last part, without control characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(char for char in last if char.isprintable())[:200] or "file"
+
+
+def inspect(job: Import) -> None:
+    """Find out what the file is, and suggest a mapping. Raises ValidationError with a sentence."""
+    try:
+        with local(job) as path:
+            source = sniff(path, job.original_name)
+            rows = [row.data for row in islice(read(path, source), PREVIEW_ROWS) if row.data is not None]
+    except FormatError as error:
+        raise ValidationError(str(error)) from error
+    mapping, why = _suggested(job, source, rows)
+    job.source, job.mapping = source.to_json() | {"why": why}, mapping.to_json()
+
+
+def _suggested(job: Import, source: Source, rows: list[dict[str, Any]]) -> tuple[Mapping, str]:
+    """The mapping of the dataset's last import where it fits, else one by the names of the columns."""
+    dataset = job.dataset
+    if dataset.mapping:
+        last = Mapping.from_json(dataset.mapping)
+        if set(last.columns) <= set(source.columns):
+            return last, f"As in the last import into {dataset.name}."
+    return suggest(source.columns, rows, None if job.source.get("any_kind") else dataset.kind)
+
+
+@contextmanager
+def local(job: Import) -> Iterator[Path]:
+    """The file as a path on this machine; storage that is elsewhere is copied for the while."""
+    try:
+        yield Path(default_storage.path(job.file))
+    except NotImplementedError:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            with default_storage.open(job.file) as stored, path.open("wb") as copy:
+                for chunk in stored.chunks():
+                    copy.write(chunk)
+            yield path
+
+
+def suggested(job: Import) -> tuple[Mapping, str]:
+    """The mapping as it is stored, and what it still lacks, as a sentence."""
+    try:
+        return Mapping.from_json(job.mapping), ""
+    except MappingError as error:
+        return Mapping(**job.mapping | {"roles": dict(job.mapping["roles"])}), str(error)
+
+
+def mapping_from(data: Any) -> Mapping:
+    """A mapping from JSON of a caller. Raises ValidationError."""
+    if not isinstance(data, dict):
+        raise ValidationError(
+            'The mapping must be a JSON object, such as {"kind": "conversations", "messages": "messages"}.'
+        )
+    try:
+        return Mapping.from_json(data)
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
+
+
+def preview(job: Import, mapping: Mapping) -> list[tuple[int, dict[str, Any] | None, str, Draft | None, str]]:
+    """(line, raw row or None, raw text, draft or None, what is wrong) of the first rows."""
+    shown: list[tuple[int, dict[str, Any] | None, str, Draft | None, str]] = []
+    try:
+        with local(job) as path:
+            for row in islice(read(path, Source.from_json(job.source)), PREVIEW_ROWS):
+                draft, wrong = None, row.problem.message if row.problem else ""
+                try:
+                    draft = mapping.apply(row.data) if row.data is not None else None
+                except RowError as error:
+                    wrong = error.problem.message
+                shown.append((row.line, row.data, row.raw, draft, wrong))
+    except FormatError as error:
+        raise ValidationError(str(error)) from error
+    return shown
+
+
+def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True) -> bool:
+    """The mapping is right: queue the work; the caller wakes a worker. False when it was started already. Raises ValidationError."""
+    _adopt(job, mapping)
+    waiting = Import.objects.filter(pk=job.pk, confirmed=False)
+    if not waiting.update(mapping=mapping.to_json(), confirmed=True, skip_duplicates=skip_duplicates):
+        return False
+    return job.enqueue()
+
+
+def _adopt(job: Import, mapping: Mapping) -> None:
+    """Make the mapping the import's and the dataset's; an empty dataset takes its kind. Raises ValidationError."""
+    dataset = job.dataset
+    try:
+        mapping.validate()
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
+    if mapping.kind != dataset.kind:
+        if dataset.records.exists() or dataset.imports.filter(confirmed=True).exclude(pk=job.pk).exists():
+            raise ValidationError(
+                f"{dataset.name} holds {dataset.kind}, and this mapping makes {mapping.kind}: change it, or import into another dataset."
+            )
+        dataset.kind = mapping.kind
+    dataset.mapping = mapping.to_json()
+    dataset.save(update_fields=["kind", "mapping"])
+    job.mapping = mapping.to_json()
+
+
+def confirm_unseen(job: Import, mapping: Mapping | None, *, skip_duplicates: bool = True) -> None:
+    """Start without a person at the preview: with the mapping given, else the one suggested, which of an address is known
+    only once the job has fetched it. Raises ValidationError, and then leaves nothing behind."""
+    if job.file:
+        try:
+            suggestion, lacks = suggested(job)
+            if mapping is None and lacks:
+                raise ValidationError(
+                    f"{lacks} Send a mapping: the columns are {', '.join(job.source['columns'])[:400]}."
+                )
+            confirm(job, mapping or suggestion, skip_duplicates=skip_duplicates)
+        except ValidationError:
+            default_storage.delete(job.file)
+            job.delete()
+            raise
+        return
+    job.confirmed, job.skip_duplicates, job.mapping = True, skip_duplicates, mapping.to_json() if mapping else {}
+    job.save(update_fields=["confirmed", "skip_duplicates", "mapping"])
+    job.enqueue()
+
+
+def discard(job: Import) -> None:
+    """A draft, or what was cancelled before its first row, leaves nothing behind."""
+    job.cancel()
+    if not job.done and job.file:
+        default_storage.delete(job.file)
+
+
+# --- the work ------------------------------------------------------------------------------------
+
+
+def run(claim: Claim[Import], private_hosts: tuple[str, ...] = ()) -> None:
+    """Fetch if need be, then read on from where the ledger ends. A URL without a mapping waits for a person after the fetch."""
+    job = claim.job
+    if not job.file:
+        _fetch(claim, private_hosts)
+    if not job.confirmed:
+        claim.progress(line=WAITS)
+        raise Paused
+    try:
+        with local(job) as path:
+            import_rows.run(claim, path)
+    except FormatError as error:
+        raise JobFailed(str(error)) from error
+    except FileNotFoundError:
+        raise JobFailed("The file of this import is gone from the storage: import it again.") from None
+
+
+def _fetch(claim: Claim[Import], private_hosts: tuple[str, ...]) -> None:
+    job = claim.job
+    claim.progress(line=f"Fetching {job.url}")
+    with TemporaryDirectory() as folder:
+        try:
+            fetched = outbound.fetch(job.url, Path(folder) / "download", private_hosts=private_hosts)
+        except outbound.Refused as error:
+            raise JobFailed(str(error)) from error
+        job.original_name, job.size = _shown_name(fetched.name), fetched.size
+        with fetched.path.open("rb") as downloaded:
+            job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", File(downloaded))
+    given = job.mapping
+    try:
+        inspect(job)
+        if job.confirmed:
+            _adopt(job, Mapping.from_json(given or job.mapping))
+    except (ValidationError, MappingError) as error:
+        default_storage.delete(job.file)
+        raise JobFailed(" ".join(error.messages) if isinstance(error, ValidationError) else str(error)) from error
+    claim.update(file=job.file, size=job.size, original_name=job.original_name, source=job.source, mapping=job.mapping)

@@ -1,0 +1,45 @@
+"""Write a split of a version as chat JSONL."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from curation import exporting
+from curation.models import Version
+
+
+class Command(BaseCommand):
+    help = (
+        "Write a split of a frozen version as chat JSONL, its hash checked first. Ends with 1 and a sentence otherwise."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("version", type=int, help="id of the version")
+        parser.add_argument("--split", default="train", help="train (the default), validation or test")
+        parser.add_argument(
+            "--output", type=Path, help="file to write; else standard output. An existing file is left alone"
+        )
+        parser.add_argument("--bare", action="store_true", help="only messages and tools, no id and metadata")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        version = Version.objects.select_related("dataset").filter(pk=options["version"]).first()
+        if version is None:
+            raise CommandError(f"There is no version with the id {options['version']}.")
+        try:
+            pieces = exporting.export_version(version, options["split"], options["bare"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        if options["output"] is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            return
+        try:
+            with options["output"].open("xb") as out:
+                out.writelines(pieces)
+        except OSError as error:
+            raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
+        count = version.file(options["split"])["rows"]
+        self.stderr.write(f"{version}: {count} rows of {options['split']} in {options['output']}")

@@ -1,0 +1,52 @@
+"""Freeze a version of a dataset."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+from atelier.management.job_command import JobCommand, find
+from curation import versions
+
+
+class Command(JobCommand):
+    help = (
+        "Freeze the accepted records of a dataset as a new version with train, validation and test splits. "
+        "Ends with 0 when frozen, 1 when it failed, 130 when cancelled."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("dataset", help="id or name")
+        parser.add_argument("--status", default="accepted", help="which records: accepted (the default), new, … or all")
+        parser.add_argument("--clean", action="store_true", help="leave out records with problems")
+        parser.add_argument("--shares", default="", help="train, validation, test: as 80,10,10; else the dataset's own")
+        parser.add_argument("--seed", type=int, help="of the splits; else the dataset's own")
+        parser.add_argument("--notes", default="", help="what is kept with the version")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        dataset = find(self.project(options).datasets, options["dataset"], "dataset")
+        status = "" if options["status"] == "all" else options["status"]
+        filters = {"status": status, "problems": "none" if options["clean"] else ""}
+        try:
+            version = versions.create(
+                dataset,
+                None,
+                filters=filters,
+                shares=_shares(options["shares"]),
+                seed=options["seed"],
+                notes=options["notes"],
+            )
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        self.finish(version, options, number=version.number)
+
+
+def _shares(text: str) -> dict[str, float] | None:
+    if not text:
+        return None
+    try:
+        train, validation, test = (float(part) / 100 for part in text.split(","))
+    except ValueError:
+        raise CommandError(f"Write the shares as three percentages such as 80,10,10, not {text!r}.") from None
+    return {"train": train, "validation": validation, "test": test}

@@ -1,0 +1,100 @@
+"""Import a file or an address into a dataset, and wait for the end."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.core.management.base import CommandError, CommandParser
+
+from atelier.accounts.models import Project
+from atelier.management.job_command import JobCommand, find
+from curation import datasets, importing
+from curation.models import Dataset, Import
+
+
+class Command(JobCommand):
+    help = (
+        "Import FILE or URL into a dataset, which is made when there is none of that name. Formats: JSONL, JSON, CSV, TSV, Parquet, "
+        "XLSX, text; gzipped, or a zip of several. Without --mapping the columns are mapped by their names and contents. "
+        "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but with --strict some row failed, 130 cancelled."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("source", metavar="FILE|URL")
+        parser.add_argument("--dataset", default="", help="name or id; default: the file's name")
+        parser.add_argument(
+            "--kind", choices=Dataset.Kind.values, help="of a new dataset; default: what the file looks like"
+        )
+        parser.add_argument(
+            "--mapping",
+            default="",
+            help='JSON, or a file of it: {"kind": "documents", "fields": ["text"], "metadata": ["topic"], …}',
+        )
+        parser.add_argument(
+            "--keep-duplicates", action="store_true", help="import rows again that the dataset has already"
+        )
+        parser.add_argument(
+            "--reviewed-by", default="", metavar="WHO", help="records arrive accepted, marked as reviewed by WHO"
+        )
+        parser.add_argument("--strict", action="store_true", help="end with code 4 when a row failed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = self.project(options)
+        mapping = _mapping(options["mapping"])
+        dataset, is_new = _dataset(project, options)
+        try:
+            job = _begin(dataset, options["source"], any_kind=is_new and not options["kind"])
+            if options["reviewed_by"]:
+                job.mark_accepted_by = options["reviewed_by"][:120]
+                job.save(update_fields=["mark_accepted_by"])
+            chosen = importing.mapping_from(mapping) if mapping is not None else None
+            importing.confirm_unseen(job, chosen, skip_duplicates=not options["keep_duplicates"])
+        except ValidationError as error:
+            if is_new:
+                dataset.delete()
+            raise CommandError(" ".join(error.messages), returncode=2) from error
+        self.finish(job, options, dataset=dataset.pk)
+        job.refresh_from_db()
+        if options["strict"] and job.failed:
+            raise CommandError(
+                f"{job.failed} rows failed: see the import's page, or its issues in the API.", returncode=4
+            )
+
+
+def _mapping(given: str) -> Any:
+    """The JSON of --mapping, or of the file it names."""
+    if not given:
+        return None
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--mapping is neither JSON nor a file of it: {error}", returncode=2) from error
+
+
+def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
+    name = (
+        options["dataset"] or options["source"].split("?")[0].rstrip("/").rsplit("/", 1)[-1].split(".")[0] or "Imported"
+    )
+    if name.isdigit():
+        return find(project.datasets.all(), name, "dataset"), False
+    found = project.datasets.filter(name=name).first()
+    if found is not None:
+        return found, False
+    try:
+        return datasets.create(project, None, name, options["kind"] or Dataset.Kind.CONVERSATIONS), True
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages), returncode=2) from error
+
+
+def _begin(dataset: Dataset, source: str, any_kind: bool) -> Import:
+    if source.startswith(("http://", "https://")):
+        return importing.begin(dataset, None, url=source, any_kind=any_kind)
+    path = Path(source)
+    if not path.is_file():
+        raise ValidationError(f"There is no file {source}.")
+    with path.open("rb") as file:
+        return importing.begin(dataset, None, file=File(file, name=path.name), name=path.name, any_kind=any_kind)

@@ -1,0 +1,169 @@
+"""Datasets, their records, and the history of what people changed."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from atelier.accounts.models import Project
+from atelier.jobs.models import Job
+
+
+def default_shares() -> dict[str, float]:
+    return {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+class Dataset(models.Model):
+    """A growing set of records of one kind."""
+
+    class Kind(models.TextChoices):
+        DOCUMENTS = "documents", "Documents"
+        CONVERSATIONS = "conversations", "Conversations"
+        PREFERENCES = "preferences", "Preferences"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="datasets")
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=15, choices=Kind.choices, default=Kind.CONVERSATIONS)
+    description = models.CharField(max_length=300, blank=True)
+    mapping = models.JSONField(default=dict, blank=True)  # of the last import: suggested for the next
+    shares = models.JSONField(default=default_shares)  # train, validation, test; they add up to 1
+    seed = models.PositiveIntegerField(default=17)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="dataset_name_unique_in_project")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecordQuerySet(models.QuerySet["Record"]):
+    def present(self) -> Self:
+        """Not deleted."""
+        return self.filter(deleted_at=None)
+
+
+class Record(models.Model):
+    """One row of a dataset. `revision` goes up with every change, so that two editors cannot overwrite each other."""
+
+    class Status(models.TextChoices):
+        NEW = "new", "To review"
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+        SKIPPED = "skipped", "Skipped"
+
+    # No index of its own: every index below begins with it.
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="records", db_index=False)
+    fields = models.JSONField(default=dict)  # source columns
+    messages = models.JSONField(default=list)  # the conversation; empty for plain documents
+    tools = models.JSONField(default=list)
+    chosen = models.JSONField(default=list)  # preferences only: the messages of the better answer
+    rejected = models.JSONField(default=list)
+    metadata = models.JSONField(default=dict)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.NEW)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    reviewed_note = models.CharField(max_length=120, blank=True)  # who reviewed when it was no person: "the sample"
+    content_hash = models.CharField(max_length=64)
+    source_group = models.CharField(max_length=64)  # hash; records of one source never part
+    split = models.CharField(max_length=10)
+    key = models.CharField(max_length=200, blank=True)  # of the source row
+    preview = models.CharField(max_length=300)  # first words, for tables
+    words = models.PositiveIntegerField(default=0)
+    problems = models.JSONField(default=list)  # [{"code", "message", "where", "mendable"}]
+    problem_count = models.PositiveSmallIntegerField(default=0)
+    revision = models.PositiveIntegerField(default=1)
+    imported_by = models.ForeignKey(
+        "curation.Import", on_delete=models.SET_NULL, null=True, related_name="records", db_index=False
+    )
+    import_line = models.PositiveBigIntegerField(null=True)
+    source = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="derived")
+    origin = models.CharField(max_length=200, blank=True)  # where it came from, in words
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["dataset", "deleted_at", "status", "id"], name="record_by_status"),
+            models.Index(fields=["dataset", "deleted_at", "split", "id"], name="record_by_split"),
+            models.Index(fields=["dataset", "deleted_at", "id"], name="record_by_id"),
+            models.Index(fields=["dataset", "deleted_at", "changed_at", "id"], name="record_by_change"),
+            models.Index(fields=["dataset", "deleted_at", "words", "id"], name="record_by_words"),
+            models.Index(fields=["dataset", "content_hash"], name="record_by_content"),
+            models.Index(
+                fields=["dataset", "deleted_at", "id"],
+                name="record_with_problems",
+                condition=models.Q(problem_count__gt=0),
+            ),
+        ]
+        constraints = [
+            # A doubled or resumed import cannot add a line twice, whatever happens to its process.
+            models.UniqueConstraint(fields=["imported_by", "import_line"], name="one_record_an_imported_line")
+        ]
+
+    def __str__(self) -> str:
+        return self.preview or f"record {self.pk}"
+
+
+class BulkAction(Job):
+    """One action over everything that a filter matched; it can be undone as one."""
+
+    task = "curation.tasks.bulk"
+    route = "curation:bulk"
+    icon = "review"
+
+    class Action(models.TextChoices):
+        ACCEPT = "accept", "Accept"
+        REJECT = "reject", "Reject"
+        SKIP = "skip", "Skip"
+        REOPEN = "reopen", "Put back to review"
+        DELETE = "delete", "Delete"
+        UNDO = "undo", "Undo"
+        SPLIT = "split", "Assign the splits of"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="bulk_actions")
+    action = models.CharField(max_length=10, choices=Action.choices)
+    filters = models.JSONField(default=dict)  # as in the URL of the list; or {"ids": [...]}
+    up_to = models.BigIntegerField(default=0)  # records that came later than the click are not meant
+    cursor = models.BigIntegerField(default=0)  # the last record done: where a resumed job goes on
+    undoes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="undone_by")
+    changed = models.BigIntegerField(default=0)  # of those done; the others were so already
+    left = models.BigIntegerField(default=0)  # by an undo: changed since by somebody, so not touched
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    @property
+    def title(self) -> str:
+        if self.action == self.Action.UNDO and self.undoes is not None:
+            return f"Undo: {self.undoes.title}"
+        return f"{self.get_action_display()} {self.total or ''} records of {self.dataset.name}".replace("  ", " ")
+
+
+class Change(models.Model):
+    """History: who changed what, when, from what to what."""
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="changes")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor = models.CharField(max_length=120)  # the name as it was then; or what did it when no person did
+    action = models.CharField(max_length=20)
+    before = models.JSONField(default=dict)  # only the fields that changed
+    after = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=0)  # of the record after this change
+    bulk = models.ForeignKey(BulkAction, on_delete=models.SET_NULL, null=True, related_name="changes")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+    @property
+    def fields(self) -> list[tuple[str, Any, Any]]:
+        """(field, before, after) of everything that changed."""
+        return [(name, self.before.get(name), self.after.get(name)) for name in {**self.before, **self.after}]

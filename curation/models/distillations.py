@@ -1,0 +1,107 @@
+"""Distillations: a teacher writes an answer for each record; the ledger keeps every call."""
+
+from django.db import models
+from django.utils import timezone
+
+from atelier.jobs.models import Job
+from curation.models.datasets import Dataset, Record
+
+BUDGET_LINE = "The budget is spent"
+
+
+class Distillation(Job):
+    """A teacher over the records of one dataset; its answers become conversations in another."""
+
+    task = "curation.tasks.distil"
+    route = "curation:distillation"
+    icon = "distil"
+
+    name = models.CharField(max_length=120)
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="distillations")
+    target = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="distilled_by")
+    teacher = models.ForeignKey(
+        "inference.Endpoint", on_delete=models.SET_NULL, null=True, related_name="distillations"
+    )
+    teacher_name = models.CharField(max_length=200)  # as it was, should the endpoint go
+    system_prompt = models.TextField(blank=True)  # for the teacher: the whole guide
+    template = models.TextField()  # Jinja over the record's fields and metadata: the user message
+    student_prompt = models.TextField(blank=True)  # the system message of the conversation that is kept
+    sampling = models.JSONField(default=dict)
+    concurrency = models.PositiveSmallIntegerField(default=8)
+    filters = models.JSONField(default=dict)  # which records, as in the URL of the list
+    limit = models.PositiveIntegerField(null=True)
+    budget = models.DecimalField(max_digits=12, decimal_places=4, null=True)  # in the currency of the endpoint's prices
+    mark_accepted_by = models.CharField(max_length=120, blank=True)
+    planned = models.BooleanField(default=False)  # the ledger is complete: no record joins any more
+    resumed_at = models.DateTimeField(null=True)  # of the present attempt: rate and time left are reckoned from here
+    resumed_done = models.BigIntegerField(default=0)
+    ok = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
+        return f"Distil {self.name}"
+
+    @property
+    def rate(self) -> float | None:
+        """Answers a second since the work was last taken up: a night's pause does not count."""
+        if self.resumed_at is None or not (self.is_over or self.status == self.Status.RUNNING):
+            return None
+        end = self.finished_at if self.is_over and self.finished_at else timezone.now()
+        seconds = (end - self.resumed_at).total_seconds()
+        done = self.done - self.resumed_done
+        return done / seconds if done > 0 and seconds > 0 else None
+
+    @property
+    def over_budget(self) -> bool:
+        """True when the budget, and no person, made it pause."""
+        return self.status == self.Status.PAUSED and self.line.startswith(BUDGET_LINE)
+
+    def enqueue(self) -> bool:
+        """As every job; and a finished one may go on when failed rows were put back."""
+        if self.status == self.Status.DONE and self.generations.filter(outcome=Generation.Outcome.PENDING).exists():
+            type(self)._default_manager.filter(pk=self.pk, status=self.Status.DONE).update(status=self.Status.PAUSED)
+        return super().enqueue()
+
+
+class Generation(models.Model):
+    """One unit of a distillation: the call for one record, with its prompt, answer, tokens, cost and outcome."""
+
+    class Outcome(models.TextChoices):
+        PENDING = "pending"
+        OK = "ok"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    distillation = models.ForeignKey(Distillation, on_delete=models.CASCADE, related_name="generations")
+    record = models.ForeignKey(Record, on_delete=models.SET_NULL, null=True, related_name="generations")
+    outcome = models.CharField(max_length=7, choices=Outcome.choices, default=Outcome.PENDING)
+    reason = models.CharField(max_length=500, blank=True)
+    prompt = models.JSONField(default=list)
+    answer = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, default=0)
+    seconds = models.FloatField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    result = models.OneToOneField(Record, on_delete=models.SET_NULL, null=True, related_name="generation")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["distillation", "outcome", "id"], name="generation_by_outcome")]
+        constraints = [models.UniqueConstraint(fields=["distillation", "record"], name="one_generation_a_record")]
+
+    def __str__(self) -> str:
+        return f"generation {self.pk}: {self.outcome}"

@@ -1,0 +1,56 @@
+"""Imports and the rows they could not take."""
+
+from django.db import models
+
+from atelier.jobs.models import Job
+from curation.models.datasets import Dataset
+
+
+class Import(Job):
+    """One file on its way into a dataset. A draft until the mapping is confirmed."""
+
+    task = "curation.tasks.import_file"
+    route = "curation:import"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="imports")
+    file = models.CharField(max_length=200, blank=True)  # storage name, made by us
+    original_name = models.CharField(max_length=300)  # as the sender called it: shown, never a path
+    size = models.BigIntegerField(default=0)
+    url = models.CharField(max_length=2000, blank=True)
+    source = models.JSONField(default=dict)  # what sniffing found: format, encoding, columns
+    mapping = models.JSONField(default=dict)
+    confirmed = models.BooleanField(default=False)  # a person, or the caller, has said that the mapping is right
+    skip_duplicates = models.BooleanField(default=True)
+    mark_accepted_by = models.CharField(max_length=120, blank=True)  # "the sample": records arrive reviewed
+    ok = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    @property
+    def title(self) -> str:
+        return f"Import {self.original_name}"
+
+
+class ImportIssue(models.Model):
+    """A row that did not become a record, and why. With the records, it makes the import's ledger tally."""
+
+    class Outcome(models.TextChoices):
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    parent = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="issues")
+    line = models.PositiveBigIntegerField()
+    outcome = models.CharField(max_length=7, choices=Outcome.choices)
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    raw = models.TextField(blank=True)  # the start of the row as it came
+
+    class Meta:
+        ordering = ["line"]
+        constraints = [models.UniqueConstraint(fields=["parent", "line"], name="one_issue_a_line")]
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"

@@ -1,0 +1,69 @@
+"""Versions: frozen, numbered, content-hashed snapshots of a dataset."""
+
+from typing import Any
+
+from django.db import models
+
+from atelier.jobs.models import Job
+from curation.models.datasets import Dataset, Record, default_shares
+
+SPLITS = ["train", "validation", "test"]
+
+
+class Version(Job):
+    """A snapshot with its splits. Once done it never changes; its files are named by their hashes."""
+
+    task = "curation.tasks.freeze"
+    route = "curation:version"
+    icon = "versions"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    notes = models.CharField(max_length=500, blank=True)
+    shares = models.JSONField(default=default_shares)
+    seed = models.PositiveIntegerField(default=17)
+    filters = models.JSONField(default=dict)  # as in the URL of the list; accepted records unless it says otherwise
+    content_hash = models.CharField(max_length=64, blank=True)
+    files = models.JSONField(default=dict)  # split -> {"name", "sha256", "bytes", "rows"}
+    rows = models.PositiveIntegerField(default=0)
+    words = models.PositiveBigIntegerField(default=0)
+    tokens = models.JSONField(default=dict)  # split -> {"prompt", "answer", "longest", "tokenizer"}
+    problems = models.JSONField(default=list)  # [{"code", "message", "count", "records": [...]}]
+
+    class Meta(Job.Meta):
+        abstract = False
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["dataset", "number"], name="version_number_unique_in_dataset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset.name} v{self.number}"
+
+    @property
+    def title(self) -> str:
+        return f"Freeze {self.dataset.name} v{self.number}"
+
+    def counts(self) -> dict[str, int]:
+        """Rows in each split, empty splits as 0."""
+        return {split: self.files.get(split, {}).get("rows", 0) for split in SPLITS}
+
+    def file(self, split: str) -> dict[str, Any]:
+        """Name, hash, bytes and rows of one split's file. Raises KeyError for an unknown split."""
+        return dict(self.files[split])
+
+
+class VersionEntry(models.Model):
+    """Lineage: which record, at which revision, went into which split of which version."""
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="entries")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="version_entries")
+    revision = models.PositiveIntegerField()
+    split = models.CharField(max_length=10)
+    row = models.PositiveIntegerField(default=0)  # line in the split's file, from 1
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "record"], name="one_entry_a_record")]
+
+    def __str__(self) -> str:
+        return f"record {self.record_id} in {self.split} of version {self.version_id}"

@@ -1,0 +1,178 @@
+"""Changing records: every change raises the revision, so that nobody overwrites what they have not seen, and is kept."""
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from atelier.accounts.models import User
+from curation import contents
+from curation.models import Change, Record
+
+REVIEW = {"accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "new"}
+RESTORABLE = frozenset({*contents.COLUMNS, "metadata", "status"})
+MAX_TEXT = 2_000_000
+
+
+class Conflict(Exception):
+    """Somebody changed the record since it was read; `record` is how it is now."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(f"Record {record.pk} was changed by somebody else since you opened it.")
+        self.record = record
+
+
+def change(record: Record, user: User, action: str, *, revision: int | None = None, **values: Any) -> Change | None:
+    """Write values if the record still has that revision, and keep what they were. None when nothing changes.
+
+    `revision` is what the person saw; without it, what `record` was read with. Raises Conflict.
+    """
+    seen = record.revision if revision is None else revision
+    before = {name: getattr(record, name) for name in values}
+    after = {name: value for name, value in values.items() if before[name] != value}
+    if seen != record.revision:
+        raise Conflict(record)
+    if not after:
+        return None
+    with transaction.atomic():
+        _write(record, seen, after)
+        return Change.objects.create(
+            record=record,
+            user=user,
+            actor=user.username,
+            action=action,
+            revision=seen + 1,
+            before={name: before[name] for name in after},
+            after=after,
+        )
+
+
+def _write(record: Record, seen: int, after: dict[str, Any]) -> None:
+    for name, value in after.items():
+        setattr(record, name, value)
+    derived: dict[str, Any] = {}
+    if after.keys() & set(contents.COLUMNS):
+        contents.complete(record)
+        derived = {
+            name: getattr(record, name) for name in ("content_hash", "preview", "words", "problems", "problem_count")
+        }
+    changed = Record.objects.filter(pk=record.pk, revision=seen, deleted_at=None).update(
+        **after, **derived, revision=F("revision") + 1, changed_at=Now()
+    )
+    if not changed:
+        raise Conflict(Record.objects.select_related("dataset").get(pk=record.pk))
+    record.revision = seen + 1
+
+
+def review(record: Record, user: User, action: str, revision: int | None = None) -> Change | None:
+    """Accept, reject, skip or reopen. Raises ValidationError for another action, Conflict for a stale one."""
+    if action not in REVIEW:
+        raise ValidationError(f"There is no action {action!r}: use one of {', '.join(REVIEW)}.")
+    status = REVIEW[action]
+    if status == record.status and (revision is None or revision == record.revision):
+        return None
+    reviewer = None if action == "reopen" else user.pk
+    return change(record, user, action, revision=revision, status=status, reviewed_by_id=reviewer, reviewed_note="")
+
+
+def restore(record: Record, user: User, old: Change, revision: int | None = None) -> Change | None:
+    """Put back what a change replaced, as a change of its own."""
+    values = {name: value for name, value in old.before.items() if name in RESTORABLE}
+    if "status" in values:
+        values["reviewed_by_id"] = old.before.get("reviewed_by_id")
+    return change(record, user, "restore", revision=revision, **values)
+
+
+# --- editing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A text of a record that can be edited in place: the name of its input, its label, and where it stands."""
+
+    name: str
+    label: str
+    path: tuple[Any, ...]
+    text: str
+
+
+def pieces(record: Record) -> list[Piece]:
+    """Every text of the record: its fields, and the text of each message."""
+    found = [
+        Piece(f"fields.{index}", key, ("fields", key), value)
+        for index, (key, value) in enumerate(record.fields.items())
+        if isinstance(value, str)
+    ]
+    for column in ("messages", "chosen", "rejected"):
+        for index, message in enumerate(getattr(record, column)):
+            found += _of_message(column, index, message)
+    return found
+
+
+def _of_message(column: str, index: int, message: Any) -> list[Piece]:
+    if not isinstance(message, dict):
+        return []
+    content, role = message.get("content"), str(message.get("role", ""))
+    label = role if column == "messages" else f"{column}: {role}"
+    if isinstance(content, str):
+        return [Piece(f"{column}.{index}", label, (column, index, "content"), content)]
+    parts = content if isinstance(content, list) else []
+    return [
+        Piece(f"{column}.{index}.{number}", label, (column, index, "content", number, kind), part[kind])
+        for number, part in enumerate(parts)
+        if isinstance(part, dict)
+        for kind in ("text", "thinking")
+        if isinstance(part.get(kind), str)
+    ]
+
+
+def with_texts(record: Record, texts: dict[str, str]) -> dict[str, Any]:
+    """The columns of the record with other texts, by the names of their pieces. Line ends come back as they were sent by
+    a browser, so they are made plain. Raises ValidationError."""
+    columns: dict[str, Any] = {}
+    for piece in pieces(record):
+        text = texts.get(piece.name)
+        if text is None:
+            continue
+        text = _plain(text)
+        if text == _plain(piece.text):
+            continue
+        column = piece.path[0]
+        inner = columns.setdefault(column, copy.deepcopy(getattr(record, column)))
+        for step in piece.path[1:-1]:
+            inner = inner[step]
+        inner[piece.path[-1]] = text
+    return columns
+
+
+def _plain(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise ValidationError(f"A text may have at most {MAX_TEXT:,} characters: split the record.")
+    if "\x00" in text:
+        raise ValidationError("The text contains a NUL character, which cannot be stored: remove it.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def edit(record: Record, user: User, texts: dict[str, str], revision: int) -> Change | None:
+    """Save texts of the record's pieces. Raises Conflict with the present record, ValidationError for a bad text."""
+    if revision != record.revision:
+        raise Conflict(record)
+    return change(record, user, "edit", revision=revision, **with_texts(record, texts))
+
+
+def update(record: Record, user: User, revision: int, values: dict[str, Any]) -> Change | None:
+    """Whole columns at once, as the API sends them. Raises Conflict, and ValidationError for what cannot be stored."""
+    if unknown := values.keys() - RESTORABLE:
+        raise ValidationError(f"{sorted(unknown)[0]} cannot be changed.")
+    if "\\u0000" in json.dumps(values).replace("\\\\", ""):
+        raise ValidationError("The text contains a NUL character, which cannot be stored: remove it.")
+    if "status" in values:
+        values["reviewed_by_id"] = None if values["status"] == Record.Status.NEW else user.pk
+    return change(
+        record, user, "edit" if values.keys() & set(contents.COLUMNS) else "review", revision=revision, **values
+    )

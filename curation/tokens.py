@@ -1,0 +1,72 @@
+"""Token counts of conversations, by the student's own tokenizer where it lies on this machine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from curation.chat import text_of
+
+STUDENT = "smollm2-135m-instruct"
+ESTIMATE = "estimate"
+TOKENS_A_WORD = 1.4  # English and its punctuation, in vocabularies of 30,000 to 130,000
+MARKS = 5  # of the chat template around each message: begin, role, line end, end, line end
+
+
+def tokenizer_file() -> Path | None:
+    """tokenizer.json of the student, else of the first model on this machine that has one."""
+    folder = Path(settings.MODELS_DIR)
+    named = folder / STUDENT / "tokenizer.json"
+    return named if named.is_file() else next(iter(sorted(folder.glob("*/tokenizer.json"))), None)
+
+
+class Counter:
+    """Adds up prompt and answer tokens of each split, and remembers the longest conversation."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._tokenizer = _load(path)
+        self.name = path.parent.name if path and self._tokenizer else ESTIMATE
+        self._splits: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def of_student(cls) -> "Counter":
+        return cls(tokenizer_file())
+
+    def count(self, texts: list[str]) -> list[int]:
+        """Tokens of each text, without any marks."""
+        if self._tokenizer is None:
+            return [round(len(text.split()) * TOKENS_A_WORD) for text in texts]
+        return [len(encoded.ids) for encoded in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def add(self, conversations: list[tuple[str, list[dict[str, Any]]]]) -> None:
+        """Count a batch of (split, messages)."""
+        texts = [_text(message) for _, messages in conversations for message in messages]
+        counts = iter(self.count(texts))
+        for split, messages in conversations:
+            sums = {"prompt": 0, "answer": 0}
+            for message in messages:
+                sums["answer" if message.get("role") == "assistant" else "prompt"] += next(counts) + MARKS
+            row = self._splits.setdefault(split, {"prompt": 0, "answer": 0, "longest": 0, "tokenizer": self.name})
+            row["prompt"] += sums["prompt"]
+            row["answer"] += sums["answer"]
+            row["longest"] = max(row["longest"], sum(sums.values()))
+
+    def table(self) -> dict[str, dict[str, Any]]:
+        """split -> {"prompt", "answer", "longest", "tokenizer"}."""
+        return self._splits
+
+
+def _load(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        from tokenizers import Tokenizer  # no torch: a Rust library, there where models are
+    except ImportError:
+        return None
+    return Tokenizer.from_file(str(path))
+
+
+def _text(message: dict[str, Any]) -> str:
+    calls = message.get("tool_calls")
+    return text_of(message) + (json.dumps(calls, ensure_ascii=False) if calls else "")

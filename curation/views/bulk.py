@@ -1,0 +1,143 @@
+"""Bulk actions over a dataset's records: the POST of the table, the page of an action, its undo."""
+
+import dataclasses
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_POST
+
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.accounts.models import Role
+from atelier.jobs import claims, queue
+from curation import bulk as actions
+from curation.filters import Filters
+from curation.models import BulkAction
+
+BUTTONS = [
+    {"value": "accept", "label": "Accept", "key": "a"},
+    {"value": "reject", "label": "Reject", "key": "r"},
+    {"value": "skip", "label": "Skip", "key": "s"},
+    {"value": "reopen", "label": "Back to review", "key": "b"},
+    {"value": "delete", "label": "Delete", "danger": True},
+]
+
+
+def buttons(role: Role) -> list[dict[str, Any]]:
+    return [button for button in BUTTONS if role.covers(actions.role_for(str(button["value"])))]
+
+
+@require_POST
+def change(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
+    """Act on the ticked records, or with `everything` on all that the address's filters match."""
+    action = request.POST.get("action", "")
+    project = project_or_404(request, project_id, needs=actions.role_for(action))
+    dataset = child_or_404(project.datasets, dataset_id)
+    try:
+        chosen = Filters.read(request.GET)
+        if request.POST.get("everything") != "1":
+            chosen = dataclasses.replace(Filters.read({"ids": request.POST.getlist("ids")}), sort=chosen.sort)
+            if not chosen.ids:
+                raise ValidationError("Nothing is selected: tick the records first.")
+        job = actions.begin(dataset, request.user, action, chosen)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect(f"{reverse('curation:dataset', args=[project.pk, dataset.pk])}?{request.GET.urlencode()}")
+    return started(request, job, back=request.GET.urlencode())
+
+
+def started(request: HttpRequest, job: BulkAction, back: str = "") -> HttpResponse:
+    """Few records are done at once and answered with a toast that undoes; many are a job with a page."""
+    page = reverse("curation:bulk", args=[job.project_id, job.pk])
+    if job.total > actions.INLINE:
+        queue.wake(job)
+        return redirect(page)
+    claims.execute(BulkAction, job.pk, actions.run)
+    job.refresh_from_db()
+    if job.status != BulkAction.Status.DONE:
+        return redirect(page)
+    can_undo = job.changed and job.action not in (BulkAction.Action.UNDO, BulkAction.Action.SPLIT)
+    undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) if can_undo else ""
+    messages.success(request, job.line, extra_tags=undo_url)
+    address = reverse("curation:dataset", args=[job.project_id, job.dataset_id])
+    return redirect(f"{address}?{back}" if back else address)
+
+
+@require_POST
+def undo(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    job = _job_or_404(request, project_id, pk)
+    project_or_404(request, project_id, needs=actions.role_for(job.action if job.undoes is None else job.undoes.action))
+    try:
+        undoing = actions.begin_undo(job, request.user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("curation:bulk", project_id, pk)
+    if undoing.is_over:
+        messages.info(request, "That is undone already.")
+        return redirect("curation:bulk", project_id, undoing.pk)
+    # Back to the list as it was filtered: what is put back is seen where it was.
+    return started(request, undoing, back=urlencode(_listed(job), doseq=True))
+
+
+def _listed(job: BulkAction) -> dict[str, Any]:
+    return {name: value for name, value in job.filters.items() if name != "ids"}
+
+
+def _job_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "annotator") -> BulkAction:
+    project = project_or_404(request, project_id, needs=needs)
+    return child_or_404(project.bulkactions.select_related("dataset", "undoes__dataset", "project", "created_by"), pk)
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    return render(
+        request, "curation/bulk.html", _context(request, _job_or_404(request, project_id, pk, needs="viewer"))
+    )
+
+
+def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
+    args = [job.project_id, job.pk]
+    from curation.views.datasets import crumbs  # datasets uses this module for its buttons
+
+    action = job.undoes.action if job.undoes is not None else job.action
+    undone = BulkAction.objects.filter(undoes=job).first()
+    return {
+        "job": job,
+        "crumbs": crumbs(request.project, job.dataset),
+        "undone": undone,
+        "poll_url": reverse("curation:bulk_progress", args=args),
+        "can_edit": request.project.role.covers(actions.role_for(action)),
+        "cancel_url": reverse("curation:bulk_move", args=[*args, "cancel"]),
+        "resume_url": reverse("curation:bulk_move", args=[*args, "resume"]),
+        "can_undo": job.is_over and job.changed and undone is None and job.action != BulkAction.Action.SPLIT,
+        "next_line": "Next: go on reviewing; this can be undone here."
+        if job.is_over
+        else "You can leave this page: it goes on.",
+    }
+
+
+@require_GET
+def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    job = _job_or_404(request, project_id, pk, needs="viewer")
+    response = render(request, "partials/progress.html", _context(request, job))
+    if job.is_over:
+        response.status_code, response["HX-Refresh"] = 286, "true"
+    return response
+
+
+@require_POST
+def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
+    """Cancel, or resume from where it stopped."""
+    job = _job_or_404(request, project_id, pk)
+    project_or_404(request, project_id, needs=actions.role_for(job.action if job.undoes is None else job.undoes.action))
+    if not (job.cancel() if move == "cancel" else job.enqueue()):
+        messages.error(request, "It was over already." if move == "cancel" else "There is nothing left to do.")
+    elif move == "resume":
+        queue.wake(job)
+    if request.htmx:
+        return render(request, "partials/progress.html", _context(request, job))
+    return redirect("curation:bulk", project_id, pk)

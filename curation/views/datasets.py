@@ -1,0 +1,173 @@
+"""Pages: the datasets of a project, the table of one, its settings and its end."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_http_methods
+
+from atelier.accounts.access import child_or_404, project_or_404
+from curation import datasets, filters
+from curation.filters import Filters
+from curation.forms import DatasetForm, DatasetSettingsForm
+from curation.models import Dataset, Record
+from curation.views import bulk
+
+GET_POST = require_http_methods(["GET", "POST"])
+SORT_LABELS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "changed": "Changed last",
+    "longest": "Longest",
+    "shortest": "Shortest",
+}
+
+
+@require_GET
+def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id)
+    context = {"rows": datasets.with_counts(project), "can_edit": project.role.covers("editor")}
+    return render(request, "curation/datasets.html", context)
+
+
+@GET_POST
+def new(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id, needs="editor")
+    form = DatasetForm(request.POST or None, project=project)
+    if request.method == "POST" and form.is_valid():
+        dataset = datasets.create(project, request.user, **form.cleaned_data)
+        return redirect("curation:dataset", project.pk, dataset.pk)
+    status = 422 if form.errors else 200
+    return render(request, "curation/dataset_new.html", {"form": form, "crumbs": crumbs(project)}, status=status)
+
+
+def crumbs(project: Any, dataset: Dataset | None = None) -> list[tuple[str, str]]:
+    found = [("Data", reverse("curation:data", args=[project.pk]))]
+    return [*found, (dataset.name, reverse("curation:dataset", args=[project.pk, dataset.pk]))] if dataset else found
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
+    """The table. Search, filters, sort and the page's place are all in the address."""
+    project = project_or_404(request, project_id)
+    dataset = child_or_404(project.datasets, dataset_id)
+    chosen = Filters.lenient(request.GET)
+    context = {
+        "dataset": dataset,
+        "crumbs": crumbs(project),
+        "chosen": chosen,
+        "selects": _selects(chosen),
+        "can_edit": project.role.covers("editor"),
+        "can_review": project.role.covers("annotator"),
+        "import_url": f"{reverse('curation:new_import', args=[project.pk])}?dataset={dataset.pk}",
+        **_rows(request, dataset, chosen),
+    }
+    partial = request.htmx and not request.htmx.history_restore_request
+    return render(request, "curation/dataset.html" + ("#records" if partial else ""), context)
+
+
+def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, Any]:
+    try:
+        shown = filters.page(chosen, dataset, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    except ValidationError:  # a cursor of another sort: begin at the first page
+        shown = filters.page(chosen, dataset)
+    found, exact = chosen.count(dataset)
+    base = request.path + "?" + query(chosen)
+    return {
+        "records": shown.records,
+        "total": f"{found:,}" + ("" if exact else "+"),
+        "none_at_all": not found and not chosen.narrow,
+        "prev_url": base + "&" + urlencode({"before": shown.before}) if shown.before else None,
+        "next_url": base + "&" + urlencode({"after": shown.after}) if shown.after else None,
+        "query": query(chosen),
+        "buttons": bulk.buttons(request.project.role),
+        "counts": datasets.counts(dataset),
+        "found": f"{found:,}{'' if exact else '+'} record{'' if found == 1 else 's'}",
+        "sorts": _sorts(request.path, chosen),
+    }
+
+
+def query(chosen: Filters) -> str:
+    return urlencode(chosen.as_dict(), doseq=True)
+
+
+def _selects(chosen: Filters) -> list[dict[str, Any]]:
+    def select(name: str, label: str, options: list[tuple[str, str]]) -> dict[str, Any]:
+        return {"name": name, "label": label, "value": getattr(chosen, name), "options": options}
+
+    return [
+        select("status", "Status", [("", "Any"), *Record.Status.choices, ("deleted", "Deleted")]),
+        select("split", "Split", [("", "Any"), *((split, split.capitalize()) for split in filters.SPLITS)]),
+        select("problems", "Problems", [("", "Any"), ("some", "With problems"), ("none", "Without")]),
+        select("sort", "Sort", list(SORT_LABELS.items())),
+    ]
+
+
+def _sorts(path: str, chosen: Filters) -> dict[str, dict[str, str]]:
+    """The table's heads that sort: their address, and how they are sorted now."""
+
+    def head(down: str, up: str, default: str) -> dict[str, str]:
+        wanted = up if chosen.sort == down else down if chosen.sort == up else default
+        params = QueryDict(query(chosen), mutable=True)
+        params["sort"] = wanted
+        now = {down: "descending", up: "ascending"}.get(chosen.sort, "")
+        return {"url": f"{path}?{params.urlencode()}", "now": now}
+
+    return {
+        "id": head("newest", "oldest", "newest"),
+        "words": head("longest", "shortest", "longest"),
+        "changed": head("changed", "changed", "changed"),
+    }
+
+
+@GET_POST
+def settings(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id, needs="editor")
+    dataset = child_or_404(project.datasets, dataset_id)
+    form = DatasetSettingsForm(request.POST or None, dataset=dataset)
+    if request.method == "POST" and form.is_valid():
+        data = {name: form.cleaned_data[name] for name in ("name", "description", "shares", "seed")}
+        try:
+            action = datasets.change(dataset, request.user, **data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return bulk.started(request, action) if action else _saved(request, dataset)
+    context = {
+        "form": form,
+        "dataset": dataset,
+        "crumbs": crumbs(project, dataset),
+        "splits": datasets.split_counts(dataset),
+    }
+    return render(request, "curation/dataset_settings.html", context, status=422 if form.errors else 200)
+
+
+def _saved(request: HttpRequest, dataset: Dataset) -> HttpResponse:
+    messages.success(request, "Saved.")
+    return redirect("curation:dataset", dataset.project_id, dataset.pk)
+
+
+@GET_POST
+def delete(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
+    """Nothing brings it back, so a page asks first and says how much goes; or why it must stay."""
+    project = project_or_404(request, project_id, needs="editor")
+    dataset = child_or_404(project.datasets, dataset_id)
+    back = reverse("curation:dataset", args=[project.pk, dataset.pk])
+    question = {"title": f"Delete {dataset.name}?", "danger": True, "action": request.path, "cancel_url": back}
+    try:
+        if request.method == "POST":
+            datasets.delete(dataset)
+            messages.success(request, f"{dataset.name} is deleted.")
+            return redirect("curation:data", project.pk)
+        datasets.refuse_needed(dataset)
+    except ValidationError as error:
+        question |= {"title": f"{dataset.name} must stay", "text": " ".join(error.messages), "refused": True}
+        return render(request, "partials/confirm_page.html", question, status=422 if request.method == "POST" else 200)
+    count = dataset.records.count()
+    what = f"{count:,} record{'' if count == 1 else 's'}, with history and imports,"
+    text = f"{what} will be deleted for good. Nothing brings them back."
+    return render(request, "partials/confirm_page.html", question | {"text": text, "submit": "Delete for good"})

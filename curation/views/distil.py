@@ -1,0 +1,213 @@
+"""Pages: distillations, a new one with its preview, and the progress of one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.accounts.models import Project
+from atelier.jobs import queue
+from curation import authors, distillation, previews, selection
+from curation.distil_forms import BudgetForm, DistilForm
+from curation.models import Dataset, Distillation, Record
+from inference import endpoints
+
+GET_POST = require_http_methods(["GET", "POST"])
+MOVES = {"cancel": "It was over already.", "pause": "It does not run.", "enqueue": "There is nothing left to do."}
+
+
+@require_GET
+def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id)
+    return render(
+        request,
+        "curation/distil.html",
+        {
+            "rows": project.distillations.select_related("dataset", "target", "created_by").order_by("-pk")[:200],
+            "can_edit": project.role.covers("editor"),
+            "has_records": Record.objects.present().filter(dataset__project=project).exists(),
+            "has_teacher": endpoints.teachers(project).exists(),
+        },
+    )
+
+
+@GET_POST
+def new(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The form; its button Preview asks the teacher about three records, Start queues the job."""
+    project = project_or_404(request, project_id, needs="editor")
+    if not endpoints.teachers(project).exists() or not _sources(project).exists():
+        return redirect("curation:distil", project.pk)
+    posted = request.method == "POST"
+    form = DistilForm(request.POST if posted else None, project=project, initial=_initial(request, project))
+    context: dict[str, Any] = {"form": form, "crumbs": _crumbs(project)}
+    if posted and form.is_valid() and form.job is not None:
+        try:
+            if request.POST.get("do") == "start":
+                return _start(request, form.job)
+            context |= _preview(form.job)
+        except ValidationError as error:
+            form.add_error(None, error)
+    chosen = form["dataset"].value()
+    context |= _columns(project, getattr(chosen, "pk", chosen), form["status"].value())
+    status = 422 if posted and form.errors else 200
+    return render(request, "curation/distil_new.html" + ("#page" if request.htmx else ""), context, status=status)
+
+
+def _start(request: HttpRequest, job: Distillation) -> HttpResponse:
+    queue.wake(distillation.start(job, request.user))
+    address = reverse("curation:distillation", args=[job.project_id, job.pk])
+    return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)
+
+
+def _preview(job: Distillation) -> dict[str, Any]:
+    tried = previews.preview(job, endpoints.client_for(job.teacher, previews.SECONDS))
+    return {"previews": tried, "estimate": previews.estimate(job, tried), "job": job}
+
+
+def _sources(project: Project) -> Any:
+    return project.datasets.exclude(kind=Dataset.Kind.PREFERENCES).order_by("-pk")
+
+
+def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
+    sources, wanted = _sources(project), request.GET.get("dataset", "")
+    dataset = sources.filter(pk=wanted).first() if wanted.isdigit() else None
+    dataset = dataset or sources.filter(kind=Dataset.Kind.DOCUMENTS).first() or sources.first()
+    last = project.distillations.filter(dataset=dataset).order_by("-pk").first()
+    return {
+        "target": last.target_id if last else None,
+        "dataset": dataset,
+        "teacher": endpoints.teachers(project).first(),
+        "template": authors.suggested_template(dataset) if dataset else "",
+        "system_prompt": project.guidelines,
+        "student_prompt": project.student_prompt,
+    }
+
+
+def _columns(project: Project, dataset_id: object, status: object) -> dict[str, Any]:
+    """What can be inserted into the template, and how many records there are, of the dataset as it is chosen now."""
+    dataset = project.datasets.filter(pk=dataset_id).first() if str(dataset_id).isdigit() else None
+    if dataset is None:
+        return {"columns": [], "found": 0}
+    filters = {"status": status} if status in Record.Status.values else {}
+    return {
+        "columns": authors.columns_in(dataset),
+        "found": selection.select(dataset, filters).count(),
+        "source": dataset,
+    }
+
+
+@require_GET
+def columns(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The columns beside the template and the number of records, when another dataset or status is chosen."""
+    project = project_or_404(request, project_id, needs="editor")
+    context = _columns(project, request.GET.get("dataset"), request.GET.get("status"))
+    return render(request, "curation/distil_new.html#columns", context)
+
+
+def _crumbs(project: Project) -> list[tuple[str, str]]:
+    return [("Distil", reverse("curation:distil", args=[project.pk]))]
+
+
+def _job_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Distillation:
+    project = project_or_404(request, project_id, needs=needs)
+    return child_or_404(
+        project.distillations.select_related("dataset", "target", "teacher", "created_by", "project"), pk
+    )
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    job = _job_or_404(request, project_id, pk)
+    return render(request, "curation/distillation.html", _context(request, job) | {"crumbs": _crumbs(job.project)})
+
+
+def _context(request: HttpRequest, job: Distillation, **more: Any) -> dict[str, Any]:
+    can_edit = request.project.role.covers("editor")
+    return {
+        "job": job,
+        "can_edit": can_edit,
+        "next_line": _next_line(job),
+        "budget_form": BudgetForm(),
+        **_urls(job),
+        **more,
+    }
+
+
+def _urls(job: Distillation) -> dict[str, str]:
+    args = [job.project_id, job.pk]
+    return {
+        "poll_url": reverse("curation:distillation_progress", args=args),
+        "cancel_url": reverse("curation:distillation_move", args=[*args, "cancel"]),
+        "pause_url": reverse("curation:distillation_move", args=[*args, "pause"]),
+        "resume_url": reverse("curation:distillation_move", args=[*args, "resume"]),
+    }
+
+
+def _next_line(job: Distillation) -> str:
+    if job.status == job.Status.DONE and job.failed:
+        return f"Next: see in the ledger why {job.failed} failed, retry them, then review {job.target.name}."
+    if job.status == job.Status.DONE:
+        return f"Next: review the answers in {job.target.name}, then freeze a version."
+    if job.is_live:
+        return f"The answers come into {job.target.name} as they are written, and can be reviewed there meanwhile."
+    return "What was answered is kept. A retry goes on with what is missing."
+
+
+@require_GET
+def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """What htmx polls. When the work is over the whole page is asked for anew, once."""
+    job = _job_or_404(request, project_id, pk)
+    response = render(request, "curation/distillation.html#job", _context(request, job, oob=True))
+    if not job.is_live:
+        response.status_code, response["HX-Refresh"] = 286, "true"
+    return response
+
+
+@require_POST
+def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
+    """Cancel, pause or resume."""
+    job = _job_or_404(request, project_id, pk, needs="editor")
+    name = {"cancel": "cancel", "pause": "pause", "resume": "enqueue"}[move]
+    if not getattr(job, name)():
+        messages.error(request, MOVES[name])
+    elif move == "resume":
+        queue.wake(job)
+    if request.htmx:
+        return render(request, "curation/distillation.html#job", _context(request, job))
+    return redirect("curation:distillation", project_id, pk)
+
+
+@require_POST
+def retry(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """Put back what failed."""
+    job = _job_or_404(request, project_id, pk, needs="editor")
+    try:
+        count = distillation.retry_failed(job)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        queue.wake(job)
+        messages.success(request, f"{count} failed row{'s' if count != 1 else ''} will be asked again.")
+    return redirect("curation:distillation", project_id, pk)
+
+
+@require_POST
+def budget(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """Raise the budget that stopped it, and go on."""
+    job = _job_or_404(request, project_id, pk, needs="editor")
+    form = BudgetForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise ValidationError("Enter the budget as a number such as 2.50, or leave it empty for none.")
+        distillation.raise_budget(job, form.cleaned_data["budget"])
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        if job.enqueue():
+            queue.wake(job)
+    return redirect("curation:distillation", project_id, pk)

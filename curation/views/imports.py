@@ -1,0 +1,233 @@
+"""Pages: importing a file or an address: choose, preview and map, watch."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.accounts.models import Project
+from atelier.jobs import queue
+from curation import contents, history, importing, mapping_choices
+from curation.formats import Mapping
+from curation.forms import NEW, ImportForm
+from curation.models import Dataset, Import
+from curation.views.datasets import crumbs
+from curation.views.issues import issue_table
+from curation.views.records import shown
+
+GET_POST = require_http_methods(["GET", "POST"])
+FORMATS = {
+    "jsonl": "JSON lines",
+    "json": "JSON",
+    "csv": "CSV",
+    "tsv": "TSV",
+    "parquet": "Parquet",
+    "xlsx": "Excel",
+    "text": "Text",
+}
+
+
+@require_GET
+def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id)
+    rows = project.imports.select_related("dataset", "created_by").order_by("-pk")[:200]
+    return render(
+        request,
+        "curation/imports.html",
+        {"rows": rows, "crumbs": crumbs(project), "can_edit": project.role.covers("editor")},
+    )
+
+
+@GET_POST
+def new(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id, needs="editor")
+    initial = {"dataset": request.GET.get("dataset", NEW)}
+    form = ImportForm(request.POST or None, request.FILES or None, project=project, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _begun(request, form)
+        except ValidationError as error:
+            form.add_error("file" if form.cleaned_data.get("file") else None, error)
+    return render(
+        request,
+        "curation/import_new.html",
+        {"form": form, "crumbs": crumbs(project)},
+        status=422 if form.errors else 200,
+    )
+
+
+def _begun(request: HttpRequest, form: ImportForm) -> HttpResponse:
+    """The file is here: on to its preview. An address is fetched by a job first."""
+    dataset, is_new = form.target()
+    file, url = form.cleaned_data["file"], form.cleaned_data["url"]
+    try:
+        job = importing.begin(
+            dataset, request.user, file=file, url=url, name=file.name if file else "", any_kind=is_new
+        )
+    except ValidationError:
+        if is_new:
+            dataset.delete()  # it was made for this file only
+        raise
+    if url and job.enqueue():
+        queue.wake(job)
+    return redirect("curation:import", job.project_id, job.pk)
+
+
+def _job_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Import:
+    project = project_or_404(request, project_id, needs=needs)
+    return child_or_404(project.imports.select_related("dataset", "project", "created_by"), pk)
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """Before the start the preview with its mapping; after it the progress and the rows that were not taken."""
+    job = _job_or_404(request, project_id, pk)
+    if waits_for_mapping(job):
+        mapping, lacks = importing.suggested(job)
+        return _preview_page(request, job, mapping, error=lacks, status=200)
+    context = _context(request, job) | issue_table(request, job)
+    return render(request, "curation/import.html", context)
+
+
+def waits_for_mapping(job: Import) -> bool:
+    return bool(job.file) and not job.confirmed and job.status in (Import.Status.DRAFT, Import.Status.PAUSED)
+
+
+def _preview_page(
+    request: HttpRequest,
+    job: Import,
+    mapping: Mapping,
+    *,
+    choices: dict[str, str] | None = None,
+    error: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    columns = job.source.get("columns", [])
+    try:
+        shown = importing.preview(job, mapping)
+    except ValidationError as problem:
+        shown, error = [], " ".join(problem.messages)
+    choices = choices or mapping_choices.of(mapping, columns)
+    context = _context(request, job) | {
+        "rows": [_row(*row, kind=mapping.kind) for row in shown],
+        "error": error,
+        "kind": mapping.kind,
+        "kinds": Dataset.Kind.choices,
+        "columns": [(index, name, choices.get(name, "")) for index, name in enumerate(columns)],
+        "choices": [
+            (value, label)
+            for value, label in mapping_choices.CHOICES.items()
+            if value in mapping_choices.FOR_KIND[mapping.kind]
+        ],
+        "fixed_kind": job.dataset.records.exists(),
+    }
+    partial = "#preview" if request.htmx else ""
+    return render(request, "curation/import_preview.html" + partial, context, status=status)
+
+
+def _row(line: int, data: Any, raw: str, draft: Any, wrong: str, kind: str) -> dict[str, Any]:
+    """One row as it came and as it will look, with what the checks say about it."""
+    found = contents.problems(draft, kind) if draft is not None else []
+    return {
+        "line": line,
+        "raw": history.readable("", data) if data is not None else raw,
+        "wrong": wrong,
+        "draft": draft,
+        "problems": found,
+        "messages": [shown(message) for message in draft.messages] if draft else [],
+        "answers": [
+            (name, [shown(m) for m in turns])
+            for name in ("chosen", "rejected")
+            if draft and (turns := getattr(draft, name))
+        ],
+        "fields": [(key, history.readable("", value)) for key, value in draft.fields.items()] if draft else [],
+        "metadata": [(key, history.readable("", value)) for key, value in draft.metadata.items()] if draft else [],
+    }
+
+
+@require_POST
+def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """With `do=preview` the mapping is only tried; else it is confirmed and the work queued."""
+    job = _job_or_404(request, project_id, pk, needs="editor")
+    if not waits_for_mapping(job):
+        return redirect("curation:import", project_id, pk)
+    choices = {
+        name: request.POST.get(f"column.{index}", "") for index, name in enumerate(job.source.get("columns", []))
+    }
+    kind = job.dataset.kind if job.dataset.records.exists() else request.POST.get("kind", "")
+    try:
+        mapping = mapping_choices.read(kind, choices)
+        if request.POST.get("do") == "preview":
+            return _preview_page(request, job, mapping, choices=choices)
+        if importing.confirm(job, mapping, skip_duplicates="skip_duplicates" in request.POST):
+            queue.wake(job)
+    except ValidationError as error:
+        mapping, _ = importing.suggested(job)
+        mapping.kind = kind if kind in mapping_choices.FOR_KIND else mapping.kind
+        return _preview_page(request, job, mapping, choices=choices, error=" ".join(error.messages), status=422)
+    address = reverse("curation:import", args=[project_id, pk])
+    return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)
+
+
+def _context(request: HttpRequest, job: Import) -> dict[str, Any]:
+    args, source = [job.project_id, job.pk], job.source
+    return {
+        "job": job,
+        "dataset": job.dataset,
+        "crumbs": crumbs(request.project, job.dataset),
+        "can_edit": request.project.role.covers("editor"),
+        "format": FORMATS.get(source.get("format", ""), ""),
+        "poll_url": reverse("curation:import_progress", args=args),
+        "next_line": _next_line(job),
+        **{
+            f"{move}_url": reverse("curation:import_move", args=[*args, move]) for move in ("cancel", "pause", "resume")
+        },
+    }
+
+
+def _next_line(job: Import) -> str:
+    if job.status == Import.Status.DONE and job.dataset.kind == Dataset.Kind.DOCUMENTS:
+        return "Next: let a teacher write an answer for each document, in Distil."
+    if job.status == Import.Status.DONE:
+        return "Next: review the records, then freeze a version."
+    if job.is_live:
+        return "You can leave this page: it goes on. The first records are in the dataset already."
+    return "What came in is kept. A retry goes on with the next row."
+
+
+@require_GET
+def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """What htmx polls. When the work is over, or waits for the mapping, the whole page is asked for anew."""
+    job = _job_or_404(request, project_id, pk)
+    response = render(request, "partials/progress.html", _context(request, job))
+    if not job.is_live or waits_for_mapping(job):
+        response.status_code, response["HX-Refresh"] = 286, "true"
+    return response
+
+
+@require_POST
+def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
+    """Cancel, pause, resume; a draft that is cancelled leaves nothing behind."""
+    job = _job_or_404(request, project_id, pk, needs="editor")
+    if move == "cancel" and waits_for_mapping(job):
+        importing.discard(job)
+        messages.info(request, f"{job.original_name} was not imported.")
+        return _to_data(request, job.project)
+    done = {"cancel": job.cancel, "pause": job.pause, "resume": job.enqueue}[move]()
+    if not done:
+        messages.error(request, "There is nothing left to do." if move == "resume" else "It was over already.")
+    elif move == "resume":
+        queue.wake(job)
+    if request.htmx:
+        return render(request, "partials/progress.html", _context(request, job))
+    return redirect("curation:import", project_id, pk)
+
+
+def _to_data(request: HttpRequest, project: Project) -> HttpResponse:
+    address = reverse("curation:data", args=[project.pk])
+    return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)

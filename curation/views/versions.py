@@ -1,0 +1,210 @@
+"""Pages: versions, a new one with live counts, what is in one, and its files."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.accounts.models import Project
+from atelier.jobs import queue
+from curation import exporting, selection, versions
+from curation.distil_forms import FreezeForm, freezable
+from curation.models import Record, Version
+from curation.splits import SPLITS
+from curation.views.downloads import download
+
+GET_POST = require_http_methods(["GET", "POST"])
+VERIFY_ON_SIGHT = 20_000  # rows; larger ones are checked when they are used, not whenever somebody looks
+
+
+@require_GET
+def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id)
+    return render(
+        request,
+        "curation/versions.html",
+        {
+            "rows": project.versions.select_related("dataset", "created_by").order_by("-pk")[:200],
+            "can_edit": project.role.covers("editor"),
+            "has_datasets": freezable(project).exists(),
+        },
+    )
+
+
+@GET_POST
+def new(request: HttpRequest, project_id: int) -> HttpResponse:
+    project = project_or_404(request, project_id, needs="editor")
+    if not freezable(project).exists():
+        return redirect("curation:versions", project.pk)
+    form = FreezeForm(request.POST or None, project=project, initial=_initial(request, project))
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            version = versions.create(
+                data["dataset"],
+                request.user,
+                filters=form.filters,
+                shares=form.shares,
+                seed=data["seed"],
+                notes=data["notes"],
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            queue.wake(version)
+            return redirect("curation:version", project.pk, version.pk)
+    context = {"form": form, "crumbs": _crumbs(project_id), "counts": _counts(project, form)}
+    return render(request, "curation/version_new.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+def counts(request: HttpRequest, project_id: int) -> HttpResponse:
+    """How many records each split would get, as the form stands."""
+    project = project_or_404(request, project_id, needs="editor")
+    form = FreezeForm(request.GET, project=project)
+    return render(request, "curation/version_new.html#counts", {"form": form, "counts": _counts(project, form)})
+
+
+def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
+    if form.is_bound and not form.is_valid() and not hasattr(form, "cleaned_data"):
+        return {}
+    if form.is_bound:
+        if form.errors:
+            return {"error": " ".join(str(error) for errors in form.errors.values() for error in errors)}
+        dataset, filters, shares, seed = (
+            form.cleaned_data["dataset"],
+            form.filters,
+            form.shares,
+            form.cleaned_data["seed"],
+        )
+    else:
+        initial = form.initial
+        dataset, seed, shares = (
+            initial["dataset"],
+            initial["seed"],
+            {split: float(initial[split]) / 100 for split in SPLITS},
+        )
+        filters = {"status": Record.Status.ACCEPTED, "problems": "none"}
+    found = versions.live_counts(dataset, filters, shares, seed)
+    problems = selection.select(dataset, filters | {"problems": "some"}).count()
+    return {
+        "splits": found,
+        "total": sum(found.values()),
+        "dataset": dataset,
+        "problems": problems,
+        "clean": filters["problems"] == "none",
+    }
+
+
+def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
+    datasets, wanted = freezable(project), request.GET.get("dataset", "")
+    dataset = datasets.filter(pk=wanted).first() if wanted.isdigit() else None
+    accepted = datasets.filter(records__status=Record.Status.ACCEPTED, records__deleted_at=None)
+    dataset = dataset or accepted.first() or datasets.first()
+    return {"dataset": dataset, "seed": dataset.seed} | {
+        split: f"{dataset.shares.get(split, 0) * 100:g}" for split in SPLITS
+    }
+
+
+def _crumbs(project_id: int) -> list[tuple[str, str]]:
+    return [("Versions", reverse("curation:versions", args=[project_id]))]
+
+
+def _version_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Version:
+    project = project_or_404(request, project_id, needs=needs)
+    return child_or_404(project.versions.select_related("dataset", "created_by"), pk)
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    version = _version_or_404(request, project_id, pk)
+    split = request.GET.get("split", "train")
+    context = _job_context(request, version) | {
+        "crumbs": _crumbs(project_id),
+        "split": split if split in SPLITS else "train",
+    }
+    if version.status == Version.Status.DONE:
+        context |= _contents(version, context["split"])
+    return render(request, "curation/version.html", context)
+
+
+def _contents(version: Version, split: str) -> dict[str, Any]:
+    tokenizer = next((row["tokenizer"] for row in version.tokens.values()), "")
+    return {
+        "broken": versions.verify(version) if version.rows <= VERIFY_ON_SIGHT else [],
+        "splits": [
+            {
+                **version.files.get(name, {}),
+                **version.tokens.get(name, {"prompt": 0, "answer": 0, "longest": 0}),
+                "name": name,
+            }
+            for name in SPLITS
+        ],
+        "tokens": sum(row["prompt"] + row["answer"] for row in version.tokens.values()),
+        "tokenizer": tokenizer,
+        "samples": versions.samples(version, split),
+        "filters": selection.words(version.filters),
+        "tabs": [
+            {
+                "label": name.capitalize(),
+                "url": f"?split={name}#rows",
+                "active": name == split,
+                "count": version.counts()[name],
+            }
+            for name in SPLITS
+        ],
+        "runs": version.runs.order_by("-pk"),
+        **versions.lineage(version),
+    }
+
+
+def _job_context(request: HttpRequest, version: Version) -> dict[str, Any]:
+    args = [version.project_id, version.pk]
+    return {
+        "job": version,
+        "version": version,
+        "can_edit": request.project.role.covers("editor"),
+        "poll_url": reverse("curation:version_progress", args=args),
+        "cancel_url": reverse("curation:version_move", args=[*args, "cancel"]),
+        "resume_url": reverse("curation:version_move", args=[*args, "resume"]),
+        "next_line": "Next: train the student on it." if version.is_live else "",
+    }
+
+
+@require_GET
+def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    version = _version_or_404(request, project_id, pk)
+    response = render(request, "partials/progress.html", _job_context(request, version))
+    if not version.is_live:
+        response.status_code, response["HX-Refresh"] = 286, "true"
+    return response
+
+
+@require_POST
+def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
+    """Cancel, or try a failed one again. What is frozen never changes."""
+    version = _version_or_404(request, project_id, pk, needs="editor")
+    if not (version.cancel() if move == "cancel" else version.enqueue()):
+        messages.error(request, "It is frozen already, and never changes any more.")
+    elif move == "resume":
+        queue.wake(version)
+    if request.htmx:
+        return render(request, "partials/progress.html", _job_context(request, version))
+    return redirect("curation:version", project_id, pk)
+
+
+@require_GET
+def split_file(request: HttpRequest, project_id: int, pk: int, split: str) -> HttpResponseBase:
+    """A split as JSONL, exactly as it was frozen."""
+    version = _version_or_404(request, project_id, pk)
+    try:
+        pieces = exporting.export_version(version, split)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("curation:version", project_id, pk)
+    return download(pieces, f"version-{version.pk}-{split}.jsonl")

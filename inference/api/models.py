@@ -1,0 +1,93 @@
+"""REST: deployments."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from atelier.accounts.access import child_or_404, project_or_404
+from inference import deployments
+from inference.deployments import Live
+
+router = Router(tags=["models"])
+
+
+class ServedOut(Schema):
+    endpoint_id: int
+    name: str
+    adapter_id: int | None
+    is_ready: bool
+
+
+class DeploymentOut(Schema):
+    id: int
+    base: str
+    wanted: str
+    state: str
+    message: str
+    url: str
+    wanted_at: datetime
+    endpoints: list[ServedOut]
+
+
+class DeploymentIn(Schema):
+    """What to serve: adapters by id, or a base by its name in the catalogue, or both."""
+
+    model_config = {"extra": "forbid"}
+    base: str = ""
+    adapter_ids: list[int] = []
+
+
+def deployment_out(live: Live) -> dict[str, Any]:
+    row = live.deployment
+    is_up = live.state == "ready"
+    served = [
+        {"endpoint_id": e.pk, "name": e.name, "adapter_id": e.adapter_id, "is_ready": is_up and e.is_ready}
+        for e in live.endpoints
+    ]
+    return {
+        "id": row.pk,
+        "base": row.base,
+        "wanted": row.wanted,
+        "state": live.state,
+        "message": live.message,
+        "url": row.url if is_up else "",
+        "wanted_at": row.wanted_at,
+        "endpoints": served,
+    }
+
+
+@router.get(
+    "/projects/{project_id}/deployments", response=list[DeploymentOut], summary="What is wanted, and how it goes"
+)
+def list_deployments(request: HttpRequest, project_id: int) -> Any:
+    return [deployment_out(live) for live in deployments.live_in(project_or_404(request, project_id))]
+
+
+@router.post("/projects/{project_id}/deployments", response=DeploymentOut, summary="Deploy")
+def deploy(request: HttpRequest, project_id: int, body: DeploymentIn) -> Any:
+    """Wanting what is wanted already changes nothing, so this can be repeated."""
+    project = project_or_404(request, project_id, needs="editor")
+    adapters = [child_or_404(project.adapters, pk) for pk in body.adapter_ids]
+    base = body.base or (adapters[0].base if adapters else "")
+    return deployment_out(deployments.live(deployments.deploy(project, base, adapters)))
+
+
+@router.get("/projects/{project_id}/deployments/{deployment_id}", response=DeploymentOut, summary="One deployment")
+def get_deployment(request: HttpRequest, project_id: int, deployment_id: int) -> Any:
+    return deployment_out(
+        deployments.live(child_or_404(project_or_404(request, project_id).deployments, deployment_id))
+    )
+
+
+@router.delete("/projects/{project_id}/deployments/{deployment_id}", response=DeploymentOut, summary="Take down")
+def take_down(request: HttpRequest, project_id: int, deployment_id: int, adapter_id: int | None = None) -> Any:
+    """With `adapter_id` only that adapter is taken out; the base and the others stay."""
+    project = project_or_404(request, project_id, needs="editor")
+    deployment = child_or_404(project.deployments, deployment_id)
+    if adapter_id is None:
+        deployments.take_down(deployment)
+    else:
+        deployments.take_down_adapter(deployment, child_or_404(project.adapters, adapter_id))
+    return deployment_out(deployments.live(deployment))

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class InferenceConfig(AppConfig):
+    name = "inference"
+
+    def ready(self) -> None:
+        from inference import steps
+
+        steps.register()

@@ -1,0 +1,103 @@
+"""`manage.py deploy`: want a base or an adapter served, or not any more."""
+
+import json
+import sys
+import time
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+from atelier.accounts.models import Project
+from atelier.management.job_command import JobCommand
+from inference import deployments
+from inference.models import Deployment
+from training import catalogue
+from training.models import Adapter
+
+
+class Command(JobCommand):
+    help = (
+        "Deploy a base (by its name in the catalogue) or an adapter (by its id or name, or run:NUMBER). With --down take "
+        "it down again. With --wait, wait until it answers. Exit codes: 0 done, 1 it failed (the server's words are "
+        "printed), 4 not ready in time. What serves is `manage.py serve_models`, part of `make run`."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", help="BASE or ADAPTER: smollm2-135m-instruct, an adapter's id or name, or run:3")
+        parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
+        parser.add_argument("--down", action="store_true", help="take it down instead")
+        parser.add_argument("--wait", action="store_true", help="wait until it is ready, or down")
+        parser.add_argument("--timeout", type=float, default=600, help="seconds to wait at most (default 600)")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = self.project(options)
+        base, adapter = self.model(project, options["model"])
+        try:
+            deployment = self.wish(project, base, adapter, options["down"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        code = self.wait(deployment, adapter, options) if options["wait"] else 0
+        seen = deployments.live(Deployment.objects.get(pk=deployment.pk))
+        if options["json"]:
+            facts = {
+                "deployment": deployment.pk,
+                "state": seen.state,
+                "message": seen.message,
+                "url": seen.deployment.url,
+            }
+            self.stdout.write(json.dumps(facts | {"endpoints": [e.pk for e in seen.endpoints]}))
+        else:
+            self.stdout.write(f"{adapter or seen.title}: {seen.label}. {seen.message or seen.deployment.url}".strip())
+        if code:
+            sys.exit(code)
+
+    def model(self, project: Project, wanted: str) -> tuple[str, Adapter | None]:
+        """The base's slug, and the adapter when one is meant."""
+        if wanted in catalogue.load():
+            return wanted, None
+        rows = project.adapters.all()
+        if wanted.startswith("run:"):
+            found = rows.filter(run__number=int(wanted[4:]) if wanted[4:].isdigit() else 0).first()
+        else:
+            found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else rows.filter(name=wanted).first()
+        if found is None:
+            names = ", ".join([*catalogue.load(), *(f"{a.pk}: {a.name}" for a in rows)])
+            raise CommandError(f"There is no base or adapter {wanted!r}. There are: {names}.")
+        return found.base, found
+
+    def wish(self, project: Project, base: str, adapter: Adapter | None, is_down: bool) -> Deployment:
+        if not is_down:
+            return deployments.deploy(project, base, [adapter] if adapter else [])
+        deployment = project.deployments.filter(base=base).first()
+        if deployment is None:
+            raise CommandError(f"{base} was never deployed in {project}.")
+        if adapter:
+            deployments.take_down_adapter(deployment, adapter)
+        else:
+            deployments.take_down(deployment)
+        return deployment
+
+    def wait(self, deployment: Deployment, adapter: Adapter | None, options: dict[str, Any]) -> int:
+        """0 when it is as wanted, 1 when it failed, 4 when the time is over."""
+        deadline, told = time.monotonic() + options["timeout"], ""
+        while time.monotonic() < deadline:
+            seen = deployments.live(Deployment.objects.get(pk=deployment.pk))
+            words = f"{seen.label} {seen.message}".strip()
+            if words != told and not options["json"]:
+                self.stderr.write(words)
+                told = words
+            if seen.state == "failed" or "refused" in seen.message:
+                return 1
+            if is_as_wanted(seen, adapter, options["down"]):
+                return 0
+            time.sleep(0.3)
+        return 4
+
+
+def is_as_wanted(seen: deployments.Live, adapter: Adapter | None, is_down: bool) -> bool:
+    loaded = adapter is not None and adapter.served_name in seen.deployment.loaded
+    if is_down:
+        return not loaded if adapter else seen.state == "down"
+    return seen.state == "ready" and (adapter is None or loaded)

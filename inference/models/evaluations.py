@@ -1,0 +1,72 @@
+"""Evaluations: a split answered by endpoints, and scored."""
+
+from django.db import models
+
+from atelier.jobs.models import Job
+from curation.models import Record, Version
+from inference.models.endpoints import Endpoint
+
+
+class Evaluation(Job):
+    task = "inference.tasks.evaluate"
+    unit = "answers"
+    icon = "evaluate"
+    route = "inference:evaluation"
+
+    name = models.CharField(max_length=120)
+    version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="evaluations")
+    split = models.CharField(max_length=10, default="test")
+    endpoints = models.ManyToManyField(Endpoint, related_name="evaluations")
+    # [{"id", "name"}] as chosen: the first is what the others are measured by.
+    entrants = models.JSONField(default=list)
+    system_prompt = models.TextField(blank=True)  # empty: as in the version's conversations
+    sampling = models.JSONField(default=dict)
+    concurrency = models.PositiveSmallIntegerField(default=8)
+    limit = models.PositiveIntegerField(null=True)
+    rules = models.TextField(blank=True)  # TOML, as the project's rules were when it started
+    scores = models.JSONField(default=dict)  # endpoint id -> the table's figures
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
+        return f"Evaluate {self.name}"
+
+
+class EvaluationAnswer(models.Model):
+    """One unit: one endpoint's answer to one row of the split."""
+
+    class Outcome(models.TextChoices):
+        PENDING = "pending"
+        OK = "ok"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="answers")
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.RESTRICT, related_name="evaluation_answers")
+    row = models.PositiveIntegerField()  # line in the split's file, from 1
+    record = models.ForeignKey(Record, on_delete=models.SET_NULL, null=True, related_name="evaluation_answers")
+    outcome = models.CharField(max_length=7, choices=Outcome.choices, default=Outcome.PENDING)
+    reason = models.CharField(max_length=500, blank=True)
+    prompt = models.JSONField(default=list)
+    reference = models.TextField(blank=True)
+    text = models.TextField(blank=True)
+    verdicts = models.JSONField(default=list)  # [{"rule", "ok", "why"}]
+    broken = models.TextField(blank=True)  # ids of the rules it breaks, "|headline|numbers|": for filtering
+    chrf = models.FloatField(null=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ["row", "endpoint_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["evaluation", "endpoint", "row"], name="one_answer_a_row_and_endpoint")
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.outcome}"

@@ -1,0 +1,98 @@
+"""What pages show of a turn: its answers in their order, under letters until names may be known, and how to vote."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from atelier.accounts.models import User
+from inference import comparison as comparisons
+from inference import votes
+from inference.models import Reply, Turn, Vote
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One button of the vote: its value in the form, words, keys, and whether it is this person's vote."""
+
+    value: str
+    label: str
+    key: str
+    also: str
+    pressed: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answer as it is shown."""
+
+    reply: Reply
+    letter: str
+    name: str  # empty while it must not be known
+    can_regenerate: bool
+    can_save: bool
+    won: bool
+
+
+@dataclass(frozen=True)
+class ShownTurn:
+    turn: Turn
+    answers: list[Shown]
+    choices: list[Choice]
+    vote: Vote | None
+    is_last: bool
+    is_over: bool
+    can_say: bool
+    can_save: bool
+    hidden: bool
+
+    @property
+    def pairs(self) -> list[tuple[Shown, Shown]]:
+        """Every two answers that can be compared word by word."""
+        written = [shown for shown in self.answers if shown.reply.is_over and shown.reply.text]
+        return [(a, b) for i, a in enumerate(written) for b in written[i + 1 :]]
+
+
+def show(turn: Turn, user: User, role: Any, is_last: bool) -> ShownTurn:
+    """A turn for one person, who has a role in its team."""
+    replies = comparisons.latest(turn)
+    vote, hidden = votes.of(turn, user), votes.names_hidden(turn, user)
+    can_say, can_save = role.covers("annotator"), role.covers("editor")
+    answers = [
+        Shown(
+            reply=reply,
+            letter=LETTERS[place],
+            name="" if hidden else str(reply.side.endpoint),
+            can_regenerate=can_say and is_last and reply.is_over and not turn.votes.all(),
+            can_save=can_save and reply.is_over and bool(reply.text) and not hidden,
+            won=bool(vote and vote.winner_id == reply.pk),
+        )
+        for place, reply in enumerate(replies)
+    ]
+    return ShownTurn(
+        turn=turn,
+        answers=answers,
+        choices=_choices(answers, vote),
+        vote=vote,
+        is_last=is_last,
+        is_over=all(reply.is_over for reply in replies),
+        can_say=can_say,
+        can_save=can_save,
+        hidden=hidden,
+    )
+
+
+def _choices(answers: list[Shown], vote: Vote | None) -> list[Choice]:
+    """With two answers left, right, tie, both bad; with more the letters, then tie and all bad."""
+    two = len(answers) == 2
+    words = ["Left", "Right"] if two else [shown.letter for shown in answers]
+    arrows = ["arrowleft", "arrowright"] if two else [""] * len(answers)
+    found = [
+        Choice(str(shown.reply.pk), f"{word} is better" if two else word, str(place), arrow, shown.won)
+        for place, (shown, word, arrow) in enumerate(zip(answers, words, arrows, strict=True), 1)
+    ]
+    rest = [(Vote.Verdict.TIE, "Tie"), (Vote.Verdict.BAD, "Both bad" if two else "All bad")]
+    return found + [
+        Choice(value, label, str(len(answers) + place), "", bool(vote and vote.verdict == value))
+        for place, (value, label) in enumerate(rest, 1)
+    ]

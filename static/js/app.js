@@ -1,0 +1,20 @@
+// Loads what makes the pages quick. Each module binds itself to data-* attributes; docs/interface.md lists them.
+import "./theme.js";
+import "./keys.js";
+import "./menus.js";
+import "./dialog.js";
+import "./toasts.js";
+import "./announce.js";
+import "./select.js";
+import "./filters.js";
+import "./dropzone.js";
+import "./copy.js";
+import "./insert.js";
+import "./autosize.js";
+import "./localsave.js";
+import "./times.js";
+import "./chart.js";
+import "./stream.js";
+import "./panes.js";
+import "./submit.js";
+import "./turns.js";

@@ -1,0 +1,14 @@
+// A form[data-filters] sends only what is set, so the address of a list stays short.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { elt, parameters } = event.detail;
+  if (!elt.matches?.("[data-filters]")) return;
+  for (const name of Object.keys(parameters)) {
+    if (parameters[name] === "") delete parameters[name];
+  }
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.matches("[data-filters]")) return;
+  for (const field of form.elements) if (field.name && field.value === "") field.disabled = true;
+  setTimeout(() => { for (const field of form.elements) field.disabled = false; });
+});

@@ -1,0 +1,113 @@
+"""Every address, tried by nobody and by a stranger. New addresses are found by walking the URL conf."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from atelier.accounts.models import APIKey, Project
+
+# Reached without signing in, on purpose.
+PUBLIC = {"health", "sign_in", "register"}
+SAMPLE = {"int": "1", "str": "x", "slug": "x", "path": "x", "uuid": "00000000-0000-0000-0000-000000000000"}
+
+
+def walk(patterns=None, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(name, route with <converter:name> parts) of every page; the API is walked by its own test."""
+    for entry in patterns if patterns is not None else get_resolver().url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            if not route.startswith("api/"):
+                yield from walk(entry.url_patterns, route)
+        elif isinstance(entry, URLPattern):
+            yield entry.name, route
+
+
+def address(route: str, **known: int) -> str:
+    """A concrete path: known ids where the names fit; elsewhere a sample, or the first choice of a pattern."""
+
+    def by_converter(found: re.Match[str]) -> str:
+        return str(known.get(found["name"], SAMPLE[found["converter"] or "str"]))
+
+    def by_pattern(found: re.Match[str]) -> str:
+        choice = found["choices"].split("|")[0]
+        return str(known.get(found["name"], "1" if choice == r"\d+" else choice))
+
+    path = re.sub(r"\(\?P<(?P<name>\w+)>(?P<choices>[^)]*)\)", by_pattern, route)
+    path = re.sub(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>", by_converter, path)
+    return "/" + path.replace("^", "").replace("$", "").replace("\\.", ".")
+
+
+ROUTES = sorted(set(walk()), key=lambda entry: entry[1])
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES, ids=[route or "/" for _, route in ROUTES])
+def test_nobody_gets_in_without_signing_in(name, route, project):
+    if name in PUBLIC:
+        return
+    path = address(route, project_id=project.pk, team_id=project.team_id)
+    for method in ("get", "post"):
+        answer = getattr(Client(), method)(path)
+        assert answer.status_code == 302, f"{method} {path} answered {answer.status_code}"
+        assert answer["Location"].startswith("/sign-in")
+
+
+SCOPED = [(name, route) for name, route in ROUTES if "project_id" in route or "team_id" in route]
+
+
+@pytest.mark.parametrize(("name", "route"), SCOPED, ids=[route for _, route in SCOPED])
+def test_charlie_finds_nothing_of_alices_team(name, route, project, as_charlie):
+    path = address(route, project_id=project.pk, team_id=project.team_id)
+    for method in ("get", "post"):
+        answer = getattr(as_charlie, method)(path)
+        assert answer.status_code in {404, 405}, f"{method} {path} answered {answer.status_code}"
+
+
+def test_every_address_of_a_project_is_under_its_project():
+    loose = [route for _, route in ROUTES if "<" in route and "project_id" not in route and "team_id" not in route]
+    assert loose == []
+
+
+def api_operations() -> list[tuple[str, str]]:
+    from atelier.api import api
+
+    schema = api.get_openapi_schema()
+    return [(method, path) for path, methods in schema["paths"].items() for method in methods]
+
+
+OPERATIONS = api_operations()
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{m} {p}" for m, p in OPERATIONS])
+def test_the_api_wants_a_key(method, path, project):
+    path = path.replace("{project_id}", str(project.pk))
+    while "{" in path:
+        path = path[: path.index("{")] + "1" + path[path.index("}") + 1 :]
+    assert getattr(Client(), method)(path, content_type="application/json").status_code == 401
+
+
+PROJECT_OPERATIONS = [(m, p) for m, p in OPERATIONS if "{project_id}" in p]
+
+
+@pytest.mark.parametrize(("method", "path"), PROJECT_OPERATIONS, ids=[f"{m} {p}" for m, p in PROJECT_OPERATIONS])
+def test_charlies_key_opens_nothing_of_alices(method, path, project, charlie):
+    _, key = APIKey.issue(charlie.teams.get(), charlie, "test")
+    client = Client(headers={"Authorization": f"Bearer {key}"})
+    path = path.replace("{project_id}", str(project.pk))
+    while "{" in path:
+        path = path[: path.index("{")] + "1" + path[path.index("}") + 1 :]
+    answer = getattr(client, method)(path, data={}, content_type="application/json")
+    assert answer.status_code in {404, 422}, f"{method} {path} answered {answer.status_code}: {answer.content[:200]}"
+    assert project.name not in answer.content.decode()
+
+
+def test_a_key_reaches_only_its_own_team_even_if_its_owner_is_in_two(project, alice, charlie):
+    other = charlie.teams.get()
+    other.memberships.create(user=alice, role="owner")
+    theirs = Project.objects.create(team=other, name="Theirs")
+    _, key = APIKey.issue(project.team, alice, "test")
+    client = Client(headers={"Authorization": f"Bearer {key}"})
+    assert client.get(f"/api/projects/{project.pk}").status_code == 200
+    assert client.get(f"/api/projects/{theirs.pk}").status_code == 404

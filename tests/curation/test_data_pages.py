@@ -1,0 +1,277 @@
+"""The pages of the data side: who may open them, and what they do."""
+
+import orjson
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from curation import contents, datasets, importing
+from curation.models import BulkAction, Change, Dataset, Import, Record, Version
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def chats(project, alice) -> Dataset:
+    return datasets.create(project, alice, "Chats")
+
+
+def make(dataset: Dataset, text: str, **more) -> Record:
+    record = Record(
+        dataset=dataset,
+        messages=[{"role": "user", "content": f"Say {text}"}, {"role": "assistant", "content": text}],
+        **more,
+    )
+    contents.complete(record).save()
+    return record
+
+
+def upload(rows: list[dict], name: str = "rows.jsonl") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, b"\n".join(orjson.dumps(row) for row in rows))
+
+
+def chat_row(text: str) -> dict:
+    return {"messages": [{"role": "user", "content": f"Say {text}"}, {"role": "assistant", "content": text}]}
+
+
+@pytest.fixture
+def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
+    """Every page of this part with its address and the role it needs."""
+    record = make(chats, "one")
+    change = Change.objects.create(record=record, actor="alice", action="edit")
+    job = importing.begin(chats, alice, file=upload([chat_row("two")]))
+    bulk = BulkAction.objects.create(project=project, dataset=chats, created_by=alice, action="accept", status="done")
+    p, d, r = project.pk, chats.pk, record.pk
+    return {
+        "GET viewer": [
+            ("data", [p]), ("imports", [p]), ("import", [p, job.pk]), ("import_progress", [p, job.pk]), ("import_issues", [p, job.pk]),
+            ("import_issues_file", [p, job.pk, "csv"]), ("import_issues_file", [p, job.pk, "jsonl"]), ("bulk", [p, bulk.pk]),
+            ("bulk_progress", [p, bulk.pk]), ("dataset", [p, d]), ("record", [p, d, r]), ("review", [p]),
+        ],
+        "GET editor": [("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("delete_dataset", [p, d])],
+        "POST annotator": [
+            ("change_records", [p, d]), ("review_record", [p, d, r]), ("edit_record", [p, d, r]),
+            ("restore_record", [p, d, r, change.pk]), ("undo_bulk", [p, bulk.pk]), ("bulk_move", [p, bulk.pk, "cancel"]),
+        ],
+        "POST editor": [
+            ("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("start_import", [p, job.pk]),
+            ("import_move", [p, job.pk, "cancel"]), ("delete_dataset", [p, d]),
+        ],
+    }  # fmt: skip
+
+
+def test_every_address_of_the_data_side_is_in_the_matrix(places):
+    from curation.views.data_urls import urlpatterns
+
+    assert {pattern.name for pattern in urlpatterns} == {name for found in places.values() for name, _ in found}
+
+
+def test_charlie_sees_none_of_it(places, as_charlie):
+    for key, found in places.items():
+        for name, args in found:
+            answer = getattr(as_charlie, key.split()[0].lower())(reverse(f"curation:{name}", args=args))
+            assert answer.status_code == 404, name
+
+
+def test_a_role_that_is_too_small_is_refused(places, as_vic, as_ann):
+    for key, found in places.items():
+        method, role = key.split()
+        for client, too_small in ((as_vic, role != "viewer"), (as_ann, role == "editor")):
+            for name, args in found:
+                answer = getattr(client, method.lower())(reverse(f"curation:{name}", args=args))
+                assert (answer.status_code == 403) == too_small, (name, role)
+
+
+def test_every_page_opens_for_a_viewer(places, as_vic):
+    for name, args in places["GET viewer"]:
+        answer = as_vic.get(reverse(f"curation:{name}", args=args))
+        assert answer.status_code in (200, 286, 302), name
+
+
+def test_a_child_of_another_dataset_is_not_found(project, alice, chats, as_alice):
+    other = datasets.create(project, alice, "Other")
+    record = make(other, "elsewhere")
+    assert as_alice.get(reverse("curation:record", args=[project.pk, chats.pk, record.pk])).status_code == 404
+
+
+def test_an_annotator_may_not_delete_in_bulk(project, chats, as_ann):
+    record = make(chats, "one")
+    address = reverse("curation:change_records", args=[project.pk, chats.pk])
+    assert as_ann.post(address, {"action": "delete", "ids": [record.pk]}).status_code == 403
+    assert as_ann.post(address, {"action": "accept", "ids": [record.pk]}).status_code == 302
+    record.refresh_from_db()
+    assert record.status == "accepted"
+
+
+def test_a_file_is_uploaded_previewed_and_started(project, as_bob, django_capture_on_commit_callbacks):
+    answer = as_bob.post(
+        reverse("curation:new_import", args=[project.pk]),
+        {"file": upload([chat_row(HOSTILE)]), "dataset": "new", "name": ""},
+    )
+    job = Import.objects.get()
+    assert answer.url == reverse("curation:import", args=[project.pk, job.pk])
+    assert job.dataset.name == "rows"
+    assert "rows" not in job.file
+    page = as_bob.get(answer.url).content.decode()
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    answer = as_bob.post(
+        reverse("curation:start_import", args=[project.pk, job.pk]), {"kind": "conversations", "column.0": "messages"}
+    )
+    job.refresh_from_db()
+    assert (answer.status_code, job.status, job.confirmed) == (302, "queued", True)
+    from curation.tasks import import_file
+
+    import_file(job.pk)
+    page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
+    assert "1 of 1 rows imported" in page
+
+
+def test_a_mapping_that_cannot_be_meant_is_answered_with_a_sentence(project, alice, chats, as_bob):
+    job = importing.begin(chats, alice, file=upload([chat_row("one")]))
+    address = reverse("curation:start_import", args=[project.pk, job.pk])
+    answer = as_bob.post(address, {"kind": "conversations", "column.0": "metadata"})
+    assert answer.status_code == 422
+    assert "Choose the column with the messages" in answer.content.decode()
+    assert as_bob.post(address, {"kind": "poems", "column.0": "metadata"}).status_code == 422
+    assert as_bob.post(address, {"kind": "preferences", "column.0": "messages"}).status_code == 422
+    assert as_bob.post(address, {"kind": "conversations", "column.0": "__class__"}).status_code == 422
+    job.refresh_from_db()
+    assert job.status == "draft"
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_behind(project, as_bob):
+    file = SimpleUploadedFile("x.jsonl", b"")
+    answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
+    assert answer.status_code == 422
+    file = SimpleUploadedFile("x.exe", bytes(range(256)) * 20)
+    answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
+    assert answer.status_code == 422
+    assert not Dataset.objects.exists()
+    assert not Import.objects.exists()
+
+
+def test_an_inner_address_is_refused_with_a_sentence(project, as_bob):
+    answer = as_bob.post(
+        reverse("curation:new_import", args=[project.pk]), {"url": "http://127.0.0.1/x.jsonl", "dataset": "new"}
+    )
+    assert answer.status_code == 422
+    assert not Dataset.objects.exists()
+
+
+def test_filters_in_the_address_choose_the_rows(project, chats, as_vic):
+    make(chats, "alpha", status="accepted")
+    make(chats, "beta")
+    address = reverse("curation:dataset", args=[project.pk, chats.pk])
+    page = as_vic.get(address, {"status": "accepted"}).content.decode()
+    assert "alpha" in page
+    assert "beta" not in page
+    assert "beta" in as_vic.get(address, {"q": "bet"}).content.decode()
+    assert (
+        as_vic.get(address, {"status": "'; drop table", "sort": "dataset__project__team", "after": "x~y"}).status_code
+        == 200
+    )
+    assert as_vic.get(address, {"reviewed_by__password__startswith": "a"}).status_code == 200
+
+
+def test_accepting_goes_on_to_the_next_record_of_the_same_list(project, chats, as_ann):
+    first, second, third = make(chats, "one"), make(chats, "two"), make(chats, "three")
+    Record.objects.filter(pk=second.pk).update(status="rejected")
+    address = reverse("curation:review_record", args=[project.pk, chats.pk, first.pk]) + "?status=new&sort=oldest"
+    answer = as_ann.post(address, {"action": "accept", "revision": 1})
+    assert answer.url == reverse("curation:record", args=[project.pk, chats.pk, third.pk]) + "?status=new&sort=oldest"
+    page = as_ann.get(answer.url).content.decode()
+    change = first.changes.get()
+    assert reverse("curation:restore_record", args=[project.pk, chats.pk, first.pk, change.pk]) in page
+    as_ann.post(reverse("curation:restore_record", args=[project.pk, chats.pk, first.pk, change.pk]))
+    first.refresh_from_db()
+    assert (first.status, first.reviewed_by) == ("new", None)
+
+
+def test_a_stale_save_gets_both_texts_and_loses_nothing(project, chats, as_ann, as_bob):
+    record = make(chats, "one")
+    address = reverse("curation:edit_record", args=[project.pk, chats.pk, record.pk])
+    assert as_bob.post(address, {"revision": 1, "text.messages.1": "Bob's text"}).status_code == 302
+    answer = as_ann.post(address, {"revision": 1, "text.messages.1": "Ann's text"})
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Bob&#x27;s text" in page
+    assert "Ann&#x27;s text" in page
+    record.refresh_from_db()
+    assert record.messages[1]["content"] == "Bob's text"
+    assert as_ann.post(address, {"revision": 2, "text.messages.1": "Ann's text"}).status_code == 302
+    record.refresh_from_db()
+    assert record.messages[1]["content"] == "Ann's text"
+
+
+def test_save_and_accept_accepts_also_what_was_not_changed_and_goes_on(project, chats, as_ann):
+    first, second = make(chats, "one"), make(chats, "two")
+    address = reverse("curation:edit_record", args=[project.pk, chats.pk, first.pk]) + "?sort=oldest"
+    answer = as_ann.post(address, {"revision": 1, "then": "accept"})
+    assert answer.url == reverse("curation:record", args=[project.pk, chats.pk, second.pk]) + "?sort=oldest"
+    first.refresh_from_db()
+    assert (first.status, first.reviewed_by.username) == ("accepted", "ann")
+
+
+def test_every_page_escapes_what_a_record_holds(project, chats, as_bob):
+    record = make(chats, HOSTILE, fields={HOSTILE: HOSTILE}, metadata={HOSTILE: HOSTILE}, key=HOSTILE, origin=HOSTILE)
+    as_bob.post(
+        reverse("curation:edit_record", args=[project.pk, chats.pk, record.pk]),
+        {"revision": 1, "text.messages.1": HOSTILE + "2"},
+    )
+    for address in (
+        reverse("curation:dataset", args=[project.pk, chats.pk]),
+        reverse("curation:dataset", args=[project.pk, chats.pk]) + f"?q={HOSTILE}",
+        reverse("curation:record", args=[project.pk, chats.pk, record.pk]),
+        reverse("curation:record", args=[project.pk, chats.pk, record.pk]) + "?edit=1",
+    ):
+        page = as_bob.get(address).content.decode()
+        assert HOSTILE not in page, address
+
+
+def test_few_records_change_at_once_and_the_toast_undoes_it(project, chats, as_bob):
+    records = [make(chats, f"number {n}") for n in range(3)]
+    address = reverse("curation:change_records", args=[project.pk, chats.pk])
+    answer = as_bob.post(address + "?q=number", {"action": "reject", "everything": "1"}, follow=True)
+    assert "3 records rejected" in answer.content.decode()
+    job = BulkAction.objects.get()
+    assert reverse("curation:undo_bulk", args=[project.pk, job.pk]) in answer.content.decode()
+    as_bob.post(reverse("curation:undo_bulk", args=[project.pk, job.pk]))
+    assert set(Record.objects.filter(pk__in=[r.pk for r in records]).values_list("status", flat=True)) == {"new"}
+
+
+def test_the_settings_deal_the_records_anew(project, chats, as_bob):
+    for n in range(20):
+        make(chats, f"number {n}")
+    address = reverse("curation:dataset_settings", args=[project.pk, chats.pk])
+    given = {"name": "Chats", "train": "0", "validation": "50", "test": "50", "seed": "1"}
+    assert as_bob.post(address, given).status_code == 422
+    assert as_bob.post(address, given | {"train": "50", "validation": "20"}).status_code == 422
+    assert as_bob.post(address, given | {"train": "50", "test": "0"}).status_code == 302
+    assert set(chats.records.values_list("split", flat=True)) == {"train", "validation"}
+
+
+def test_a_dataset_is_deleted_only_after_asking(project, chats, as_bob):
+    make(chats, "one")
+    address = reverse("curation:delete_dataset", args=[project.pk, chats.pk])
+    assert "1 record, with" in as_bob.get(address).content.decode()
+    as_bob.post(address)
+    assert not Dataset.objects.exists()
+    assert not Record.objects.exists()
+
+
+def test_a_dataset_with_a_version_says_why_it_must_stay(project, chats, as_bob):
+    Version.objects.create(project=project, dataset=chats, number=1, status="done")
+    address = reverse("curation:delete_dataset", args=[project.pk, chats.pk])
+    assert "Delete for good" not in as_bob.get(address).content.decode()
+    answer = as_bob.post(address)
+    assert answer.status_code == 422
+    assert "must stay traceable" in answer.content.decode()
+    assert Dataset.objects.exists()
+
+
+def test_review_leads_to_the_first_record_that_waits(project, chats, as_ann):
+    address = reverse("curation:review", args=[project.pk])
+    assert "Nothing" in as_ann.get(address).content.decode()
+    record = make(chats, "one")
+    assert reverse("curation:record", args=[project.pk, chats.pk, record.pk]) in as_ann.get(address).url

@@ -1,0 +1,252 @@
+"""Importing: every row ends as a record or as an issue; run again, it does only what is missing."""
+
+import http.server
+import io
+import threading
+
+import orjson
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+
+from atelier.jobs import claims
+from atelier.jobs.models import Status
+from curation import datasets, import_rows, importing, mapping_choices, search
+from curation.formats import Mapping
+from curation.models import Dataset, Import, Record
+from curation.tasks import import_file
+
+
+@pytest.fixture
+def chats(project, alice) -> Dataset:
+    return datasets.create(project, alice, "Chats")
+
+
+def chat(text: str, **more) -> dict:
+    return {"messages": [{"role": "user", "content": f"Say {text}"}, {"role": "assistant", "content": text}], **more}
+
+
+def lines(*rows: dict | str) -> ContentFile:
+    return ContentFile(
+        b"\n".join(row.encode() if isinstance(row, str) else orjson.dumps(row) for row in rows), name="rows.jsonl"
+    )
+
+
+def begun(dataset: Dataset, *rows: dict | str, **options) -> Import:
+    job = importing.begin(dataset, None, file=lines(*rows))
+    mapping, _ = importing.suggested(job)
+    importing.confirm(job, mapping, **options)
+    return job
+
+
+def done(job: Import) -> Import:
+    import_file(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def test_every_row_ends_as_a_record_or_an_issue_and_the_sums_tally(chats):
+    job = done(
+        begun(chats, chat("one"), '{"messages": broken', chat("two"), "[1]", chat("one"), {"text": "no messages"})
+    )
+    assert (job.status, job.error) == ("done", "")
+    assert (job.ok, job.failed, job.skipped, job.done) == (2, 3, 1, 6)
+    assert list(job.issues.values_list("line", "outcome")) == [
+        (2, "failed"),
+        (4, "failed"),
+        (5, "skipped"),
+        (6, "failed"),
+    ]
+    assert job.issues.get(line=5).message == "The same content as line 1 of this file: skipped, as was asked."
+    assert job.issues.get(line=2).raw.startswith('{"messages"')
+    record = chats.records.get(import_line=1)
+    assert (record.preview, record.words, record.status, record.problems) == ("Say one", 3, "new", [])
+    assert record.split in ("train", "validation", "test")
+
+
+def test_a_duplicate_of_the_dataset_is_skipped_with_the_record_it_repeats(chats):
+    done(begun(chats, chat("one")))
+    first = chats.records.get()
+    job = done(begun(chats, chat("one"), chat("two")))
+    assert job.issues.get().message == f"The same content as record {first.pk}: skipped, as was asked."
+    job = done(begun(chats, chat("one"), skip_duplicates=False))
+    assert (job.ok, job.skipped) == (1, 0)
+
+
+def test_an_import_that_was_killed_goes_on_where_its_ledger_ends(chats, monkeypatch):
+    monkeypatch.setattr(import_rows, "BATCH", 10)
+    job = begun(chats, *(chat(f"number {n}") for n in range(35)))
+    whole, writes = import_rows.Batch.write, []
+
+    def dying(batch):
+        whole(batch)
+        writes.append(1)
+        if len(writes) == 3:
+            raise MemoryError  # after the rows, before the commit: the worst moment
+
+    monkeypatch.setattr(import_rows.Batch, "write", dying)
+    assert done(job).status == "failed"
+    assert (job.done, chats.records.count()) == (20, 20)
+    monkeypatch.setattr(import_rows.Batch, "write", whole)
+    assert job.enqueue()
+    assert done(job).status == "done"
+    assert (job.ok, job.done, chats.records.count()) == (35, 35, 35)
+    assert sorted(chats.records.values_list("import_line", flat=True)) == list(range(1, 36))
+
+
+def test_a_message_that_comes_twice_imports_once(chats):
+    job = done(begun(chats, chat("one")))
+    assert done(job).ok == 1
+    assert chats.records.count() == 1
+
+
+def test_a_cancelled_import_keeps_what_came_in(chats, monkeypatch):
+    monkeypatch.setattr(import_rows, "BATCH", 5)
+    job = begun(chats, *(chat(f"number {n}") for n in range(20)))
+    whole = import_rows.Batch.write
+
+    def cancelling(batch):
+        whole(batch)
+        Import.objects.filter(pk=job.pk).update(cancel_wanted=True)
+
+    monkeypatch.setattr(import_rows.Batch, "write", cancelling)
+    assert done(job).status == Status.CANCELLED
+    assert (job.ok, chats.records.count()) == (5, 5)
+
+
+def test_what_no_database_can_hold_is_a_bad_row_with_a_sentence(chats):
+    job = done(begun(chats, chat("nul \x00 inside"), chat("a literal \\u0000 is fine"), chat("ok", **{"m\x00": 1})))
+    assert (job.ok, job.failed) == (1, 2) if job.failed == 2 else (2, 1)
+    assert "NUL" in job.issues.first().message
+
+
+def test_records_with_problems_come_in_with_sentences(chats):
+    done(begun(chats, {"messages": [{"role": "assistant", "content": "Hello"}]}, chat("fine")))
+    bad = chats.records.get(problem_count__gt=0)
+    assert bad.problems[0]["message"].endswith(".")
+
+
+def test_a_mapping_for_another_kind_is_refused_once_there_are_records(chats):
+    done(begun(chats, chat("one")))
+    job = importing.begin(chats, None, file=lines({"text": "a document"}))
+    with pytest.raises(ValidationError, match="holds conversations"):
+        importing.confirm(job, Mapping(kind="documents", fields=["text"]))
+
+
+def test_a_new_dataset_takes_the_kind_the_file_looks_like(project):
+    dataset = datasets.create(project, None, "New")
+    job = importing.begin(dataset, None, file=lines({"text": "First document."}, {"text": "Second."}), any_kind=True)
+    importing.confirm(job, importing.suggested(job)[0])
+    assert done(job).ok == 2
+    dataset.refresh_from_db()
+    assert dataset.kind == "documents"
+
+
+def test_the_same_key_gives_the_same_import(chats):
+    first = importing.begin(chats, None, file=lines(chat("one")), key="k")
+    assert importing.begin(chats, None, file=lines(chat("one")), key="k").pk == first.pk
+
+
+def test_the_search_finds_what_was_imported_and_edited_and_deleted(chats):
+    done(begun(chats, chat("Zebra über Köln"), chat("lion")))
+    assert [r.words for r in search.matching(chats.records.all(), "zebra köl")] == [7]
+    chats.records.all().delete()
+    done(begun(chats, chat("tiger")))
+    assert not search.matching(Record.objects.all(), "zebra").exists()
+    assert search.matching(Record.objects.all(), "tiger").count() == 1
+
+
+def test_choices_of_the_form_and_mappings_say_the_same():
+    columns = ["id", "question", "answer", "topic", "junk"]
+    choices = dict(zip(columns, ["key", "role:user", "role:assistant", "metadata", ""], strict=True))
+    mapping = mapping_choices.read("conversations", choices)
+    assert mapping_choices.of(mapping, columns) == choices
+    draft = mapping.apply({"id": "7", "question": "Q", "answer": "A", "topic": "t", "junk": "x"})
+    assert [m["content"] for m in draft.messages] == ["Q", "A"]
+    assert (draft.key, draft.metadata) == ("7", {"topic": "t"})
+
+
+@pytest.fixture
+def site():
+    """A small web site with one file."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = lines(chat("fetched")).read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_address_is_fetched_by_the_job_and_then_waits_for_the_mapping(chats, site):
+    job = Import.objects.create(
+        project=chats.project, dataset=chats, url=f"http://127.0.0.1:{site}/rows.jsonl", original_name="rows.jsonl"
+    )
+    claims.execute(Import, job.pk, lambda claim: importing.run(claim, private_hosts=("127.0.0.1",)))
+    job.refresh_from_db()
+    assert (job.status, job.confirmed, job.line) == ("paused", False, importing.WAITS)
+    importing.confirm(job, importing.suggested(job)[0])
+    assert done(job).ok == 1
+
+
+def test_an_inner_address_is_refused_by_the_job_too(chats, site):
+    job = Import.objects.create(
+        project=chats.project, dataset=chats, url=f"http://localhost:{site}/rows.jsonl", original_name="x"
+    )
+    assert done(job).status == "failed"
+    assert job.error.endswith(".")
+
+
+def command(*args: str, **options) -> dict:
+    """The command up to the queue, then what a worker does."""
+    out = io.StringIO()
+    call_command("import_records", *args, "--json", "--no-wait", stdout=out, **options)
+    result = orjson.loads(out.getvalue())
+    import_file(result["id"])
+    return result
+
+
+def test_the_command_imports_into_a_dataset_of_the_files_name(project, tmp_path):
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(lines(chat("one"), "[]").read())
+    job = Import.objects.get(pk=command(str(path), "--reviewed-by", "the sample")["id"])
+    assert (job.status, job.ok, job.failed, job.dataset.name) == ("done", 1, 1, "chats")
+    record = job.records.get()
+    assert (record.status, record.reviewed_note) == ("accepted", "the sample")
+    documents = Import.objects.get(
+        pk=command(
+            str(path),
+            "--dataset",
+            "raw",
+            "--kind",
+            "documents",
+            "--mapping",
+            '{"kind": "documents", "fields": ["messages"]}',
+        )["id"]
+    )
+    assert (documents.ok, documents.dataset.kind) == (1, "documents")
+
+
+def test_the_command_says_what_is_wrong_and_makes_no_dataset(project, tmp_path):
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(lines(chat("one")).read())
+    with pytest.raises(CommandError, match="no file"):
+        call_command("import_records", str(tmp_path / "missing"))
+    with pytest.raises(CommandError, match="kind must be one of"):
+        call_command("import_records", str(path), "--mapping", '{"kind": "poems"}')
+    with pytest.raises(CommandError, match="neither JSON nor a file"):
+        call_command("import_records", str(path), "--mapping", "{")
+    assert not Dataset.objects.exists()

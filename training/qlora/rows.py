@@ -1,0 +1,102 @@
+"""The rows of a run: read, given their system prompt, tokenised, and refused with a sentence when they are no use."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.qlora.failure import Failure
+from training.qlora.tokens import Codec, Encoded, UnusableRow
+from training.recipe import Recipe
+
+NAMED = 5  # So many bad rows are named in a sentence; the number says the rest.
+
+
+@dataclass
+class Rows:
+    """Tokenised rows, the tokens among them that carry loss, and what was left out."""
+
+    encoded: list[Encoded]
+    skipped: list[str]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(row.input_ids) for row in self.encoded)
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(row.input_ids) for row in self.encoded]
+
+
+def load(path: Path, codec: Codec, recipe: Recipe, beat: Callable[[], None] = lambda: None) -> Rows:
+    """Every row of a JSONL file as tokens and labels. `beat` is called now and then while it lasts.
+
+    Raises Failure("bad_data") naming the rows that cannot be used.
+    """
+    encoded, skipped, wrong = [], [], []
+    for number, row in enumerate(read(path), 1):
+        name = f"row {row.get('id') or number}"
+        try:
+            tokens = codec.encode(with_system(row["messages"], recipe.system_prompt), row.get("tools"))
+            if sum(label != -100 for label in tokens.labels[1:]) == 0:
+                raise UnusableRow("it has no assistant message to learn from")
+        except UnusableRow as error:
+            wrong.append(f"{name}: {error}")
+            continue
+        if len(tokens.input_ids) > recipe.max_length:
+            skipped.append(f"{name}: {len(tokens.input_ids)} tokens")
+            continue
+        encoded.append(tokens)
+        if number % 200 == 0:
+            beat()
+    refuse(path.name, wrong, skipped, recipe)
+    return Rows(encoded, skipped)
+
+
+def refuse(name: str, wrong: list[str], too_long: list[str], recipe: Recipe) -> None:
+    """Raise Failure if some rows are unusable, or too long and not to be skipped."""
+    if wrong:
+        raise Failure("bad_data", f"{len(wrong)} rows of {name} cannot be trained on: {listed(wrong)}.")
+    if too_long and recipe.too_long == "refuse":
+        raise Failure(
+            "bad_data",
+            f"{len(too_long)} rows of {name} are longer than {recipe.max_length} tokens: {listed(too_long)}.",
+            "Raise the longest row in the recipe, or let it leave such rows out.",
+        )
+
+
+def listed(items: list[str]) -> str:
+    more = f"; and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return "; ".join(items[:NAMED]) + more
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL file. Raises Failure("bad_data") at a line that is none."""
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                if not isinstance(row["messages"], list):
+                    raise TypeError("messages is no list")
+            except (ValueError, KeyError, TypeError) as error:
+                raise Failure(
+                    "bad_data", f"{path.name}, line {number}, is not a row with messages: {error}."
+                ) from error
+            yield row
+
+
+def with_system(messages: list[dict[str, Any]], prompt: str) -> list[dict[str, Any]]:
+    """The conversation with `prompt` as its system message, when there is one."""
+    if not prompt:
+        return messages
+    return [{"role": "system", "content": prompt}, *(m for m in messages if m.get("role") != "system")]
+
+
+def hash_of(*paths: Path) -> str:
+    """One SHA-256 over the files of the data, in order."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(hashlib.sha256(path.read_bytes()).digest() if path.exists() else b"")
+    return total.hexdigest()
