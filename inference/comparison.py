@@ -13,6 +13,7 @@ from atelier.accounts.models import Project, User
 from curation.chat import Sampling, text_of
 from curation.models import Dataset, Record
 from curation.models.versions import SPLITS
+from inference import deployments
 from inference.models import Comparison, Endpoint, Reply, Side, Turn
 
 MIN_SIDES, MAX_SIDES = 2, 4
@@ -53,9 +54,9 @@ def why_not_ready(endpoint: Endpoint) -> str:
     deployment = endpoint.deployment
     if deployment is None:
         return "It is not deployed: deploy it under Models."
-    if deployment.state == deployment.State.READY:
+    if deployment.is_answering:
         return "Its adapter is not loaded yet: wait a moment, or look under Models."
-    return f"It is not served now ({deployment.get_state_display().lower()}): look under Models."
+    return f"It is not served now ({deployments.live(deployment).label.lower()}): look under Models."
 
 
 def create(

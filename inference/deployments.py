@@ -16,7 +16,6 @@ from training import adapters as trained
 from training import bases
 from training.models import Adapter, Base
 
-SILENT_SECONDS = 15  # after that the model server is taken for gone
 NO_SERVER = "The model server does not run. It is part of `make run`; alone it starts with `manage.py serve_models`."
 
 
@@ -94,7 +93,7 @@ def take_down(deployment: Deployment) -> bool:
         wanted=Deployment.Wanted.DOWN, wanted_at=timezone.now(), message=""
     )
     deployment.refresh_from_db()
-    if changed and is_silent(deployment):  # nobody is there to stop it, and nothing runs
+    if changed and deployment.is_silent:  # nobody is there to stop it, and nothing runs
         Deployment.objects.filter(pk=deployment.pk).update(state=Deployment.State.DOWN, loaded=[], url="")
         deployment.refresh_from_db()
     return bool(changed)
@@ -108,18 +107,12 @@ def take_down_adapter(deployment: Deployment, adapter: Adapter) -> bool:
     return there
 
 
-def is_silent(deployment: Deployment) -> bool:
-    """True when the model server has not looked for longer than it ever should."""
-    seen = deployment.seen_at
-    return seen is None or timezone.now() - seen > timedelta(seconds=SILENT_SECONDS)
-
-
 def live(deployment: Deployment) -> Live:
     """What to show. When the server is gone, what it last said is no longer true."""
     state = Deployment.State(deployment.state)
     message = deployment.message
     is_wanted = deployment.wanted == Deployment.Wanted.UP
-    if is_wanted and is_silent(deployment):
+    if is_wanted and deployment.is_silent:
         waited = timezone.now() - max(deployment.wanted_at, deployment.seen_at or deployment.wanted_at)
         state, message = Deployment.State.WAITING, NO_SERVER if waited > timedelta(seconds=5) else ""
     elif not is_wanted and state not in (Deployment.State.DOWN, Deployment.State.FAILED):

@@ -19,9 +19,10 @@ from atelier.accounts.models import Project
 from atelier.outbound import Gate, Refused
 from atelier.secrets import SecretUnreadable
 from curation.chat import Answer, ClientError, Delta, Sampling
+from inference import deployments
 from inference.clients import EndpointClient, open_client, with_retries
 from inference.clients.recorded import read_answers
-from inference.models import Deployment, Endpoint
+from inference.models import Endpoint
 
 TEST_SECONDS = 20.0
 # A model of our own on busy processors is slow, but it answers; giving up early would only ask it the same again.
@@ -74,8 +75,8 @@ def client_for(endpoint: Endpoint, timeout: float = 120.0) -> EndpointClient:
 
 def _served(endpoint: Endpoint, timeout: float) -> EndpointClient:
     deployment = endpoint.deployment
-    if deployment is None or deployment.state != Deployment.State.READY or not deployment.url:
-        state = deployment.get_state_display().lower() if deployment else "taken down"
+    if deployment is None or not deployment.is_answering:
+        state = deployments.live(deployment).label.lower() if deployment else "taken down"
         raise ValidationError(
             f"{endpoint.name} is not served now (it is {state}): deploy it under Models, then try again."
         )

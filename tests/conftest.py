@@ -7,11 +7,17 @@ from pathlib import Path
 # Before any settings are read: tests never touch the data of an installation.
 os.environ.setdefault("ATELIER_DATA", tempfile.mkdtemp(prefix="atelier-test-"))
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import Client
 
 from atelier.accounts.models import APIKey, Membership, Project, Role, Team, User
+
+# The same examples each time, so that a gate never hangs on luck; HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("search", max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,10 @@ def _mend_message(message: Message, number: int, notes: Notes) -> None:
     if message.get("role") == "function":
         message["role"] = "tool"
         notes.append(f"Message {number}: the role `function` became `tool`.")
-    if message.get("role") == "assistant" and isinstance(message.get("function_call"), dict):
-        call = message.pop("function_call")
-        message["tool_calls"] = [*(message.get("tool_calls") or []), {"type": "function", "function": call}]
+    calls = message.get("tool_calls") or []
+    can_take = message.get("role") == "assistant" and isinstance(calls, list)
+    if can_take and isinstance(message.get("function_call"), dict):
+        message["tool_calls"] = [*calls, {"type": "function", "function": message.pop("function_call")}]
         notes.append(f"Message {number}: `function_call` became `tool_calls`.")
     for call in calls_of(message):
         _mend_arguments(call, number, notes)

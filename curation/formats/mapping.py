@@ -163,10 +163,7 @@ class Mapping:
             draft.messages = _turns({prompt: "user"}, {prompt: value}) if value not in ("", []) else []
         else:
             draft.messages = chosen[: _shared(chosen, rejected)]
-        # Both answers may bring the whole conversation again.
-        size = len(draft.messages)
-        draft.chosen = chosen[size:] if chosen[:size] == draft.messages else chosen
-        draft.rejected = rejected[size:] if rejected[:size] == draft.messages else rejected
+        draft.chosen, draft.rejected = _behind(draft.messages, chosen), _behind(draft.messages, rejected)
         draft.messages = self._with_system(draft.messages, row)
         if not draft.messages:
             where = prompt or self.chosen
@@ -179,6 +176,12 @@ def _shared(a: list[Message], b: list[Message]) -> int:
     while count < min(len(a), len(b)) - 1 and a[count] == b[count]:
         count += 1
     return count
+
+
+def _behind(prompt: list[Message], answer: list[Message]) -> list[Message]:
+    """An answer without the conversation that it may bring again; one that only repeats its prompt stays whole."""
+    size = len(prompt)
+    return answer[size:] if len(answer) > size and answer[:size] == prompt else answer
 
 
 def _pairs(roles: Any) -> dict[str, str]:

@@ -1,11 +1,15 @@
 """Endpoints: anything that answers chat completions. Deployments: the wish that a base be served."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from atelier import secrets
 from atelier.accounts.models import Project
 from training.models import Adapter
+
+SILENT_SECONDS = 15  # after that the model server is taken for gone
 
 
 class Deployment(models.Model):
@@ -39,6 +43,16 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.base} ({self.state})"
+
+    @property
+    def is_silent(self) -> bool:
+        """True when the model server has not looked for longer than it ever should."""
+        return self.seen_at is None or timezone.now() - self.seen_at > timedelta(seconds=SILENT_SECONDS)
+
+    @property
+    def is_answering(self) -> bool:
+        """True when its server is ready, and was still there a moment ago."""
+        return self.state == self.State.READY and bool(self.url) and not self.is_silent
 
 
 class Endpoint(models.Model):
@@ -92,6 +106,6 @@ class Endpoint(models.Model):
         if self.kind != self.Kind.SERVED:
             return self.archived_at is None
         deployment = self.deployment
-        if deployment is None or deployment.state != Deployment.State.READY:
+        if deployment is None or not deployment.is_answering:
             return False
         return self.adapter is None or self.adapter.served_name in deployment.loaded

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from curation.chat import Sampling
 from curation.models import Dataset
@@ -30,7 +31,7 @@ def test_models_of_another_project_cannot_be_compared(project, alice, team):
 
 
 def test_what_is_not_served_is_refused_with_what_to_do(project, alice):
-    deployment = Deployment.objects.create(project=project, base="small", state="starting")
+    deployment = Deployment.objects.create(project=project, base="small", state="starting", seen_at=timezone.now())
     served = Endpoint.objects.create(project=project, name="Small", kind="served", deployment=deployment)
     with pytest.raises(ValidationError, match=r"Small cannot be asked now.*starting.*Models"):
         comparison.create(project, alice, [served, *pair(project, URL, 1)])
@@ -38,7 +39,9 @@ def test_what_is_not_served_is_refused_with_what_to_do(project, alice):
 
 def test_base_and_newest_adapter_are_suggested_once_both_answer(project):
     assert comparison.suggested(comparison.choices(project)) == []
-    deployment = Deployment.objects.create(project=project, base="small", state="ready", url="http://127.0.0.1:9")
+    deployment = Deployment.objects.create(
+        project=project, base="small", state="ready", seen_at=timezone.now(), url="http://127.0.0.1:9"
+    )
     Endpoint.objects.create(project=project, name="Small", kind="served", deployment=deployment)
     assert comparison.suggested(comparison.choices(project)) == []
 

@@ -6,6 +6,7 @@ from io import BytesIO
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils import timezone
 
 from atelier.accounts.models import APIKey
 from curation.chat import Sampling
@@ -151,7 +152,7 @@ def test_archiving_takes_it_out_of_choices_and_restoring_brings_it_back(project,
 
 
 def test_a_served_endpoint_follows_its_deployment(project):
-    deployment = Deployment.objects.create(project=project, base="smol", state="starting")
+    deployment = Deployment.objects.create(project=project, base="smol", state="starting", seen_at=timezone.now())
     served = Endpoint.objects.create(project=project, name="Base", kind="served", deployment=deployment)
     with pytest.raises(ValidationError, match="starting"):
         endpoints.client_for(served)

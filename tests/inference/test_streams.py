@@ -109,7 +109,9 @@ async def test_an_endpoint_that_is_down_fails_with_what_to_do(project, alice):
         def undeploy():
             side = Reply.objects.get(pk=reply.pk).side
             side.endpoint.kind = "served"
-            side.endpoint.deployment = Deployment.objects.create(project=project, base="small", state="failed")
+            side.endpoint.deployment = Deployment.objects.create(
+                project=project, base="small", state="failed", seen_at=timezone.now()
+            )
             side.endpoint.save()
 
         await in_database(undeploy)

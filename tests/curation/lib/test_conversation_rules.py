@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curation.chat import text_of, thinking_of, with_thinking_as_parts, with_thinking_as_text
@@ -246,6 +246,7 @@ MESSAGE = st.fixed_dictionaries({"role": ROLE}, optional=dict.fromkeys(OTHERS, J
 
 
 @given(st.lists(MESSAGE | JSON, max_size=5), JSON)
+@example([{"role": "assistant", "function_call": {}, "tool_calls": True}], None)
 def test_nothing_that_json_can_hold_makes_checks_or_mends_fail(messages: list[Any], tools: Any) -> None:
     check(messages, tools)
     mended, _, _ = mend(messages, tools if isinstance(tools, list) else None)

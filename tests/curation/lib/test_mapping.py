@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from curation.chat import Message
@@ -198,6 +198,7 @@ MESSAGES = st.lists(
     min_size=1,
     max_size=4,
 )
+EMPTY: list[Message] = [{"role": "assistant", "content": ""}]
 ANSWER = st.builds(lambda content: [{"role": "assistant", "content": content}], CONTENT)
 CONVERSATION = st.builds(
     Draft, st.just("conversations"), messages=MESSAGES, tools=st.sampled_from([[], TOOLS]), fields=OBJECTS,
@@ -212,10 +213,9 @@ DOCUMENT = st.builds(
 )  # fmt: skip
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.one_of(*(st.lists(each, min_size=1, max_size=5) for each in (CONVERSATION, PREFERENCE, DOCUMENT))))
+@example([Draft("preferences", messages=EMPTY, chosen=EMPTY, rejected=EMPTY)])
 def test_an_export_comes_back_as_the_same_drafts(tmp_path: Path, drafts: list[Draft]) -> None:
     for number, draft in enumerate(drafts):
         draft.key = draft.key and f"{number}{draft.key}"

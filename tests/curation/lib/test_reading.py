@@ -318,7 +318,7 @@ def test_what_cannot_be_read_is_refused_with_advice(tmp_path: Path, name: str, d
         load(tmp_path, name, data)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.binary(max_size=400),
     st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.parquet", "a.xlsx", "a.zip", "a.gz", "a.txt"]),
