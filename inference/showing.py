@@ -47,6 +47,12 @@ class ShownTurn:
     hidden: bool
 
     @property
+    def can_prefer(self) -> bool:
+        """True when the vote names a better answer that there is something to learn from."""
+        winner = self.vote and self.vote.winner
+        return bool(self.can_save and winner and winner.text.strip())
+
+    @property
     def pairs(self) -> list[tuple[Shown, Shown]]:
         """Every two answers that can be compared word by word."""
         written = [shown for shown in self.answers if shown.reply.is_over and shown.reply.text]

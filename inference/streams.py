@@ -170,6 +170,7 @@ class Writer:
             seen_at=None,
             prompt_tokens=self.answer.prompt_tokens if self.answer else 0,
             completion_tokens=tokens,
+            is_cut=bool(self.answer and self.answer.finish_reason == "length"),
             first_token_seconds=self.first,
             seconds=time.monotonic() - self.started,
         )

@@ -22,16 +22,11 @@ def find(rows: "QuerySet[Any]", wanted: str, noun: str, field: str = "name") -> 
     return found
 
 
-class JobCommand(BaseCommand):
-    """Base of `import_records`, `distil`, `freeze`, `train`, `evaluate`: one project, one job, wait for its end."""
+class ProjectCommand(BaseCommand):
+    """A command that works in one project."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
-        parser.add_argument(
-            "--here", action="store_true", help="do the work in this process instead of a running worker"
-        )
-        parser.add_argument("--no-wait", action="store_true", help="queue it and end at once")
-        parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     def project(self, options: dict[str, Any]) -> Project:
         projects = Project.objects.order_by("pk")
@@ -45,7 +40,23 @@ class JobCommand(BaseCommand):
             )
         return projects[0]
 
-    def finish(self, job: Job, options: dict[str, Any], **facts: Any) -> None:
+
+class JobCommand(ProjectCommand):
+    """Base of `import_records`, `distil`, `freeze`, `train`, `evaluate`: one project, one job, wait for its end."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--here", action="store_true", help="do the work in this process instead of a running worker"
+        )
+        parser.add_argument("--no-wait", action="store_true", help="queue it and end at once")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    def facts(self, job: Any) -> dict[str, Any]:
+        """What --json tells of the job besides its end; asked once it has ended."""
+        return {}
+
+    def finish(self, job: Job, options: dict[str, Any]) -> None:
         """Wait (unless told not to), print what came of it, and exit with the code that says how it ended."""
         if options["no_wait"]:
             from atelier.jobs import queue
@@ -55,9 +66,9 @@ class JobCommand(BaseCommand):
         else:
             code = terminal.run(job, here=options["here"], quiet=options["json"])
             job.refresh_from_db()
-        result = {"id": job.pk, "status": job.status, "done": job.done, "total": job.total, "error": job.error, **facts}
         if options["json"]:
-            self.stdout.write(json.dumps(result))
+            end = {"id": job.pk, "status": job.status, "done": job.done, "total": job.total, "error": job.error}
+            self.stdout.write(json.dumps(end | self.facts(job)))
         elif code == 0:
             self.stdout.write(f"{job.title}: {job.line or job.get_status_display()} (id {job.pk})")
         if code:

@@ -77,6 +77,7 @@ class AnswerOut(Schema):
     text: str
     reasoning: str
     error: str
+    is_cut: bool
     prompt_tokens: int
     completion_tokens: int
     first_token_seconds: float | None

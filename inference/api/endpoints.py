@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Router, Schema, Status
+from ninja import Field, File, Form, Router, Schema, Status, UploadedFile
 
 from atelier.accounts.access import child_or_404, project_or_404
 from inference import endpoints
@@ -27,7 +27,7 @@ class EndpointFields(Schema):
 
 
 class EndpointIn(EndpointFields):
-    """A new endpoint. Recorded answers need a file, so they are added on the page."""
+    """A new endpoint that answers over HTTP."""
 
     kind: Literal["openai", "mistral"]
 
@@ -72,6 +72,18 @@ def list_endpoints(request: HttpRequest, project_id: int) -> Any:
 def add_endpoint(request: HttpRequest, project_id: int, body: EndpointIn) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     return Status(201, endpoint_out(_saved(EndpointForm(body.dict(), kind=body.kind, project=project))))
+
+
+@router.post("/projects/{project_id}/endpoints/recorded", response={201: dict}, summary="Add recorded answers")
+def add_recorded(
+    request: HttpRequest, project_id: int, file: File[UploadedFile], name: str = Form(), is_teacher: bool = Form(True)
+) -> Any:
+    """A teacher that replays a file: JSONL, each line `{"id", "prompt", "answer"}`. Other prompts are an error."""
+    project = project_or_404(request, project_id, needs="editor")
+    form = EndpointForm(
+        {"name": name, "is_teacher": is_teacher}, {"file": file}, kind=Endpoint.Kind.RECORDED, project=project
+    )
+    return Status(201, endpoint_out(_saved(form)))
 
 
 def _endpoint(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Endpoint:

@@ -90,6 +90,7 @@ class Reply(models.Model):
     completion_tokens = models.PositiveIntegerField(default=0)
     first_token_seconds = models.FloatField(null=True)
     seconds = models.FloatField(null=True)
+    is_cut = models.BooleanField(default=False)  # it reached the limit of tokens before it came to an end
     stop_wanted = models.BooleanField(default=False)
     seen_at = models.DateTimeField(null=True)  # the writer's last sign of life while streaming
     record = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")  # saved as

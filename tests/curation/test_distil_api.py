@@ -204,7 +204,7 @@ def test_export_version_writes_a_file_once(project, tmp_path):
         run("export_version", str(version.pk))
     tasks.freeze(version.pk)
     path = tmp_path / "train.jsonl"
-    run("export_version", str(version.pk), "--output", str(path))
+    run("export_version", str(version), "--output", str(path))
     version.refresh_from_db()
     assert len(path.read_text().splitlines()) == version.counts()["train"]
     with pytest.raises(CommandError, match="cannot be written"):

@@ -138,10 +138,17 @@ class FakeOpenAI:
         return response
 
     def _text(self, body: dict[str, Any]) -> str:
+        return " ".join(self._whole(body).split(" ")[: body.get("max_tokens")])
+
+    def _whole(self, body: dict[str, Any]) -> str:
         if self.plan.reply:
             return self.plan.reply(body)
         asked = [message["content"] for message in body["messages"] if message["role"] == "user"]
         return f"Answer to: {asked[-1] if asked else ''}"
+
+    def _why_ended(self, body: dict[str, Any]) -> str:
+        """A word counts as a token."""
+        return "stop" if self._text(body) == self._whole(body) else "length"
 
     def _usage(self, text: str, body: dict[str, Any]) -> dict[str, int]:
         asked = sum(len(str(message.get("content", "")).split()) for message in body["messages"])
@@ -159,7 +166,7 @@ class FakeOpenAI:
         message = {"role": "assistant", "content": text}
         if self.plan.reasoning:
             message[self.plan.reasoning_field] = self.plan.reasoning
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        choice = {"index": 0, "message": message, "finish_reason": self._why_ended(body)}
         usage = {"usage": self._usage(text, body)} if self.plan.usage else {}
         return self._head(body, "chat.completion") | {"choices": [choice]} | usage
 
@@ -176,7 +183,8 @@ class FakeOpenAI:
             await self._send(response, head | {"choices": [choice]})
             if self.plan.pause:
                 await asyncio.sleep(self.plan.pause)
-        await self._send(response, head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        last = {"index": 0, "delta": {}, "finish_reason": self._why_ended(body)}
+        await self._send(response, head | {"choices": [last]})
         if body.get("stream_options", {}).get("include_usage") or self.plan.usage:
             await self._send(response, head | {"choices": [], "usage": self._usage(text, body)})
         await response.write(b"data: [DONE]\n\n")

@@ -247,6 +247,21 @@ def test_a_vote_is_saved_as_a_preference_with_one_click(as_bob, project, found, 
     assert as_bob.post(at(project, f"{found.pk}/turns/{turn.pk}/preference"), headers=HTMX).status_code == 400
 
 
+def test_an_empty_winner_is_no_preference(as_bob, project, found, alice, bob):
+    turn = said(found, alice)
+    winner = comparison.latest(turn)[0]
+    turn.replies.filter(pk=winner.pk).update(text="")
+    votes.cast(turn, bob, "side", winner)
+    assert "Save as a preference record" not in words(as_bob.get(at(project, f"{found.pk}/")))
+
+
+def test_an_answer_that_was_cut_off_says_so(as_bob, project, found, alice):
+    turn = said(found, alice)
+    assert "Cut off" not in words(as_bob.get(at(project, f"{found.pk}/")))
+    turn.replies.update(is_cut=True, completion_tokens=7)
+    assert "Cut off at 7 tokens" in words(as_bob.get(at(project, f"{found.pk}/")))
+
+
 def test_an_answer_is_mended_and_saved(as_bob, project, found, alice):
     reply = comparison.latest(said(found, alice))[0]
     address = at(project, f"{found.pk}/replies/{reply.pk}/save")

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -213,6 +214,18 @@ def test_rest_adds_changes_tests_and_never_gives_the_key(project, bob_api):
     assert (
         bob_api.post(root, json.dumps(body | {"sealed_key": "x"}), content_type="application/json").status_code == 422
     )
+
+
+def test_rest_adds_recorded_answers(project, bob_api):
+    root = f"/api/projects/{project.pk}/endpoints/recorded"
+
+    def sent(content: bytes):
+        return bob_api.post(root, {"name": "Replay", "file": SimpleUploadedFile("answers.jsonl", content)})
+
+    assert "line 1" in sent(b"nothing of use").json()["detail"]
+    made = sent(b'{"id": "1", "prompt": "Say it", "answer": "It."}')
+    assert (made.status_code, made.json()["kind"]) == (201, "recorded")
+    assert endpoints.client_for(Endpoint.objects.get(pk=made.json()["id"])).kind == "recorded"
 
 
 def test_rest_refuses_strangers_and_small_roles(project, endpoint, charlie, vic):

@@ -10,6 +10,7 @@ from django.test import AsyncClient
 from django.utils import timezone
 
 from atelier.accounts.models import Membership
+from curation.chat import Sampling
 from inference import comparison, endpoints, streams
 from inference.models import Deployment, Reply
 from tests.fakes.openai_server import FakeOpenAI, Plan
@@ -57,6 +58,15 @@ async def test_an_answer_streams_and_is_kept(project, alice):
     assert (kept.state, kept.text, kept.completion_tokens) == ("done", text_in(events), 8)
     assert 0 < kept.first_token_seconds <= kept.seconds
     assert events[-1][1]["tokens"] == 8
+    assert not kept.is_cut
+
+
+async def test_an_answer_that_reached_the_limit_of_tokens_says_so(project, alice):
+    async with FakeOpenAI() as server:
+        replies = await waiting(project, alice, server.url, sampling=Sampling(max_tokens=3))
+        await collect(replies[0].pk)
+    kept = await row(replies[0])
+    assert (kept.state, kept.text, kept.is_cut) == ("done", "Answer to: Tell", True)
 
 
 async def test_reasoning_comes_apart_from_the_text(project, alice):

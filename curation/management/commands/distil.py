@@ -46,13 +46,16 @@ class Command(JobCommand):
         parser.add_argument("--seed", type=int, help="of the sampling")
         parser.add_argument("--accepted-by", default="", help='accept the answers in this name, as "the sample"')
 
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"target": job.target_id}
+
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         try:
             job = distillation.start(self._draft(project, options), None)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.finish(job, options, target=job.target_id)
+        self.finish(job, options)
 
     def _draft(self, project: Project, options: dict[str, Any]) -> Distillation:
         dataset = find(project.datasets, options["dataset"], "dataset")

@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from curation import exporting
-from curation.models import Version
+from atelier.management.job_command import ProjectCommand
+from curation import exporting, versions
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Write a split of a frozen version as chat JSONL, its hash checked first. Ends with 1 and a sentence otherwise."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("version", type=int, help="id of the version")
+        super().add_arguments(parser)
+        parser.add_argument("version", help='id of the version, or its dataset and number as "NAME v3"')
         parser.add_argument("--split", default="train", help="train (the default), validation or test")
         parser.add_argument(
             "--output", type=Path, help="file to write; else standard output. An existing file is left alone"
@@ -25,10 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--bare", action="store_true", help="only messages and tools, no id and metadata")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        version = Version.objects.select_related("dataset").filter(pk=options["version"]).first()
-        if version is None:
-            raise CommandError(f"There is no version with the id {options['version']}.")
         try:
+            version = versions.named(self.project(options), options["version"])
             pieces = exporting.export_version(version, options["split"], options["bare"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error

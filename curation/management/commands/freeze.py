@@ -24,6 +24,9 @@ class Command(JobCommand):
         parser.add_argument("--seed", type=int, help="of the splits; else the dataset's own")
         parser.add_argument("--notes", default="", help="what is kept with the version")
 
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"number": job.number, "files": job.files}
+
     def handle(self, *args: Any, **options: Any) -> None:
         dataset = find(self.project(options).datasets, options["dataset"], "dataset")
         status = "" if options["status"] == "all" else options["status"]
@@ -39,7 +42,7 @@ class Command(JobCommand):
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.finish(version, options, number=version.number)
+        self.finish(version, options)
 
 
 def _shares(text: str) -> dict[str, float] | None:

@@ -41,6 +41,9 @@ class Command(JobCommand):
         )
         parser.add_argument("--strict", action="store_true", help="end with code 4 when a row failed")
 
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"dataset": job.dataset_id}
+
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         mapping = _mapping(options["mapping"])
@@ -56,7 +59,7 @@ class Command(JobCommand):
             if is_new:
                 dataset.delete()
             raise CommandError(" ".join(error.messages), returncode=2) from error
-        self.finish(job, options, dataset=dataset.pk)
+        self.finish(job, options)
         job.refresh_from_db()
         if options["strict"] and job.failed:
             raise CommandError(

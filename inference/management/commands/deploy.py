@@ -9,14 +9,14 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import JobCommand
+from atelier.management.job_command import ProjectCommand
 from inference import deployments
 from inference.models import Deployment
 from training import catalogue
 from training.models import Adapter
 
 
-class Command(JobCommand):
+class Command(ProjectCommand):
     help = (
         "Deploy a base (by its name in the catalogue) or an adapter (by its id or name, or run:NUMBER). With --down take "
         "it down again. With --wait, wait until it answers. Exit codes: 0 done, 1 it failed (the server's words are "
@@ -24,8 +24,8 @@ class Command(JobCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("model", help="BASE or ADAPTER: smollm2-135m-instruct, an adapter's id or name, or run:3")
-        parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
         parser.add_argument("--down", action="store_true", help="take it down instead")
         parser.add_argument("--wait", action="store_true", help="wait until it is ready, or down")
         parser.add_argument("--timeout", type=float, default=600, help="seconds to wait at most (default 600)")

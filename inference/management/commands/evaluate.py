@@ -51,6 +51,9 @@ class Command(JobCommand):
         )
         parser.add_argument("--seed", type=int, default=None)
 
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"entrants": job.entrants, "scores": job.scores}
+
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         chosen = [find(project.endpoints.filter(archived_at=None), name, "endpoint") for name in options["endpoint"]]

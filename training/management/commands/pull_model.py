@@ -21,6 +21,9 @@ class Command(JobCommand):
         parser.add_argument("--revision", default="", help="a commit, tag or branch of the hub; else the catalogue's")
         super().add_arguments(parser)
 
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"slug": job.slug}
+
     def handle(self, *args: Any, **options: Any) -> None:
         hub = {base.hub_id: slug for slug, base in catalogue.load().items()}
         slug = hub.get(options["name"], options["name"])
@@ -28,4 +31,4 @@ class Command(JobCommand):
             job = bases.start_pull(self.project(options), slug, None, revision=options["revision"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.finish(job, options, slug=slug)
+        self.finish(job, options)

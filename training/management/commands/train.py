@@ -46,7 +46,7 @@ class Command(JobCommand):
             run = runs.start(version, options["base"], recipe, None, options["name"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.finish(run, options, number=run.number, folder=str(run.folder))
+        self.finish(run, options)
 
     def recipe(self, options: dict[str, Any]) -> Recipe:
         changes = read_changes(options["recipe"]) if options["recipe"] else {}
@@ -57,8 +57,11 @@ class Command(JobCommand):
             changes[name] = typed(name, value)
         return runs.recipe_for(options["base"], changes)
 
-    def finish(self, job: Any, options: dict[str, Any], **facts: Any) -> None:
-        super().finish(job, options, **facts)
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {"number": job.number, "folder": str(job.folder)}
+
+    def finish(self, job: Any, options: dict[str, Any]) -> None:
+        super().finish(job, options)
         adapter = Adapter.objects.filter(run=job).first()
         if adapter and not options["json"]:
             self.stdout.write(f"Next: manage.py deploy {adapter.pk} --wait")
