@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "atelier",
     "atelier.accounts",
     "atelier.jobs",
+    "atelier.webhooks",
     "curation",
     "training",
     "inference",

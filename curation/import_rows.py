@@ -22,11 +22,12 @@ from curation.models import Import, ImportIssue, Record
 CHECKPOINT_PAGES = 12_000  # 48 MB, below the log's size limit
 BATCH = 400  # so that the database is never locked for a quarter of a second
 RAW = 2000
-JSON = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "problems")
+JSON = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "problems", "labels")
 COLUMNS = (
     *JSON, "dataset_id", "status", "reviewed_note", "content_hash", "source_group", "split", "key", "preview", "words",
-    "problem_count", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
+    "problem_count", "language", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
 )  # fmt: skip
+HASH, PREVIEW = COLUMNS.index("content_hash"), COLUMNS.index("preview")
 
 
 def run(claim: Claim[Import], path: Path) -> None:
@@ -92,12 +93,12 @@ class Batch:
         group, found = draft.source_group, contents.problems(draft, self.mapping.kind)
         content = (draft.fields, draft.messages, draft.tools, draft.chosen, draft.rejected, draft.metadata)
         values = (
-            *_json(content), orjson.dumps(found).decode(), self.dataset.pk, self.status, self.job.mark_accepted_by,
+            *_json(content), orjson.dumps(found).decode(), "[]", self.dataset.pk, self.status, self.job.mark_accepted_by,
             draft.content_hash, group, splits.assign(self.dataset.seed, group, self.dataset.shares), _clean(draft.key),
-            contents.preview(draft), contents.words(draft), len(found), 1, self.job.pk, row.line, self.origin, now, now,
+            contents.preview(draft), contents.words(draft), len(found), "", False, 1, self.job.pk, row.line, self.origin, now, now,
         )  # fmt: skip
         text = search.text_of(*content[:2], *content[3:]) if self.sqlite else ""
-        return row.line, values[10], values, text
+        return row.line, values[HASH], values, text
 
     def write(self) -> None:
         """Records, their search text, and issues; counted on the job, which the caller stores in the same transaction."""
@@ -130,7 +131,7 @@ class Batch:
             )
             if twin:
                 problem = Problem("duplicate", f"The same content as {twin}: skipped, as was asked.")
-                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[COLUMNS.index("preview")])
+                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[PREVIEW])
             else:
                 lines[digest] = line
                 kept.append((line, digest, values, text))

@@ -1,19 +1,48 @@
 """The data side: datasets and their records, imports, distillations, versions."""
 
+from curation.models.annotation import (
+    Annotation,
+    Assignment,
+    Comment,
+    Mention,
+    Question,
+    Queue,
+    Suggestion,
+    Task,
+)
+from curation.models.checking import Check, NearDuplicate
 from curation.models.datasets import BulkAction, Change, Dataset, Record
 from curation.models.distillations import Distillation, Generation
+from curation.models.exports import Export
+from curation.models.facets import Mark, SavedFilter, Selected, Selection, Tally
 from curation.models.imports import Import, ImportIssue
 from curation.models.versions import Version, VersionEntry
 
 __all__ = [
+    "Annotation",
+    "Assignment",
     "BulkAction",
     "Change",
+    "Check",
+    "Comment",
     "Dataset",
     "Distillation",
+    "Export",
     "Generation",
     "Import",
     "ImportIssue",
+    "Mark",
+    "Mention",
+    "NearDuplicate",
+    "Question",
+    "Queue",
     "Record",
+    "SavedFilter",
+    "Selected",
+    "Selection",
+    "Suggestion",
+    "Tally",
+    "Task",
     "Version",
     "VersionEntry",
 ]

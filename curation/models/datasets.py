@@ -29,6 +29,8 @@ class Dataset(models.Model):
     mapping = models.JSONField(default=dict, blank=True)  # of the last import: suggested for the next
     shares = models.JSONField(default=default_shares)  # train, validation, test; they add up to 1
     seed = models.PositiveIntegerField(default=17)
+    licence = models.CharField(max_length=120, blank=True)  # for the data card
+    labels = models.JSONField(default=list, blank=True)  # the labels that are offered: strings
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -71,6 +73,13 @@ class Record(models.Model):
     key = models.CharField(max_length=200, blank=True)  # of the source row
     preview = models.CharField(max_length=300)  # first words, for tables
     words = models.PositiveIntegerField(default=0)
+    labels = models.JSONField(default=list)  # those that stand: strings in alphabetical order
+    language = models.CharField(max_length=8, blank=True)  # ISO 639-1; empty until the text checks ran
+    tokens = models.PositiveIntegerField(null=True)  # of the student's tokenizer; None until the text checks ran
+    is_checked = models.BooleanField(default=False)  # the text checks have seen this content
+    cluster = models.BigIntegerField(null=True)  # of near-duplicates: the smallest id in it
+    map_x = models.FloatField(null=True)  # place on the map, both from 0 to 1
+    map_y = models.FloatField(null=True)
     problems = models.JSONField(default=list)  # [{"code", "message", "where", "mendable"}]
     problem_count = models.PositiveSmallIntegerField(default=0)
     revision = models.PositiveIntegerField(default=1)
@@ -99,6 +108,11 @@ class Record(models.Model):
                 name="record_with_problems",
                 condition=models.Q(problem_count__gt=0),
             ),
+            models.Index(fields=["dataset", "id"], name="record_unchecked", condition=models.Q(is_checked=False)),
+            models.Index(
+                fields=["dataset", "cluster", "id"], name="record_by_cluster", condition=models.Q(cluster__isnull=False)
+            ),
+            models.Index(fields=["dataset", "key"], name="record_by_key", condition=~models.Q(key="")),
         ]
         constraints = [
             # A doubled or resumed import cannot add a line twice, whatever happens to its process.
@@ -124,10 +138,18 @@ class BulkAction(Job):
         DELETE = "delete", "Delete"
         UNDO = "undo", "Undo"
         SPLIT = "split", "Assign the splits of"
+        LABEL = "label", "Label"
+        UNLABEL = "unlabel", "Take a label from"
+        ASSIGN = "assign", "Assign"
+        REPLACE = "replace", "Find and replace in"
+        MASK = "mask", "Mask personal data in"
+        MEND = "mend", "Mend"
+        COPY = "copy", "Copy"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="bulk_actions")
     action = models.CharField(max_length=10, choices=Action.choices)
     filters = models.JSONField(default=dict)  # as in the URL of the list; or {"ids": [...]}
+    options = models.JSONField(default=dict)  # what the action needs: a label, what to find and what to put there
     up_to = models.BigIntegerField(default=0)  # records that came later than the click are not meant
     cursor = models.BigIntegerField(default=0)  # the last record done: where a resumed job goes on
     undoes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="undone_by")

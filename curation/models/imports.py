@@ -17,12 +17,17 @@ class Import(Job):
     original_name = models.CharField(max_length=300)  # as the sender called it: shown, never a path
     size = models.BigIntegerField(default=0)
     url = models.CharField(max_length=2000, blank=True)
+    origin = models.JSONField(default=dict)  # of what is no upload: {"kind": "folder", "s3", "hub" or "paste", …}
     source = models.JSONField(default=dict)  # what sniffing found: format, encoding, columns
     mapping = models.JSONField(default=dict)
     confirmed = models.BooleanField(default=False)  # a person, or the caller, has said that the mapping is right
     skip_duplicates = models.BooleanField(default=True)
+    update_by_key = models.BooleanField(
+        default=False
+    )  # a row with the key of a record changes it instead of adding one
     mark_accepted_by = models.CharField(max_length=120, blank=True)  # "the sample": records arrive reviewed
     ok = models.BigIntegerField(default=0)
+    updated = models.BigIntegerField(default=0)  # of those ok: records that were there and were changed
     failed = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
 
@@ -46,7 +51,9 @@ class ImportIssue(models.Model):
     outcome = models.CharField(max_length=7, choices=Outcome.choices)
     code = models.CharField(max_length=40)
     message = models.CharField(max_length=500)
-    raw = models.TextField(blank=True)  # the start of the row as it came
+    raw = models.TextField(blank=True)  # the row as it came; of a very long one the start
+    file = models.CharField(max_length=300, blank=True)  # within an archive or a folder: shown, never a path
+    record = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")  # once mended
 
     class Meta:
         ordering = ["line"]

@@ -29,6 +29,9 @@ class Version(Job):
     words = models.PositiveBigIntegerField(default=0)
     tokens = models.JSONField(default=dict)  # split -> {"prompt", "answer", "longest", "tokenizer"}
     problems = models.JSONField(default=list)  # [{"code", "message", "count", "records": [...]}]
+    allow_leaks = models.BooleanField(default=False)  # freeze although near-duplicates stand in different splits
+    card = models.TextField(blank=True)  # the data card, Markdown, written when it is frozen
+    figures = models.JSONField(default=dict)  # counts by label, source, language and status, for the card and diffs
 
     class Meta(Job.Meta):
         abstract = False

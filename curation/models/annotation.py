@@ -1,0 +1,206 @@
+"""Annotating together: questions, what models suggest, who was given which record, and what people answered."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from curation.models.datasets import Dataset, Record
+
+
+class Question(models.Model):
+    """What annotators answer about each record of a dataset."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text", "Edit the text"
+        LABEL = "label", "One label"
+        LABELS = "labels", "Many labels"
+        RATING = "rating", "Rating"
+        RANKING = "ranking", "Ranking of answers"
+        SPANS = "spans", "Spans in the text"
+        COMMENT = "comment", "Free comment"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="questions")
+    name = models.SlugField(max_length=60)  # of the answer in exports and the API
+    title = models.CharField(max_length=200)
+    help = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    # label, labels, spans: {"labels": [{"value", "text", "color"}]}; rating: {"low", "high"}; text, spans: {"piece": "…"}
+    options = models.JSONField(default=dict)
+    required = models.BooleanField(default=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="question_name_unique_in_dataset")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Suggestion(models.Model):
+    """An answer proposed by a model, with its score and where it came from."""
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="suggestions")
+    question = models.ForeignKey(Question, on_delete=models.CASCADE, related_name="suggestions")
+    value = models.JSONField()
+    score = models.FloatField(null=True)  # 0 to 1
+    source = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["record", "question", "source"], name="one_suggestion_a_source")]
+
+    def __str__(self) -> str:
+        return f"{self.question} by {self.source}"
+
+
+class Queue(models.Model):
+    """How a dataset is annotated: by how many, what they read beside it, and how they are tested."""
+
+    class Order(models.TextChoices):
+        OLDEST = "oldest", "Oldest first"
+        SHUFFLED = "shuffled", "Shuffled"
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="queue")
+    is_open = models.BooleanField(default=True)
+    overlap = models.PositiveSmallIntegerField(default=1)  # how many people answer each record, blind to each other
+    guidelines = models.TextField(blank=True)  # Markdown; the project's when empty
+    order = models.CharField(max_length=8, choices=Order.choices, default=Order.OLDEST)
+    lock_minutes = models.PositiveSmallIntegerField(default=30)  # a record given and left alone goes back after these
+    honeypot_rate = models.FloatField(default=0)  # share of tasks that are records with known answers
+    assigned_only = models.BooleanField(default=False)  # people get only what was assigned to them
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"the queue of {self.dataset}"
+
+
+class Task(models.Model):
+    """One record in a queue: how many answers it wants and has. `given` counts open and submitted annotations."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Wants answers"
+        DISPUTED = "disputed", "Answers differ"
+        DONE = "done", "Done"
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="tasks")
+    record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="task")
+    place = models.BigIntegerField(default=0)  # in the queue: the record's id, or a random number when shuffled
+    wanted = models.PositiveSmallIntegerField(default=1)
+    given = models.PositiveSmallIntegerField(default=0)
+    submitted = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    known = models.JSONField(null=True)  # {question name: answer}: a honeypot
+    answers = models.JSONField(default=dict)  # {question name: answer}: what stands, once it is settled
+    settled_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    settled_note = models.CharField(max_length=500, blank=True)  # why it was decided so
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["queue", "state", "place", "id"], name="task_by_place"),
+            models.Index(
+                fields=["queue", "place", "id"], name="task_to_give",
+                condition=models.Q(state="open", given__lt=models.F("wanted")),
+            ),
+            models.Index(fields=["queue", "id"], name="task_honeypots", condition=models.Q(known__isnull=False)),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"task of record {self.record_id}"
+
+
+class Assignment(models.Model):
+    """A record that one person is to answer. Assigned records come to them first, and only to them while they stand."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    assigned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    done = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_assignment_a_person")]
+        indexes = [models.Index(fields=["user", "done", "task"], name="assignment_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.task} to {self.user}"
+
+
+class Annotation(models.Model):
+    """One person's answers about one record. An open one is a lock until `expires_at`, drafts included."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Being answered"
+        SUBMITTED = "submitted", "Submitted"
+        SKIPPED = "skipped", "Skipped"
+        EXPIRED = "expired", "Given back"  # the draft is kept, should the record come again
+
+    class Review(models.TextChoices):
+        NONE = "", "Not reviewed"
+        ACCEPTED = "accepted", "Accepted"
+        RETURNED = "returned", "Sent back"
+        CORRECTED = "corrected", "Corrected"
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="annotations")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="annotations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="annotations")
+    author = models.CharField(max_length=150)  # the name as it was then
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    answers = models.JSONField(default=dict)  # {question name: answer}
+    skip_reason = models.CharField(max_length=300, blank=True)
+    seconds = models.FloatField(default=0)  # from seen to submitted, pauses of over five minutes left out
+    record_revision = models.PositiveIntegerField(default=1)  # of the record that was answered
+    source = models.CharField(max_length=120, blank=True)  # where it was imported from
+    is_right = models.BooleanField(null=True)  # of a honeypot: whether it is what was known
+    review = models.CharField(max_length=9, choices=Review.choices, default=Review.NONE, blank=True)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    review_note = models.CharField(max_length=1000, blank=True)
+    reviewed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_annotation_a_person")]
+        indexes = [
+            models.Index(fields=["user", "state", "submitted_at"], name="annotation_by_person"),
+            models.Index(fields=["expires_at"], name="annotation_locks", condition=models.Q(state="open")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} on record {self.record_id}: {self.state}"
+
+
+class Comment(models.Model):
+    """What somebody said about a record; people named with @ are told."""
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="comments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    author = models.CharField(max_length=150)
+    text = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text[:60]}"
+
+
+class Mention(models.Model):
+    """Somebody was named in a comment, or an annotation of theirs was sent back."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mentions")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="mentions")
+    comment = models.ForeignKey(Comment, on_delete=models.CASCADE, null=True, related_name="mentions")
+    line = models.CharField(max_length=300)
+    at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "read_at", "-id"], name="mention_unread")]
+
+    def __str__(self) -> str:
+        return self.line
