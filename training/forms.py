@@ -11,7 +11,7 @@ from training import bases, runs
 from training.recipe import FIELDS, Recipe
 
 GROUPS = {
-    "Length": ["epochs", "max_steps", "max_length", "too_long", "system_prompt"],
+    "Length": ["epochs", "max_steps", "max_minutes", "max_length", "too_long", "system_prompt"],
     "Learning": ["learning_rate", "schedule", "warmup", "batch_size", "accumulation", "weight_decay", "max_grad_norm"],
     "Adapter": ["method", "rank", "alpha", "dropout", "targets"],
     "Machine": ["device", "precision", "fast_matmul", "gradient_checkpointing"],

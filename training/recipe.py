@@ -67,6 +67,13 @@ class Recipe:
     max_steps: int = _field(
         0, "Steps at most", "Ends the training after so many steps; 0 goes by epochs.", min=0, max=10**6
     )
+    max_minutes: float = _field(
+        0.0,
+        "Minutes at most",
+        "Ends the training after so long and keeps what it learned; 0 lets it finish.",
+        min=0,
+        max=10**5,
+    )
     learning_rate: float = _field(2e-4, "Learning rate", "The size of the first steps.", min=1e-7, max=0.1)
     schedule: str = _field(
         "linear",

@@ -140,6 +140,13 @@ def test_stop_and_save_leaves_an_adapter(tmp_path, llama):
     assert rundir.state(folder)["finish"] == json.loads((folder / "meta.json").read_text())["finish"] == "stopped early"
 
 
+def test_a_time_limit_leaves_an_adapter_too(tmp_path, llama):
+    folder = prepare(tmp_path / "run", llama, QUICK.replace(epochs=100, max_minutes=0.02))
+    assert train(folder) == rundir.DONE
+    assert rundir.state(folder)["finish"] == "stopped early"
+    assert rundir.metrics(folder)[-1]["seconds"] > 1.2
+
+
 def test_a_tiny_mistral_learns_with_mistrals_tokens(tmp_path, mistral):
     folder = prepare(tmp_path / "run", mistral, QUICK, "mistral-v3")
     assert train(folder) == rundir.DONE, (folder / "log").read_text()

@@ -138,7 +138,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def __init__(self, folder: Path, recipe: Recipe, status: State, has_validation: bool) -> None:
         self.folder, self.recipe, self.status, self.has_validation = folder, recipe, status, has_validation
         self.metrics = folder / "metrics.jsonl"
-        self.wanted_stop = ""  # "stopped" after SIGTERM, "stopped early" by the stop file.
+        self.wanted_stop = ""  # "stopped" after SIGTERM, "stopped early" by the stop file or the clock.
         self.tokens = self.tokens_before = 0
         self.seconds = self.seconds_before = 0.0
         self.seen: dict[str, float] = {}
@@ -171,7 +171,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.step_seconds = time.monotonic() - self.step_began
-        if (self.folder / "stop").exists():
+        if (self.folder / "stop").exists() or self.is_late():
             self.wanted_stop = self.wanted_stop or "stopped early"
         last = state.global_step >= state.max_steps
         ending = last or bool(self.wanted_stop)
@@ -179,6 +179,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         control.should_evaluate = self.has_validation and (last or due) and not self.wanted_stop
         control.should_save = ending or state.global_step % (self.recipe.save_every or self.per_epoch) == 0
         control.should_training_stop = ending
+
+    def is_late(self) -> bool:
+        spent = self.seconds_before + time.monotonic() - self.began
+        return bool(self.recipe.max_minutes) and spent > 60 * self.recipe.max_minutes
 
     def record(self, state: Any) -> None:
         """Write the row of the step that just ended. Raises Failure when the loss is no number."""
