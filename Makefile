@@ -36,10 +36,10 @@ check: setup-test ## The quick part: lint, types, import rules, unit tests.
 	@$(VENV)/python manage.py makemigrations --check --dry-run
 	@$(VENV)/pytest -q -n 2 -m "not slow and not browser and not services and not bench"
 
-test: setup-browser check ## Everything: the quick part, real training, real vLLM, a real browser.
+test: setup-browser check ## Everything: the quick part, real training, real vLLM, a real browser. SERVICES=required
 	@$(VENV)/pytest -q -m "slow and not browser and not services and not bench"
 	@$(VENV)/pytest -q -m "browser and not services"
-	@$(VENV)/python -m tests.services
+	@$(VENV)/python -m tests.services $(if $(SERVICES),--required)
 
 services: setup-test ## The database-bound tests on PostgreSQL and Redis (127.0.0.1, as .ci/run does).
 	@$(VENV)/python -m tests.services --required

@@ -28,7 +28,8 @@ STOP_SECONDS = 15
 def main(argv: list[str] | None = None) -> int:
     """0 when every bench gave its figures, 1 when one failed, 130 after Ctrl-C."""
     options = arguments(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for wish in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background deaf to SIGINT
+        signal.signal(wish, signal.default_int_handler)
     figures: list[dict[str, Any]] = []
     console = Console(stderr=True)
     try:
