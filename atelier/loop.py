@@ -42,6 +42,7 @@ class Step:
 
 _steps: dict[str, Step] = {}
 _jobs: list[type["Job"]] = []
+_sweeps: list[Callable[[], int]] = []
 
 
 def register(*steps: Step, jobs: list[type["Job"]] = []) -> None:  # noqa: B006 - never changed
@@ -49,6 +50,16 @@ def register(*steps: Step, jobs: list[type["Job"]] = []) -> None:  # noqa: B006 
     for step in steps:
         _steps[step.key] = step
     _jobs.extend(job for job in jobs if job not in _jobs)
+
+
+def on_tick(sweep: Callable[[], int]) -> None:
+    """Have the reaper call this every few seconds: it wakes what is due and returns how many that were."""
+    if sweep not in _sweeps:
+        _sweeps.append(sweep)
+
+
+def sweeps() -> list[Callable[[], int]]:
+    return list(_sweeps)
 
 
 def steps() -> list[Step]:

@@ -30,3 +30,18 @@ def send(model: type[Job], pk: int) -> bool:
         return False
     model._default_manager.filter(pk=pk, status=Status.QUEUED).update(woken_at=Now())
     return True
+
+
+def wake_task(task: str, pk: int) -> None:
+    """Tell a worker of a row that is no job, once the transaction is committed; whoever owns the row sweeps for lost ones."""
+    transaction.on_commit(lambda: send_task(task, pk))
+
+
+def send_task(task: str, pk: int) -> bool:
+    """Publish one such wake-up. Returns False, with a line in the log, when the broker cannot be reached."""
+    try:
+        current_app.send_task(task, args=[pk], queue="default")
+    except (OperationalError, OSError) as error:
+        log.warning("broker unreachable, %s %s waits for the next sweep: %s", task, pk, error)
+        return False
+    return True

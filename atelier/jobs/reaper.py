@@ -34,7 +34,7 @@ def tick() -> int:
             if not queue.send(model, pk):
                 return woken  # the broker is away: no use in trying the rest now
             woken += 1
-    return woken
+    return woken + sum(sweep() for sweep in loop.sweeps())
 
 
 def _run() -> None:

@@ -21,8 +21,12 @@ class Webhook(models.Model):
     events = models.JSONField(default=list)
     sealed_secret = models.TextField(editable=False)
     is_active = models.BooleanField(default=True)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "idempotency_key"], name="webhook_idempotent")]
 
     def __str__(self) -> str:
         return self.url
@@ -46,6 +50,7 @@ class Delivery(models.Model):
     body = models.JSONField(default=dict)
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
     tries = models.JSONField(default=list)  # [{"at", "status", "seconds", "error", "reply"}]
+    tries_before = models.PositiveSmallIntegerField(default=0)  # made before it was last sent again
     due_at = models.DateTimeField(default=timezone.now, null=True)  # the next try
     claimed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -55,3 +60,8 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} to {self.webhook}: {self.state}"
+
+    @property
+    def event_id(self) -> str:
+        """The same through every try, so that the receiver can tell a repetition."""
+        return f"evt_{self.pk}"
