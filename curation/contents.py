@@ -11,6 +11,8 @@ from curation.models import Dataset, Record
 
 PREVIEW = 300
 COLUMNS = ("fields", "messages", "tools", "chosen", "rejected")
+# What `complete` sets anew whenever content changes: every writer of content writes these too.
+DERIVED = ("content_hash", "preview", "words", "problems", "problem_count")
 
 
 class Content(Protocol):

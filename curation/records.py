@@ -58,9 +58,7 @@ def _write(record: Record, seen: int, after: dict[str, Any]) -> None:
     derived: dict[str, Any] = {}
     if after.keys() & set(contents.COLUMNS):
         contents.complete(record)
-        derived = {
-            name: getattr(record, name) for name in ("content_hash", "preview", "words", "problems", "problem_count")
-        }
+        derived = {name: getattr(record, name) for name in contents.DERIVED}
     changed = Record.objects.filter(pk=record.pk, revision=seen, deleted_at=None).update(
         **after, **derived, revision=F("revision") + 1, changed_at=Now()
     )
