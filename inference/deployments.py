@@ -60,7 +60,9 @@ def refuse_unservable(project: Project, base: str, adapters: list[Adapter]) -> N
     """Raises ValidationError when the base is not on disk, or an adapter is not whole or is another base's."""
     about = bases.get(base)
     if not Base.objects.filter(slug=base).exists() and base not in [row.slug for row in bases.present()]:
-        raise ValidationError(f"{about.title} is not on this machine yet: fetch it under Models first.")
+        raise ValidationError(
+            f"{about.title} is not on this machine yet: fetch it under Models, or with `manage.py pull_model {base}`."
+        )
     for adapter in adapters:
         if adapter.project_id != project.pk or adapter.base != base:
             raise ValidationError(f"{adapter} was not trained on {about.title} in this project.")

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from atelier.jobs import queue
 from atelier.jobs.models import Job, Status
@@ -38,18 +39,19 @@ def wait(job: Job, *, quiet: bool = False, tick: Callable[[], None] | None = Non
     """Show the job's progress until it is over, calling `tick` meanwhile. Ctrl-C leaves it running and says so."""
     console = Console(stderr=True, quiet=quiet)
     columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[line]}"),
+        # What does not fit gives way here, never in the figures.
+        TextColumn("{task.fields[line]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     ]
+    console.print(job.title, style="bold")
     began = time.monotonic()
     warned = False
     try:
-        with Progress(*columns, console=console, transient=False) as progress:
-            bar = progress.add_task(job.title, total=job.total or None, line="")
+        with Progress(*columns, console=console, expand=True) as progress:
+            bar = progress.add_task("", total=job.total or None, line="")
             while True:
                 if tick:
                     tick()
