@@ -64,6 +64,8 @@ class VersionEntry(models.Model):
     revision = models.PositiveIntegerField()
     split = models.CharField(max_length=10)
     row = models.PositiveIntegerField(default=0)  # line in the split's file, from 1
+    digest = models.BigIntegerField(null=True)  # 64 bits of the line's hash: two versions are compared by it
+    begins = models.BigIntegerField(null=True)  # where the line begins in the file, in bytes
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "record"], name="one_entry_a_record")]
