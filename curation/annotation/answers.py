@@ -1,0 +1,270 @@
+"""What people answer: drafts, submitting, skipping, taking back; and the one place where answers become the record's."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from atelier.accounts.models import User
+from atelier.webhooks import events
+from curation import records
+from curation.annotation import queue as queues
+from curation.annotation import targets, values
+from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
+
+State = Annotation.State
+Kind = Question.Kind
+ACTION = "annotate"  # in the history of a record
+MAX_SECONDS = 24 * 3600
+LOST = "This record was given to somebody else meanwhile. Your draft is kept, should it come back to you."
+
+
+class Lost(Exception):
+    """The lock ran out and the place is somebody else's now."""
+
+
+def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    """Keep what is answered so far, and the lock with it. Returns what was kept. Raises Lost, with the draft kept too."""
+    asked = list(annotation.task.queue.dataset.questions.all())
+    kept = values.sound(asked, given, annotation.record)
+    written: dict[str, Any] = {"answers": kept} | _time(annotation, seconds)
+    mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+    if not mine.update(**written):
+        raise Lost
+    annotation.answers = kept
+    if not queues.retake(annotation.task.queue, annotation):
+        raise Lost
+    queues.renew(annotation.task.queue, annotation)
+    return kept
+
+
+def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> Annotation:
+    """The person's answers, for good. Raises ValidationError by question, and Lost.
+
+    Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
+    """
+    task = annotation.task
+    asked = list(task.queue.dataset.questions.all())
+    clean = values.clean_all(asked, given, annotation.record)
+    if annotation.state == State.SUBMITTED and annotation.answers == clean:
+        return annotation
+    _refuse_changed(annotation, asked)
+    if not queues.retake(task.queue, annotation):
+        draft(annotation, given)
+        raise Lost
+    with transaction.atomic():
+        _enter(annotation, clean, seconds)
+        task.refresh_from_db(fields=["submitted", "wanted", "state"])
+        if task.submitted >= task.wanted and task.state == Task.State.OPEN:
+            settle(task, annotation.user)
+        _tell(annotation)
+    return annotation
+
+
+def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> None:
+    task, now = annotation.task, timezone.now()
+    is_right = None if task.known is None else _agree(answers, task.known)
+    written = {"state": State.SUBMITTED, "answers": answers, "submitted_at": now, "expires_at": None}
+    written |= {"is_right": is_right, **_time(annotation, seconds)}
+    if not Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(**written):
+        raise Lost
+    for name, value in written.items():
+        setattr(annotation, name, value)
+    Task.objects.filter(pk=task.pk).update(submitted=F("submitted") + 1)
+    Assignment.objects.filter(task=task, user=annotation.user).update(done=True)
+
+
+def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
+    """Seconds as the browser counted them, bounded by what can be: it knows the pauses, the clock knows the rest."""
+    if seconds is None or not 0 <= seconds < MAX_SECONDS:
+        return {}
+    return {"seconds": round(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 1)}
+
+
+def _refuse_changed(annotation: Annotation, asked: list[Question]) -> None:
+    """An edited text is of the record that was read: raises ValidationError when somebody changed it meanwhile."""
+    record = annotation.record
+    if record.revision == annotation.record_revision or not any(question.kind == Kind.TEXT for question in asked):
+        return
+    Annotation.objects.filter(pk=annotation.pk).update(record_revision=record.revision)
+    annotation.record_revision = record.revision
+    raise ValidationError("Somebody changed this record while you answered: read it again, then submit.")
+
+
+def _tell(annotation: Annotation) -> None:
+    dataset = annotation.task.queue.dataset
+    body = {
+        "dataset": dataset.pk,
+        "record": annotation.record_id,
+        "annotation": annotation.pk,
+        "author": annotation.author,
+        "state": annotation.task.state,
+    }
+    events.emit(dataset.project, "submitted", body)
+
+
+def skip(annotation: Annotation, reason: str) -> Annotation:
+    """Leave the record to somebody else, with the reason. Raises Lost when it is not held."""
+    with transaction.atomic():
+        reason = reason.replace("\x00", " ").strip()[:300]
+        held = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+        was = held.select_for_update().values_list("state", flat=True).first()
+        if was is None:
+            raise Lost
+        held.update(state=State.SKIPPED, skip_reason=reason, submitted_at=timezone.now(), expires_at=None)
+        if was == State.OPEN:
+            queues.give_back(annotation.task_id)
+        Assignment.objects.filter(task=annotation.task_id, user=annotation.user).update(done=True)
+    annotation.state, annotation.skip_reason = State.SKIPPED, reason
+    return annotation
+
+
+# --- taking back -----------------------------------------------------------------------------------
+
+
+def last(queue: Queue, user: User) -> Annotation | None:
+    """What the person submitted or skipped last in this queue."""
+    done = Annotation.objects.filter(task__queue=queue, user=user, state__in=[State.SUBMITTED, State.SKIPPED])
+    return done.select_related("record", "task__queue__dataset__project").order_by("-submitted_at", "-pk").first()
+
+
+def undo(queue: Queue, user: User) -> Annotation:
+    """Take back the last submit or skip: the record is open for the person again, answers and all. Raises ValidationError."""
+    annotation = last(queue, user)
+    if annotation is None:
+        raise ValidationError("There is nothing of yours to take back here.")
+    with transaction.atomic():
+        # The annotation's row before the task's, as everywhere.
+        annotation = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
+        task = (
+            Task.objects.select_for_update(of=("self",))
+            .select_related("queue__dataset", "record")
+            .get(pk=annotation.task_id)
+        )
+        if annotation.state == State.SUBMITTED:
+            _unsettle(task, annotation, user)
+            Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
+        elif annotation.state == State.SKIPPED:
+            if task.state != Task.State.OPEN or not queues.take(task):
+                raise ValidationError("Somebody else has that record now: it cannot come back to you.")
+        else:
+            raise ValidationError("That is taken back already.")
+        annotation.state, annotation.submitted_at, annotation.skip_reason = State.OPEN, None, ""
+        annotation.review, annotation.is_right = Annotation.Review.NONE, None
+        annotation.record_revision = Record.objects.values_list("revision", flat=True).get(pk=task.record_id)
+        annotation.save()
+        Assignment.objects.filter(task=task, user=user).update(done=False)
+        return queues.renew(queue, annotation)
+
+
+def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
+    """Make a settled task open again, if its settling was only this person's submit. Raises ValidationError."""
+    if annotation.review:
+        raise ValidationError("It was reviewed already: ask the reviewer to send it back.")
+    if task.state == Task.State.DONE:
+        if task.settled_by_id != user.pk or task.settled_note:
+            raise ValidationError("It is settled already: it cannot be taken back.")
+        _put_back(task.record, user, task.settled_at)
+    Task.objects.filter(pk=task.pk).update(
+        state=Task.State.OPEN, answers={}, settled_by=None, settled_note="", settled_at=None
+    )
+
+
+def _put_back(record: Record, user: User, since: Any) -> None:
+    """The record as it was before the answers stood. Raises ValidationError when somebody changed it since."""
+    change = record.changes.filter(action=ACTION, user=user, at__gte=since).order_by("-pk").first()
+    if change is None:
+        return  # the answers changed nothing of the record
+    if change.revision != record.revision:
+        raise ValidationError("Somebody changed the record since: its page has the way back.")
+    allowed = {"labels", *records.RESTORABLE}
+    records.change(record, user, "restore", **{k: v for k, v in change.before.items() if k in allowed})
+
+
+# --- settling --------------------------------------------------------------------------------------
+
+
+def settle(task: Task, by: User | None) -> None:
+    """All wanted answers are there: where they agree they stand, where they differ somebody has to decide."""
+    if task.known is not None:  # a honeypot tests people, its record knows its answers already
+        Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
+        task.state = Task.State.DONE
+        return
+    comments = set(task.queue.dataset.questions.filter(kind=Kind.COMMENT).values_list("name", flat=True))
+    given = list(task.annotations.filter(state=State.SUBMITTED).order_by("pk").values_list("answers", flat=True))
+    plain = [{name: value for name, value in one.items() if name not in comments} for one in given]
+    if given and all(one == plain[0] for one in plain):
+        stand(task, given[0], by, "")
+        return
+    Task.objects.filter(pk=task.pk, state=Task.State.OPEN).update(state=Task.State.DISPUTED)
+    task.state = Task.State.DISPUTED
+
+
+def settle_filled(queue: Queue) -> None:
+    """Settle what has all its answers after the overlap was lowered."""
+    filled = queue.tasks.filter(state=Task.State.OPEN, submitted__gte=F("wanted"), submitted__gt=0)
+    for pk in list(filled.values_list("pk", flat=True)):
+        with transaction.atomic():
+            task = Task.objects.select_for_update(of=("self",)).select_related("record", "queue__dataset").get(pk=pk)
+            by = task.annotations.filter(state=State.SUBMITTED).select_related("user").order_by("submitted_at").last()
+            settle(task, by.user if by else None)
+
+
+def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> None:
+    """These answers hold for the record: its labels and edited texts become the record's, with history.
+
+    The one place where answers become the record's, whoever decided: one person alone, all alike, or an adjudicator
+    with a note. Raises ValidationError when the record is changed at this very moment.
+    """
+    with transaction.atomic():
+        record = Record.objects.select_related("dataset").get(pk=task.record_id)
+        asked = list(task.queue.dataset.questions.all())
+        now = timezone.now()
+        if by is not None:
+            try:
+                records.change(record, by, ACTION, **_columns(record, asked, answers))
+            except records.Conflict:
+                raise ValidationError("Somebody changed this record just now: look at it again.") from None
+        fields: dict[str, Any] = {
+            "state": Task.State.DONE, "answers": answers, "settled_by": by, "settled_note": note[:500], "settled_at": now,
+        }  # fmt: skip
+        Task.objects.filter(pk=task.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(task, name, value)
+
+
+def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the record with these answers: labels that no question offers stay as they are."""
+    labelled = [question for question in asked if question.kind in (Kind.LABEL, Kind.LABELS)]
+    columns: dict[str, Any] = {}
+    if labelled:
+        offered = {value for question in labelled for value in values.label_values(question)}
+        given = [answers.get(question.name) or [] for question in labelled]
+        chosen = {label for one in given for label in ([one] if isinstance(one, str) else one)}
+        columns["labels"] = sorted((set(record.labels) - offered) | chosen)
+    texts = {}
+    for question in asked:
+        if question.kind == Kind.TEXT and isinstance(text := answers.get(question.name), str):
+            piece = targets.piece(record, str(question.options.get("piece", "")))
+            if piece is not None:
+                texts[piece.name] = text
+    return columns | (records.with_texts(record, texts) if texts else {})
+
+
+def _agree(answers: dict[str, Any], known: dict[str, Any]) -> bool:
+    return all(answers.get(name) == value for name, value in known.items())
+
+
+# --- who sees what ---------------------------------------------------------------------------------
+
+
+def readable(dataset: Dataset, user: User) -> QuerySet[Annotation]:
+    """The annotations whose answers this person may read: their own, those of settled or disputed tasks, and those of
+    tasks that they submitted themselves. What is open is blind, to editors too, for they may be given it next."""
+    done = Task.objects.filter(queue__dataset=dataset).exclude(state=Task.State.OPEN)
+    past = Annotation.objects.filter(task__queue__dataset=dataset, user=user, state=State.SUBMITTED)
+    every = Annotation.objects.filter(task__queue__dataset=dataset)
+    others = Q(state=State.SUBMITTED) & (Q(task__in=done) | Q(task__in=past.values("task")))
+    return every.filter(Q(user=user) | others)

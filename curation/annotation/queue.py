@@ -1,0 +1,275 @@
+"""The queue of a dataset: what is in it, how it is filled, and who gets which record next.
+
+A given record is an open annotation, which is a lock until it expires. `Task.given` counts open and submitted ones and
+only ever rises by a conditional update, so no record is given beyond its overlap whatever happens at once.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from atelier.accounts.models import User
+from curation.models import Annotation, Assignment, Dataset, Queue, Task
+
+State = Annotation.State
+Pick = Callable[[Queue, User], Task | None]
+AHEAD = 2  # records a person may hold: the one on screen and the one that was fetched ahead
+BATCH = 5_000
+EXPIRED_AT_ONCE = 100
+COUNTED = 1_000  # what is left is counted so far
+TRIES = 5
+
+
+def of(dataset: Dataset) -> Queue:
+    """The dataset's queue, made when there is none yet."""
+    return Queue.objects.get_or_create(dataset=dataset, defaults={"is_open": True})[0]
+
+
+# --- filling ---------------------------------------------------------------------------------------
+
+
+def fill(dataset: Dataset, records: QuerySet) -> int:
+    """Put these records into the queue; those in it stay as they are. Returns how many came in.
+
+    By INSERT … SELECT in short transactions, so that nobody waits; done again after a stop it adds what is missing.
+    """
+    queue, after, added = of(dataset), 0, 0
+    records = records.filter(dataset=dataset, deleted_at=None).order_by("pk")
+    while True:
+        pks = records.filter(pk__gt=after).values(chosen_id=F("pk"))[:BATCH]
+        window = [row["chosen_id"] for row in pks]
+        if not window:
+            return added
+        added += _insert(queue, pks, window[-1])
+        after = window[-1]
+
+
+def _insert(queue: Queue, pks: QuerySet, last: int) -> int:
+    inner, parameters = pks.query.sql_with_params()
+    json = "'{}'::jsonb" if connection.vendor == "postgresql" else "'{}'"
+    sql = f"""INSERT INTO curation_task (queue_id, record_id, place, wanted, given, submitted, state, answers, settled_note)
+        SELECT %s, chosen.chosen_id, {place(queue)}, %s, 0, 0, 'open', {json}, '' FROM ({inner}) AS chosen
+        WHERE chosen.chosen_id <= %s ON CONFLICT (record_id) DO NOTHING"""  # noqa: S608 - only our own words are put in
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, [queue.pk, queue.overlap, *parameters, last])
+        return max(cursor.rowcount, 0)
+
+
+def place(queue: Queue, column: str = "chosen.chosen_id") -> str:
+    """The SQL of a record's place in the queue."""
+    if queue.order == Queue.Order.OLDEST:
+        return column
+    if connection.vendor == "postgresql":
+        return "floor(random() * 9007199254740992)::bigint"
+    return "random() & 9007199254740991"
+
+
+# --- giving ----------------------------------------------------------------------------------------
+
+
+def mine(queue: Queue, user: User) -> list[Annotation]:
+    """What the person holds in this queue, the first given first."""
+    held = Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN, record__deleted_at=None)
+    return list(held.select_related("record", "task").order_by("pk"))
+
+
+def next_task(queue: Queue, user: User, *, beside: int | None = None, pick: Pick | None = None) -> Annotation | None:
+    """The record that the person answers next, as an open annotation; None when nothing waits for them.
+
+    What they hold already comes first. With `beside`, the id of the one on screen, another than that, fetched ahead.
+    `pick` may name a task to slip in (a honeypot); it gets its place like any other.
+    """
+    free_expired(queue)
+    with transaction.atomic():
+        # Two requests of one person take turns; NO KEY, so that rows that point to the user can still be written.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        held = mine(queue, user)
+        for annotation in held:
+            if annotation.pk != beside:
+                return renew(queue, annotation)
+        if len(held) >= AHEAD or not queue.is_open:
+            return None
+        return _given(queue, user, pick)
+
+
+def _given(queue: Queue, user: User, pick: Pick | None) -> Annotation | None:
+    task = pick(queue, user) if pick is not None else None
+    if task is not None and take(task):
+        return _hold(queue, task, user)
+    for _ in range(TRIES):
+        task = _waiting(queue, user)
+        if task is None:
+            return None
+        if take(task):
+            return _hold(queue, task, user)
+    return None
+
+
+def open_tasks(queue: Queue, user: User) -> QuerySet[Task]:
+    """Tasks that have a place for this person: not answered by them, not assigned to somebody else alone."""
+    seen = Annotation.objects.filter(task=OuterRef("pk"), user=user).exclude(state=State.EXPIRED)
+    tasks = queue.tasks.filter(state=Task.State.OPEN, given__lt=F("wanted"), known__isnull=True)
+    return tasks.filter(~Exists(seen), record__deleted_at=None)
+
+
+def _waiting(queue: Queue, user: User) -> Task | None:
+    standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
+    tasks = open_tasks(queue, user).order_by("place", "pk").select_for_update(skip_locked=_skips(), of=("self",))
+    own = tasks.filter(Exists(standing.filter(user=user))).first()
+    if own is not None or queue.assigned_only:
+        return own
+    return tasks.filter(~Exists(standing)).first()
+
+
+def _skips() -> bool:
+    return connection.features.has_select_for_update_skip_locked
+
+
+def take(task: Task) -> bool:
+    """Take one place of the task; False when somebody else took the last."""
+    places = Task.objects.filter(pk=task.pk, state=Task.State.OPEN, given__lt=F("wanted"))
+    return bool(places.update(given=F("given") + 1))
+
+
+def _hold(queue: Queue, task: Task, user: User) -> Annotation:
+    """Open the person's annotation; an expired one of theirs comes back with its draft."""
+    annotation, _ = Annotation.objects.update_or_create(
+        task=task,
+        user=user,
+        defaults={"state": State.OPEN, "expires_at": _until(queue), "record_revision": task.record.revision},
+        create_defaults={
+            "record_id": task.record_id,
+            "author": user.username,
+            "expires_at": _until(queue),
+            "record_revision": task.record.revision,
+        },
+    )
+    return annotation
+
+
+def _until(queue: Queue) -> datetime:
+    return timezone.now() + timedelta(minutes=queue.lock_minutes)
+
+
+def renew(queue: Queue, annotation: Annotation) -> Annotation:
+    """Push the end of the lock further away; while most of it is left, nothing is written."""
+    wanted = _until(queue)
+    fresh = (
+        annotation.expires_at is not None and wanted - annotation.expires_at < timedelta(minutes=queue.lock_minutes) / 4
+    )
+    if not fresh:
+        annotation.expires_at = wanted
+        Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(expires_at=wanted)
+    return annotation
+
+
+def retake(queue: Queue, annotation: Annotation) -> bool:
+    """Hold a record again whose lock ran out; False when its place was given to somebody else meanwhile."""
+    if annotation.state == State.OPEN:
+        return True
+    if annotation.state != State.EXPIRED:
+        return False
+    with transaction.atomic():
+        expired = Annotation.objects.filter(pk=annotation.pk, state=State.EXPIRED)
+        if not expired.select_for_update().exists() or not take(annotation.task):
+            return False
+        expired.update(state=State.OPEN, expires_at=_until(queue))
+    annotation.state = State.OPEN
+    return True
+
+
+def free_expired(queue: Queue) -> int:
+    """Give back what was held too long; the drafts stay. Returns how many places became free."""
+    late = Annotation.objects.filter(task__queue=queue, state=State.OPEN, expires_at__lt=timezone.now())
+    if not late.exists():
+        return 0
+    with transaction.atomic():
+        rows = late.select_for_update(skip_locked=_skips(), of=("self",)).order_by("pk")
+        freed = list(rows.values_list("pk", "task_id")[:EXPIRED_AT_ONCE])
+        for pk, task_id in freed:
+            if Annotation.objects.filter(pk=pk, state=State.OPEN).update(state=State.EXPIRED, expires_at=None):
+                give_back(task_id)
+    return len(freed)
+
+
+def give_back(task_id: int) -> None:
+    """One place of a task is free again."""
+    Task.objects.filter(pk=task_id, given__gt=0).update(given=F("given") - 1)
+
+
+# --- assigning -------------------------------------------------------------------------------------
+
+
+def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | None, evenly: bool = True) -> int:
+    """Assign records to people: evenly, each record to as many as it wants answers and each person alike; or to all of them.
+
+    Records that are not in the queue come into it. Assigning again adds only what is missing. Returns the new assignments.
+    """
+    if not users:
+        raise ValidationError("Choose at least one person.")
+    fill(dataset, records)
+    queue, after, made = of(dataset), 0, 0
+    tasks = queue.tasks.filter(record__in=records.order_by().values("pk"), state=Task.State.OPEN).order_by("pk")
+    while batch := list(tasks.filter(pk__gt=after)[:500]):
+        with transaction.atomic():
+            made += _assign_batch(queue, batch, users, by, evenly)
+        after = batch[-1].pk
+    return made
+
+
+def _assign_batch(queue: Queue, tasks: list[Task], users: list[User], by: User | None, evenly: bool) -> int:
+    there: dict[int, set[int]] = {task.pk: set() for task in tasks}
+    for task_id, user_id in Assignment.objects.filter(task__in=tasks).values_list("task_id", "user_id"):
+        there[task_id].add(user_id)
+    loads = _loads(queue, users)
+    rows = []
+    for task in tasks:
+        free = [user for user in users if user.pk not in there[task.pk]]
+        missing = task.wanted - len(there[task.pk]) if evenly else len(free)
+        chosen = sorted(free, key=lambda user: loads[user.pk])[: max(missing, 0)]
+        for user in chosen:
+            loads[user.pk] += 1
+            rows.append(Assignment(task=task, user=user, assigned_by=by))
+        if len(there[task.pk]) + len(chosen) > task.wanted:  # all of them are to answer it
+            Task.objects.filter(pk=task.pk).update(wanted=len(there[task.pk]) + len(chosen))
+    Assignment.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def _loads(queue: Queue, users: list[User]) -> dict[int, int]:
+    loads = dict.fromkeys([user.pk for user in users], 0)
+    rows = Assignment.objects.filter(task__queue=queue, user__in=users, done=False)
+    for user_id in rows.values_list("user_id", flat=True):
+        loads[user_id] += 1
+    return loads
+
+
+# --- how far ---------------------------------------------------------------------------------------
+
+
+def today(queue: Queue, user: User) -> int:
+    """How many records the person submitted here since midnight."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    done = Annotation.objects.filter(user=user, state=State.SUBMITTED, submitted_at__gte=midnight, task__queue=queue)
+    return done.count()
+
+
+def left(queue: Queue, user: User) -> str:
+    """How many records wait for the person, those they hold included: counted up to a bound."""
+    standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
+    others = Exists(standing.exclude(user=user)) & ~Exists(standing.filter(user=user))
+    tasks = open_tasks(queue, user)
+    tasks = tasks.filter(Exists(standing.filter(user=user))) if queue.assigned_only else tasks.filter(~others)
+    found = tasks.order_by()[: COUNTED + 1].values("pk").count() if queue.is_open else 0
+    found += Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN).count()
+    return f"{COUNTED:,}+" if found > COUNTED else f"{found:,}"
+
+
+def counts(queue: Queue) -> dict[str, int]:
+    """Tasks by state, and all of them."""
+    found = dict(queue.tasks.order_by().values_list("state").annotate(Count("pk")))
+    return {"all": sum(found.values()), **{state: found.get(state, 0) for state in Task.State.values}}
