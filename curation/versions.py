@@ -13,11 +13,12 @@ from django.db.models import Count, Max
 
 from atelier.accounts.models import Project, User
 from curation import selection, splits
-from curation.models import Dataset, Distillation, Import, Record, Version
+from curation.models import Dataset, Distillation, Generation, Import, Record, Version
 from curation.splits import SPLITS
 
 CHUNK = 1 << 20
 NUMBER_ATTEMPTS = 50
+NOTES = 500
 
 
 class Broken(ValidationError):
@@ -32,6 +33,7 @@ def create(
     shares: dict[str, float] | None = None,
     seed: int | None = None,
     notes: str = "",
+    allow_leaks: bool = False,
     key: str | None = None,
 ) -> Version:
     """A queued version with the dataset's next number; the caller wakes a worker. Raises ValidationError.
@@ -47,7 +49,8 @@ def create(
         "dataset": dataset,
         "created_by": user,
         "filters": chosen,
-        "notes": notes.strip(),
+        "notes": _notes(notes),
+        "allow_leaks": allow_leaks,
         "shares": splits.clean_shares(shares or dataset.shares),
         "seed": dataset.seed if seed is None else seed,
         "idempotency_key": key or None,
@@ -174,13 +177,57 @@ def samples(version: Version, split: str, count: int = 3) -> list[dict[str, Any]
         return []  # the page says above that the file is broken
 
 
-def lineage(version: Version) -> dict[str, Any]:
-    """What it was made of: its records' distillations, imports and source datasets, each with how many rows."""
-    made = Distillation.objects.filter(generations__result__version_entries__version=version)
-    imports = Import.objects.filter(records__version_entries__version=version)
-    sources = Dataset.objects.filter(records__derived__version_entries__version=version)
+def origins(version: Version) -> dict[str, dict[str, int]]:
+    """Distillations and source datasets that its records came from: id -> rows."""
+    made = Generation.objects.filter(result__version_entries__version=version).order_by()
+    sources = Record.objects.filter(derived__version_entries__version=version).order_by()
     return {
-        "distillations": made.annotate(taken=Count("generations")).order_by("pk"),
-        "imports": imports.annotate(taken=Count("records")).order_by("pk"),
-        "sources": sources.annotate(taken=Count("records")).order_by("pk"),
+        "distillations": _by_id(made.values_list("distillation_id").annotate(rows=Count("pk"))),
+        "sources_datasets": _by_id(sources.values_list("dataset_id").annotate(rows=Count("pk"))),
     }
+
+
+def _by_id(counted: Any) -> dict[str, int]:
+    return {str(pk): rows for pk, rows in sorted(counted) if pk}
+
+
+def lineage(version: Version) -> dict[str, Any]:
+    """What it was made of: its records' distillations, imports and source datasets, each with how many rows (`taken`)."""
+    figures = version.figures
+    if "distillations" not in figures:  # frozen before the figures were kept
+        imports = Import.objects.filter(records__version_entries__version=version).order_by()
+        figures = origins(version) | {"imports": _by_id(imports.values_list("pk").annotate(rows=Count("records")))}
+    return {
+        "distillations": _named(Distillation, figures["distillations"]),
+        "imports": _named(Import, figures.get("imports", {})),
+        "sources": _named(Dataset, figures["sources_datasets"]),
+    }
+
+
+def _named(model: Any, taken: dict[str, int]) -> list[Any]:
+    """The rows of these ids that are still there, each knowing how many were taken from it."""
+    found = sorted(model.objects.in_bulk([int(pk) for pk in taken]).values(), key=lambda row: row.pk)
+    for row in found:
+        row.taken = taken[str(row.pk)]
+    return found
+
+
+def set_notes(version: Version, notes: str) -> None:
+    """Notes are no part of what was frozen, so they may change. Raises ValidationError when they are too long."""
+    version.notes = _notes(notes)
+    Version.objects.filter(pk=version.pk).update(notes=version.notes)
+
+
+def _notes(notes: str) -> str:
+    notes = notes.strip()
+    if len(notes) > NOTES:
+        raise ValidationError(f"Notes have at most {NOTES} characters; these have {len(notes)}.")
+    return notes
+
+
+def allow_leaks(version: Version) -> bool:
+    """Freeze a refused one all the same; the caller wakes a worker. False when it was not refused for leaks."""
+    refused = Version.objects.filter(pk=version.pk, status=Version.Status.FAILED, allow_leaks=False)
+    if not refused.update(allow_leaks=True):
+        return False
+    return version.enqueue()

@@ -40,6 +40,11 @@ class Claim(Generic[J]):
         self.fence = job.fence
         self.lost = threading.Event()
         self._stop = threading.Event()
+        self._when_done: list[Callable[[], Any]] = []
+
+    def when_done(self, note: Callable[[], Any]) -> None:
+        """Have this called in the transaction of the last write, if the job ends well: never twice, never too early."""
+        self._when_done.append(note)
 
     def _mine(self) -> Any:
         return type(self.job)._default_manager.filter(pk=self.job.pk, fence=self.fence, status=Status.RUNNING)
@@ -78,9 +83,12 @@ class Claim(Generic[J]):
     def end(self, status: str, error: str = "") -> None:
         """The last write: the job is over (or paused), and the fence goes up so that nothing follows."""
         over = {} if status == Status.PAUSED else {"finished_at": Now()}
-        ended = self._mine().update(
-            status=status, error=error[:4000], lease_until=None, pause_wanted=False, fence=self.fence + 1, **over
-        )
+        with transaction.atomic():
+            ended = self._mine().update(
+                status=status, error=error[:4000], lease_until=None, pause_wanted=False, fence=self.fence + 1, **over
+            )
+            for note in self._when_done if ended and status == Status.DONE else []:
+                note()
         if not ended:
             log.warning("%s ended as %s, but its claim was lost", self.job.title, status)
 

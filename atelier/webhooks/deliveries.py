@@ -31,7 +31,7 @@ def deliver(pk: int) -> None:
         return
     hook = delivery.webhook
     if not hook.is_active and delivery.event != events.TEST:
-        return _settle(delivery, Delivery.State.FAILED, None)
+        _settle(delivery, Delivery.State.FAILED, None)
     try:
         reply = _send(delivery, hook)
     except SecretUnreadable as error:
@@ -69,7 +69,7 @@ def _note(delivery: Delivery, reply: Reply) -> None:
     if reply.ok:
         return _settle(delivery, Delivery.State.DELIVERED, None)
     if tries >= TRIES or reply.status == GONE or delivery.event == events.TEST:
-        return _settle(delivery, Delivery.State.FAILED, None)
+        _settle(delivery, Delivery.State.FAILED, None)
     pause = min(max(PAUSES[tries - 1], reply.retry_after), LONGEST_PAUSE)
     return _settle(delivery, Delivery.State.WAITING, pause)
 

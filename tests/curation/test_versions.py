@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from atelier.accounts.models import Project
-from curation import exporting, freezing, tasks, versions
+from curation import exporting, splitfiles, tasks, versions
 from curation.models import Dataset, Record, Version, VersionEntry
 from tests.curation.teaching import conversations, documents
 
@@ -193,10 +193,15 @@ def test_problems_are_grouped_with_their_records(project):
     assert frozen(dataset, filters={"status": "accepted", "problems": "none"}).rows == 4
 
 
-def test_the_same_content_in_two_splits_is_reported(project):
+def test_the_same_content_in_two_splits_is_refused_unless_it_is_allowed(project):
     dataset = conversations(project, 40)
     dataset.records.update(content_hash="ab" * 32)
-    assert "in_two_splits" in [problem["code"] for problem in frozen(dataset).problems]
+    version = versions.create(dataset, None)
+    tasks.freeze(version.pk)
+    version.refresh_from_db()
+    assert version.status == "failed"
+    assert "records stand with the same content in another split too" in version.error
+    assert "in_two_splits" in [problem["code"] for problem in frozen(dataset, allow_leaks=True).problems]
 
 
 def test_preferences_keep_both_answers(project):
@@ -238,7 +243,7 @@ def test_a_bare_export_has_messages_alone(project):
 def test_no_half_written_file_has_a_content_name(project, monkeypatch):
     """Storage takes the finished file over by renaming: there is no moment at which a part of it is there."""
     seen = []
-    monkeypatch.setattr(freezing.TemporaryFile, "chunks", lambda *_: seen.append("copied"))
+    monkeypatch.setattr(splitfiles.TemporaryFile, "chunks", lambda *_: seen.append("copied"))
     frozen(conversations(project, 3))
     assert not seen
 

@@ -1,0 +1,190 @@
+"""The data card of a version: what it is, where it comes from, who made and checked it, in Markdown.
+
+It is written once, when the version is frozen. What people wrote stands in it as text: escaped, on one line.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Count
+
+from atelier.accounts.models import User
+from curation import selection
+from curation.models import Annotation, Dataset, Distillation, Import, Version
+from curation.splits import SPLITS
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&])")
+LISTED = 20
+FILE = "README.md"
+KINDS = {
+    Dataset.Kind.CONVERSATIONS: "Conversations: each row is a list of messages under `messages`.",
+    Dataset.Kind.PREFERENCES: "Preferences: each row has a `prompt`, a `chosen` and a `rejected` answer.",
+}
+
+
+def plain(text: Any) -> str:
+    """Text of people as Markdown that shows just that text, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))[:600]
+
+
+def write(version: Version) -> str:
+    """The card, from the version's fields and figures as they stand."""
+    parts = [
+        f"# {plain(version)}",
+        plain(version.dataset.description),
+        _what(version),
+        _origin(version),
+        _people(version),
+        _checks(version),
+        _splits(version),
+        _tally(version, "Languages", "languages", "not determined"),
+        _tally(version, "Labels", "labels", "without a label"),
+        _lengths(version),
+        _loading(version),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def file(version: Version) -> str:
+    """The card as a file beside the rows: a head for catalogues, then the card and the notes as they stand now."""
+    licence = version.dataset.licence.strip()
+    languages = [code for code in version.figures.get("languages", {}) if re.fullmatch(r"[a-z]{2,3}", code)]
+    head = {
+        "pretty_name": str(version),
+        **({"license": licence} if licence else {}),
+        **({"language": languages} if languages else {}),
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": split, "path": f"{split}.jsonl"} for split in SPLITS if version.counts()[split]
+                ],
+            }
+        ],
+    }
+    # JSON is YAML, so what people wrote needs no other quoting.
+    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
+    notes = f"\n## Notes\n\n{plain(version.notes)}\n" if version.notes else ""
+    return "---\n" + "\n".join(lines) + "\n---\n\n" + version.card + notes
+
+
+def _list(rows: list[str]) -> str:
+    more = [f"- and {len(rows) - LISTED:,} more"] if len(rows) > LISTED else []
+    return "\n".join([*(f"- {row}" for row in rows[:LISTED]), *more])
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [head, tuple("---" if n == 0 else "---:" for n in range(len(head))), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _what(version: Version) -> str:
+    licence = plain(version.dataset.licence) or "none is stated: ask before you pass it on"
+    return "## What it is\n\n" + _list(
+        [
+            f"{version.rows:,} rows, {version.words:,} words. {KINDS.get(version.dataset.kind, '')}",
+            f"Records taken: {plain(selection.words(version.filters))}.",
+            f"Licence: {licence}.",
+            f"Content hash: `{version.content_hash}`",
+        ]
+    )
+
+
+def _origin(version: Version) -> str:
+    figures = version.figures
+    imports = Import.objects.in_bulk([int(pk) for pk in figures.get("imports", {})][:LISTED])
+    rows = [
+        f"{count:,} rows imported from {plain(imports[int(pk)].original_name)}"
+        for pk, count in figures.get("imports", {}).items()
+        if int(pk) in imports
+    ]
+    made = Distillation.objects.in_bulk([int(pk) for pk in figures.get("distillations", {})])
+    rows += [
+        f"{count:,} answers written by the teacher model {plain(made[int(pk)].teacher_name)} ({plain(made[int(pk)].name)})"
+        for pk, count in figures.get("distillations", {}).items()
+        if int(pk) in made
+    ]
+    if not rows:
+        rows = [
+            f"{count:,} rows: {plain(name) or 'written here'}" for name, count in figures.get("sources", {}).items()
+        ]
+    return "## Where it comes from\n\n" + _list(rows)
+
+
+def _people(version: Version) -> str:
+    """Who froze, reviewed and annotated it, by name."""
+    reviewers = version.figures.get("reviewers", {})
+    ids = [int(name.removeprefix("user ")) for name in reviewers if name.startswith("user ")]
+    users = {f"user {pk}": name for pk, name in User.objects.filter(pk__in=ids).values_list("pk", "username")}
+    rows = [f"{count:,} rows reviewed by {plain(users.get(name, name))}" for name, count in reviewers.items()]
+    if version.created_by:
+        rows.insert(0, f"Frozen by {plain(version.created_by)} on {version.created_at:%d %B %Y}")
+    return "## Who made it\n\n" + _list(rows) if rows else ""
+
+
+def _checks(version: Version) -> str:
+    figures = version.figures
+    rows = [f"{problem['count']:,} × {plain(problem['message'])}" for problem in version.problems]
+    rows = rows or ["Every row passed the checks of its form."]
+    if figures.get("leaks"):
+        rows.append(f"{figures['leaks']:,} pairs of near-duplicates stand in different splits, which was allowed.")
+    elif figures.get("looked_for_duplicates"):
+        rows.append("No pair of near-duplicates stands in different splits.")
+    else:
+        rows.append("Near-duplicates were not looked for before it was frozen.")
+    return "## How it was checked\n\n" + _list([*rows, *_annotated(version)])
+
+
+def _annotated(version: Version) -> Iterator[str]:
+    """How many answers people gave to its records."""
+    answers = Annotation.objects.filter(record__version_entries__version=version, state=Annotation.State.SUBMITTED)
+    count = answers.aggregate(
+        answers=Count("pk"), records=Count("record", distinct=True), people=Count("user", distinct=True)
+    )
+    if count["answers"]:
+        people = "1 person" if count["people"] == 1 else f"{count['people']:,} people"
+        yield f"{count['answers']:,} annotations by {people} on {count['records']:,} of its records."
+
+
+def _splits(version: Version) -> str:
+    rows = []
+    for split in SPLITS:
+        tokens = version.tokens.get(split, {"prompt": 0, "answer": 0, "longest": 0})
+        numbers = (version.counts()[split], tokens["prompt"], tokens["answer"], tokens["longest"])
+        rows.append((split, *(f"{number:,}" for number in numbers)))
+    counted = next((row["tokenizer"] for row in version.tokens.values()), "")
+    how = "estimated from the words" if counted == "estimate" else f"counted with the tokenizer of {plain(counted)}"
+    head = ("Split", "Rows", "Prompt tokens", "Answer tokens", "Longest")
+    return f"## Splits\n\n{_table(head, rows)}\n\nTokens are {how}. Rows of one source are on one side (seed {version.seed})."
+
+
+def _tally(version: Version, title: str, name: str, empty: str) -> str:
+    found = version.figures.get(name, {})
+    if not any(found):
+        return ""
+    rows = [(plain(value) or empty, f"{count:,}") for value, count in found.items()]
+    return f"## {title}\n\n" + _table((title[:-1], "Rows"), rows[:LISTED])
+
+
+def _lengths(version: Version) -> str:
+    found = sorted((int(most), count) for most, count in version.figures.get("lengths", {}).items())
+    rows = [(f"up to {most:,}", f"{count:,}") for most, count in found]
+    return "## Lengths\n\n" + _table(("Words", "Rows"), rows) if rows else ""
+
+
+def _loading(version: Version) -> str:
+    return f"""## How to load it
+
+From the files beside this card, with the `datasets` library:
+
+    from datasets import load_dataset
+
+    data = load_dataset("json", data_files={{{", ".join(f'"{s}": "{s}.jsonl"' for s in SPLITS if version.counts()[s])}}})
+
+From the workshop that froze it, with its client, which checks the hashes:
+
+    from atelier_client import Client
+
+    data = Client(url, key).load_dataset({version.pk})"""

@@ -1,0 +1,91 @@
+"""What is counted while a version is written: problems, words, tokens, labels, languages, sources, lengths, copies.
+
+Memory stays flat: counters have a cap, and of each row's content 16 bytes are kept.
+"""
+
+from array import array
+from collections import Counter as Tally
+from typing import Any
+
+import numpy as np
+
+from curation.frozen_rows import Row
+from curation.splits import SPLITS
+from curation.tokens import Counter
+
+RECORDS_NAMED = 20
+KINDS = 200  # of labels or sources that are counted one by one; the others come under OTHERS
+OTHERS = "(others)"
+SIDE_BITS = 2
+COPIES = "in_two_splits"
+COPIES_WORDS = "The same content stands in two splits: what is tested was trained on. Give both the same group."
+
+
+class Figures:
+    """Filled batch by batch."""
+
+    def __init__(self, tokens: Counter) -> None:
+        self.tokens = tokens
+        self.words = 0
+        self._problems: dict[str, dict[str, Any]] = {}
+        self._tallies: dict[str, Tally[str]] = {}
+        self._hashes, self._pks = array("Q"), array("q")
+
+    def add(self, batch: list[Row], sides: list[str]) -> None:
+        """Count a batch; `sides` are its rows' splits."""
+        for row, split in zip(batch, sides, strict=True):
+            self.words += row.words
+            self._hashes.append(int(row.content_hash[:16], 16) >> SIDE_BITS << SIDE_BITS | SPLITS.index(split))
+            self._pks.append(row.pk)
+            for code, message in {problem["code"]: problem["message"] for problem in row.problems}.items():
+                self._problem(code, message, [row.pk])
+            self._tally(row)
+        self.tokens.add([(split, row.messages + row.chosen) for row, split in zip(batch, sides, strict=True)])
+
+    def _tally(self, row: Row) -> None:
+        for label in row.labels or [""]:
+            self._count("labels", label)
+        self._count("languages", row.language)
+        self._count("sources", row.origin)
+        self._count("statuses", row.status)
+        # Up to 1, 2, 4, 8 … words.
+        self._count("lengths", str(1 << max(0, row.words - 1).bit_length()))
+        if row.imported_by_id:
+            self._count("imports", str(row.imported_by_id))
+        if row.reviewed_by_id or row.reviewed_note:
+            self._count("reviewers", f"user {row.reviewed_by_id}" if row.reviewed_by_id else row.reviewed_note)
+
+    def _count(self, name: str, value: str) -> None:
+        tally = self._tallies.setdefault(name, Tally())
+        tally[value if value in tally or len(tally) < KINDS else OTHERS] += 1
+
+    def _problem(self, code: str, message: str, pks: list[int], count: int = 1) -> None:
+        group = self._problems.setdefault(code, {"code": code, "message": message, "count": 0, "records": []})
+        group["count"] += count
+        group["records"] += pks[: RECORDS_NAMED - len(group["records"])]
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Grouped by code with the first records that have each, the most frequent first; asked once, at the end."""
+        copies = self._copies()
+        if copies:
+            self._problem(COPIES, COPIES_WORDS, copies, len(copies))
+        return sorted(self._problems.values(), key=lambda group: (-group["count"], group["code"]))
+
+    def _copies(self) -> list[int]:
+        """Records whose content stands in another split too, by id, without the split of the first of each.
+
+        62 bits of the hash are compared: among a million contents two that differ meet with a chance of one in ten
+        million, and then a sentence is wrong, not a file.
+        """
+        found = np.frombuffer(self._hashes, dtype=np.uint64)
+        contents, sides = found >> np.uint64(SIDE_BITS), found & np.uint64((1 << SIDE_BITS) - 1)
+        order = np.argsort(contents, kind="stable")
+        sorted_contents, sorted_sides = contents[order], sides[order]
+        begins = np.flatnonzero(np.r_[True, sorted_contents[1:] != sorted_contents[:-1]])
+        first_side = np.repeat(sorted_sides[begins], np.diff(np.r_[begins, len(order)]))
+        pks = np.frombuffer(self._pks, dtype=np.int64)
+        return sorted(pks[order[sorted_sides != first_side]].tolist())
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """name -> value -> rows, the most frequent first. Lengths are "at most so many words"."""
+        return {name: dict(tally.most_common()) for name, tally in sorted(self._tallies.items())}
