@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from curation import contents
 from curation.models import Change, Record
 
 REVIEW = {"accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "new"}
-RESTORABLE = frozenset({*contents.COLUMNS, "metadata", "status"})
+RESTORABLE = frozenset({*contents.COLUMNS, "metadata", "labels", "status"})
 MAX_TEXT = 2_000_000
+MOST_LABELS, LABEL_LENGTH = 50, 100
 
 
 class Conflict(Exception):
@@ -91,61 +93,106 @@ def restore(record: Record, user: User, old: Change, revision: int | None = None
 
 @dataclass(frozen=True)
 class Piece:
-    """A text of a record that can be edited in place: the name of its input, its label, and where it stands."""
+    """A text of a record that can be edited in place: the name of its input, its label, where it stands, and whose it is:
+    fields, metadata, chosen, rejected, or the role of its message."""
 
     name: str
     label: str
     path: tuple[Any, ...]
     text: str
+    scope: str = ""
 
 
 def pieces(record: Record) -> list[Piece]:
-    """Every text of the record: its fields, and the text of each message."""
-    found = [
-        Piece(f"fields.{index}", key, ("fields", key), value)
-        for index, (key, value) in enumerate(record.fields.items())
-        if isinstance(value, str)
-    ]
+    """Every text of the content: the source fields, and in each message its text, its thoughts, the arguments of its calls."""
+    found = list(_within("fields", record.fields))
     for column in ("messages", "chosen", "rejected"):
         for index, message in enumerate(getattr(record, column)):
             found += _of_message(column, index, message)
     return found
 
 
+def metadata_pieces(record: Record) -> list[Piece]:
+    return list(_within("metadata", record.metadata))
+
+
+def _within(column: str, value: dict[str, Any]) -> Iterator[Piece]:
+    """Strings at any depth. Names go by position, for a key can be any text."""
+    waiting: list[tuple[str, tuple[Any, ...], Any]] = [(column, (column,), value)]
+    while waiting:
+        name, path, inner = waiting.pop()
+        if isinstance(inner, str):
+            yield Piece(name, " / ".join(map(str, path[1:])), path, inner, column)
+        items = inner.items() if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ()
+        waiting += [(f"{name}.{n}", (*path, key), item) for n, (key, item) in enumerate(items)][::-1]
+
+
 def _of_message(column: str, index: int, message: Any) -> list[Piece]:
     if not isinstance(message, dict):
         return []
     content, role = message.get("content"), str(message.get("role", ""))
-    label = role if column == "messages" else f"{column}: {role}"
+    label, scope = (role, role) if column == "messages" else (f"{column}: {role}", column)
+    name, path = f"{column}.{index}", (column, index)
     if isinstance(content, str):
-        return [Piece(f"{column}.{index}", label, (column, index, "content"), content)]
-    parts = content if isinstance(content, list) else []
-    return [
-        Piece(f"{column}.{index}.{number}", label, (column, index, "content", number, kind), part[kind])
-        for number, part in enumerate(parts)
-        if isinstance(part, dict)
-        for kind in ("text", "thinking")
-        if isinstance(part.get(kind), str)
+        found = [Piece(name, label, (*path, "content"), content, scope)]
+    else:
+        parts = content if isinstance(content, list) else []
+        found = [
+            Piece(f"{name}.{number}", label, (*path, "content", number, kind), part[kind], scope)
+            for number, part in enumerate(parts)
+            if isinstance(part, dict)
+            for kind in ("text", "thinking")
+            if isinstance(part.get(kind), str)
+        ]
+    return found + [
+        Piece(
+            f"{name}.call{number}",
+            f"{label}, call",
+            (*path, "tool_calls", number, "function", "arguments"),
+            said,
+            scope,
+        )
+        for number, said in _arguments(message)
     ]
 
 
-def with_texts(record: Record, texts: dict[str, str]) -> dict[str, Any]:
-    """The columns of the record with other texts, by the names of their pieces. Line ends come back as they were sent by
-    a browser, so they are made plain. Raises ValidationError."""
+def _arguments(message: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    calls = message.get("tool_calls")
+    for number, call in enumerate(calls if isinstance(calls, list) else []):
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+            yield number, function["arguments"]
+
+
+def put(record: Record, texts: Iterable[tuple[Piece, str]]) -> dict[str, Any]:
+    """Copies of the record's columns with other texts at these places; only the columns that have any."""
     columns: dict[str, Any] = {}
-    for piece in pieces(record):
-        text = texts.get(piece.name)
-        if text is None:
-            continue
-        text = _plain(text)
-        if text == _plain(piece.text):
-            continue
+    for piece, text in texts:
         column = piece.path[0]
         inner = columns.setdefault(column, copy.deepcopy(getattr(record, column)))
         for step in piece.path[1:-1]:
             inner = inner[step]
         inner[piece.path[-1]] = text
     return columns
+
+
+def with_texts(record: Record, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The columns of the record with other texts, by the names of their pieces. Line ends come back as they were sent by
+    a browser, so they are made plain. Raises ValidationError."""
+    given = [(piece, _plain(texts[piece.name])) for piece in pieces(record) if piece.name in texts]
+    return put(record, [(piece, text) for piece, text in given if text != _plain(piece.text)])
+
+
+def clean_labels(given: Any) -> list[str]:
+    """Labels in alphabetical order, each once. Raises ValidationError."""
+    if not isinstance(given, list | tuple) or len(given) > MOST_LABELS:
+        raise ValidationError(f"Labels are a list of at most {MOST_LABELS} texts.")
+    if not all(isinstance(label, str) for label in given):
+        raise ValidationError("A label is a text.")
+    labels = {" ".join(label.split()) for label in given} - {""}
+    if any(len(label) > LABEL_LENGTH or not label.isprintable() for label in labels):
+        raise ValidationError(f"A label is a text of at most {LABEL_LENGTH} printable characters.")
+    return sorted(labels)
 
 
 def _plain(text: str) -> str:

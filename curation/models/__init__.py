@@ -11,7 +11,7 @@ from curation.models.annotation import (
     Task,
 )
 from curation.models.checking import Check, NearDuplicate
-from curation.models.datasets import BulkAction, Change, Dataset, Record
+from curation.models.datasets import BulkAction, BulkFailure, Change, Dataset, Record
 from curation.models.distillations import Distillation, Generation
 from curation.models.exports import Export
 from curation.models.facets import Mark, SavedFilter, Selected, Selection, Tally
@@ -22,6 +22,7 @@ __all__ = [
     "Annotation",
     "Assignment",
     "BulkAction",
+    "BulkFailure",
     "Change",
     "Check",
     "Comment",

@@ -154,7 +154,7 @@ class BulkAction(Job):
     cursor = models.BigIntegerField(default=0)  # the last record done: where a resumed job goes on
     undoes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="undone_by")
     changed = models.BigIntegerField(default=0)  # of those done; the others were so already
-    left = models.BigIntegerField(default=0)  # by an undo: changed since by somebody, so not touched
+    left = models.BigIntegerField(default=0)  # by an undo: changed since by somebody; else failed: see `failures`
 
     class Meta(Job.Meta):
         abstract = False
@@ -164,6 +164,20 @@ class BulkAction(Job):
         if self.action == self.Action.UNDO and self.undoes is not None:
             return f"Undo: {self.undoes.title}"
         return f"{self.get_action_display()} {self.total or ''} records of {self.dataset.name}".replace("  ", " ")
+
+
+class BulkFailure(models.Model):
+    """A record that a bulk action could not change, and why."""
+
+    bulk = models.ForeignKey(BulkAction, on_delete=models.CASCADE, related_name="failures", db_index=False)
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["bulk", "record"], name="one_failure_a_record")]
+
+    def __str__(self) -> str:
+        return f"record {self.record_id}: {self.reason}"
 
 
 class Change(models.Model):

@@ -1,9 +1,13 @@
 """Bulk actions: done in batches, resumed, undone as one."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from curation import bulk, contents, datasets, records
+from curation import bulk, contents, datasets, records, search
+from curation.bulk import plans, running
 from curation.filters import Filters
 from curation.models import BulkAction, Dataset, Record
 from curation.tasks import bulk as bulk_task
@@ -11,16 +15,16 @@ from curation.tasks import bulk as bulk_task
 
 @pytest.fixture
 def chats(project, alice, monkeypatch) -> Dataset:
-    monkeypatch.setattr(bulk, "BATCH", 4)
+    monkeypatch.setattr(running, "BATCH", 4)
     dataset = datasets.create(project, alice, "Chats")
     for n in range(10):
         make(dataset, f"number {n}")
     return dataset
 
 
-def make(dataset: Dataset, text: str) -> Record:
+def make(dataset: Dataset, text: str, **more) -> Record:
     record = Record(
-        dataset=dataset, messages=[{"role": "user", "content": text}, {"role": "assistant", "content": text}]
+        dataset=dataset, messages=[{"role": "user", "content": text}, {"role": "assistant", "content": text}], **more
     )
     contents.complete(record).save()
     return record
@@ -32,8 +36,16 @@ def done(job: BulkAction) -> BulkAction:
     return job
 
 
+def act(dataset: Dataset, user, action: str, filters: Filters | None = None, /, **options) -> BulkAction:
+    return done(bulk.begin(dataset, user, action, filters or Filters(), options=options))
+
+
 def statuses(dataset: Dataset) -> list[str]:
     return list(dataset.records.order_by("pk").values_list("status", flat=True))
+
+
+def answers(dataset: Dataset) -> list[str]:
+    return [record.messages[-1]["content"] for record in dataset.records.order_by("pk")]
 
 
 def test_everything_that_matches_is_changed_and_what_came_later_is_not(chats, ann):
@@ -44,33 +56,52 @@ def test_everything_that_matches_is_changed_and_what_came_later_is_not(chats, an
     assert chats.records.first().reviewed_by == ann
 
 
-def test_an_action_that_was_interrupted_goes_on(chats, ann, monkeypatch):
-    job = bulk.begin(chats, ann, "reject", Filters())
-    whole, calls = bulk._change_batch, []
+@pytest.mark.parametrize("action", ["reject", "label", "replace"])
+def test_an_action_that_was_interrupted_goes_on_and_changes_nothing_twice(chats, bob, monkeypatch, action):
+    options = {"label": {"labels": ["x"]}, "replace": {"find": "number", "replace": "number number"}}.get(action, {})
+    job = bulk.begin(chats, bob, action, Filters(), options=options)
+    whole, calls = plans.Batch.write, []
 
-    def dying(job):
+    def dying(self, job):
         calls.append(1)
+        whole(self, job)
         if len(calls) == 2:
-            raise MemoryError
-        return whole(job)
+            raise MemoryError  # after the rows, before the cursor: the transaction takes both back
 
-    monkeypatch.setattr(bulk, "_change_batch", dying)
+    monkeypatch.setattr(plans.Batch, "write", dying)
     assert done(job).status == "failed"
     assert (job.done, job.changed) == (4, 4)
-    monkeypatch.setattr(bulk, "_change_batch", whole)
+    monkeypatch.setattr(plans.Batch, "write", whole)
     job.enqueue()
     assert done(job).changed == 10
     assert job.changes.count() == 10
+    assert set(chats.records.values_list("revision", flat=True)) == {2}
+
+
+def test_a_cancelled_action_keeps_what_it_did_and_that_can_be_undone(chats, bob, monkeypatch):
+    job = bulk.begin(chats, bob, "replace", Filters(), options={"find": "number", "replace": "figure"})
+    whole = plans.Batch.write
+
+    def asking(self, job):
+        whole(self, job)
+        BulkAction.objects.filter(pk=job.pk).update(cancel_wanted=True)
+
+    monkeypatch.setattr(plans.Batch, "write", asking)
+    assert done(job).status == "cancelled"
+    assert [text.split()[0] for text in answers(chats)] == ["figure"] * 4 + ["number"] * 6
+    monkeypatch.setattr(plans.Batch, "write", whole)
+    assert done(bulk.begin_undo(job, bob)).changed == 4
+    assert answers(chats) == [f"number {n}" for n in range(10)]
 
 
 def test_undo_puts_back_only_what_nobody_changed_since(chats, ann, bob):
     records.review(chats.records.first(), bob, "skip")
-    job = done(bulk.begin(chats, ann, "delete", Filters()))
+    job = act(chats, ann, "delete")
     assert not chats.records.present().exists()
     undone = done(bulk.begin_undo(job, ann))
     assert undone.line == "10 records put back."
     assert statuses(chats) == ["skipped"] + ["new"] * 9
-    job = done(bulk.begin(chats, ann, "accept", Filters()))
+    job = act(chats, ann, "accept")
     records.review(chats.records.first(), bob, "reject")
     undone = done(bulk.begin_undo(job, ann))
     assert (undone.changed, undone.left) == (9, 1)
@@ -78,24 +109,27 @@ def test_undo_puts_back_only_what_nobody_changed_since(chats, ann, bob):
     assert bulk.begin_undo(job, ann).pk == undone.pk
 
 
-def test_reviewers_come_back_with_an_undo(chats, ann, bob):
-    first = chats.records.first()
+def test_reviewers_come_back_with_an_undo_unless_they_are_gone(chats, ann, bob):
+    first, second = chats.records.order_by("pk")[:2]
     records.review(first, bob, "accept")
-    job = done(bulk.begin(chats, ann, "reject", Filters()))
-    done(bulk.begin_undo(job, ann))
+    records.review(second, ann, "accept")
+    job = act(chats, bob, "reject")
+    ann.delete()
+    done(bulk.begin_undo(job, bob))
     first.refresh_from_db()
+    second.refresh_from_db()
     assert (first.status, first.reviewed_by) == ("accepted", bob)
+    assert (second.status, second.reviewed_by) == ("accepted", None)
 
 
 def test_what_is_so_already_is_counted_but_not_changed(chats, ann):
     records.review(chats.records.first(), ann, "accept")
-    job = done(bulk.begin(chats, ann, "accept", Filters()))
-    assert job.line == "9 records accepted; 1 were so already."
+    assert act(chats, ann, "accept").line == "9 records accepted; 1 were so already."
 
 
 def test_a_selection_by_hand_reaches_only_its_own_dataset(project, chats, ann):
     other = make(datasets.create(project, ann, "Other"), "elsewhere")
-    done(bulk.begin(chats, ann, "accept", Filters(ids=(other.pk, chats.records.first().pk))))
+    act(chats, ann, "accept", Filters(ids=(other.pk, chats.records.first().pk)))
     other.refresh_from_db()
     assert other.status == "new"
     assert statuses(chats).count("accepted") == 1
@@ -109,8 +143,144 @@ def test_wrong_wishes_are_refused_with_sentences(chats, ann):
         bulk.begin_undo(bulk.begin(chats, ann, "accept", Filters()), ann)
 
 
+@pytest.mark.parametrize(
+    ("action", "options", "why"),
+    [
+        ("accept", {"labels": ["x"]}, "no option"),
+        ("label", {"labels": []}, "at least one"),
+        ("label", {"labels": [{"a": 1}]}, "text"),
+        ("label", {"labels": ["x" * 101]}, "at most 100"),
+        ("replace", {"find": ""}, "what to find"),
+        ("replace", {"find": "(", "regex": True}, "no regular expression"),
+        ("replace", {"find": "a", "replace": r"\7", "regex": True}, "group"),
+        ("replace", {"find": "a", "replace": "\x00"}, "cannot be stored"),
+        ("replace", {"find": "a", "pieces": "dataset__name"}, "no pieces"),
+        ("copy", {"dataset": 10**30}, "Choose a dataset"),
+        ("copy", {"dataset": "1; drop"}, "Choose a dataset"),
+    ],
+)
+def test_options_are_an_allow_list(chats, bob, action, options, why):
+    with pytest.raises(ValidationError, match=why):
+        bulk.begin(chats, bob, action, Filters(), options=options)
+
+
 def test_the_same_key_gives_the_same_action(chats, ann):
     assert (
         bulk.begin(chats, ann, "accept", Filters(), key="k").pk
         == bulk.begin(chats, ann, "accept", Filters(), key="k").pk
     )
+
+
+def test_labels_are_given_and_taken_and_new_ones_are_offered(chats, ann):
+    first = chats.records.first()
+    records.change(first, ann, "edit", labels=["zebra"])
+    job = act(chats, ann, "label", labels=["beta", "alpha", "beta"])
+    first.refresh_from_db()
+    chats.refresh_from_db()
+    assert first.labels == ["alpha", "beta", "zebra"]
+    assert chats.labels == ["alpha", "beta"]
+    assert act(chats, ann, "label", labels=["alpha"]).line == "0 records labelled; 10 were so already."
+    assert act(chats, ann, "unlabel", Filters(ids=(first.pk,)), labels=["beta"]).changed == 1
+    assert done(bulk.begin_undo(job, ann)).left == 1
+    assert sorted(map(str, chats.records.values_list("labels", flat=True))) == ["['alpha', 'zebra']"] + ["[]"] * 9
+
+
+def test_find_and_replace_checks_and_indexes_anew_and_so_does_its_undo(chats, bob):
+    first = chats.records.first()
+    job = act(chats, bob, "replace", find="number 0", replace="ZERO", pieces="assistant")
+    assert job.line == "1 record changed; 9 do not contain it."
+    now = Record.objects.get(pk=first.pk)
+    assert [message["content"] for message in now.messages] == ["number 0", "ZERO"]
+    assert now.content_hash != first.content_hash
+    assert search.matching(chats.records.all(), "zero").count() == 1
+    empty = act(chats, bob, "replace", find="ZERO", replace="")
+    assert Record.objects.get(pk=first.pk).problem_count > 0
+    done(bulk.begin_undo(empty, bob))
+    done(bulk.begin_undo(job, bob))
+    now = Record.objects.get(pk=first.pk)
+    assert (now.messages, now.content_hash, now.problem_count) == (first.messages, first.content_hash, 0)
+    assert search.matching(chats.records.all(), "zero").count() == 0
+    assert now.changes.count() == 4
+
+
+def test_a_pattern_works_with_groups_and_one_that_never_ends_stops_alone(chats, bob):
+    job = act(chats, bob, "replace", find=r"(number) (\d)", replace=r"\2 \1", regex=True)
+    assert (job.changed, answers(chats)[3]) == (10, "3 number")
+    hard = make(chats, "word " * 3000 + "!")
+    job = act(chats, bob, "replace", find=r"(\w+\s?)+$", replace="x", regex=True)
+    assert (job.status, job.left) == ("done", 1)
+    failure = job.failures.get()
+    assert failure.record_id == hard.pk
+    assert "more than a second" in failure.reason
+
+
+def test_masking_gives_the_same_value_the_same_placeholder_in_the_whole_record(chats, bob):
+    record = make(chats, "Write to eva@example.org", fields={"mail": {"to": ["eva@example.org"]}})
+    record.metadata = {"from": "eva@example.org"}
+    record.save()
+    assert act(chats, bob, "mask").changed == 1
+    record.refresh_from_db()
+    assert record.messages[1]["content"] == "Write to [EMAIL_1]"
+    assert record.fields == {"mail": {"to": ["[EMAIL_1]"]}}
+    assert record.metadata == {"from": "[EMAIL_1]"}
+    assert act(chats, bob, "mask").changed == 0
+
+
+def test_copies_carry_everything_and_are_made_once(project, chats, alice, bob):
+    first = chats.records.first()
+    records.change(first, bob, "edit", labels=["kept"], metadata={"a": 1})
+    records.review(first, bob, "accept")
+    other = datasets.create(project, alice, "Other")
+    job = act(chats, bob, "copy", dataset=other.pk, status="keep")
+    assert job.line == "10 records copied."
+    copied = other.records.order_by("pk").first()
+    assert (copied.source, copied.labels, copied.metadata) == (first, ["kept"], {"a": 1})
+    assert (copied.status, copied.content_hash) == ("accepted", first.content_hash)
+    assert act(chats, bob, "copy", dataset=other.pk).line == "0 records copied; 10 were there already."
+    assert search.matching(other.records.all(), "number").count() == 10
+    records.edit(other.records.select_related("dataset").first(), bob, {"messages.1": "mine"}, 1)
+    undone = done(bulk.begin_undo(job, bob))
+    assert (undone.changed, undone.left, other.records.present().count()) == (9, 1, 1)
+    assert chats.records.present().count() == 10
+
+
+def test_copying_goes_only_to_a_dataset_of_the_same_project_and_kind(project, chats, alice, bob, charlie):
+    strange = datasets.create(project, alice, "Documents", kind="documents")
+    for target in (chats, strange):
+        with pytest.raises(ValidationError):
+            bulk.begin(chats, bob, "copy", Filters(), options={"dataset": target.pk})
+
+
+def test_after_thirty_days_an_action_is_not_undone_and_says_why(chats, ann):
+    job = act(chats, ann, "accept")
+    BulkAction.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(days=31))
+    job.refresh_from_db()
+    assert "30 days" in bulk.why_no_undo(job)
+    with pytest.raises(ValidationError, match="30 days"):
+        bulk.begin_undo(job, ann)
+    assert job.changes.count() == 10
+
+
+def test_an_undo_can_itself_be_undone(chats, bob):
+    job = act(chats, bob, "replace", find="number", replace="figure")
+    undone = done(bulk.begin_undo(job, bob))
+    assert answers(chats)[0] == "number 0"
+    assert done(bulk.begin_undo(undone, bob)).changed == 10
+    assert answers(chats)[0] == "figure 0"
+
+
+def test_a_record_that_changes_while_its_batch_is_planned_is_read_again(chats, bob, ann, monkeypatch):
+    whole, seen = plans.edits, []
+
+    def slow(edit, job, size):
+        batch = whole(edit, job, size)
+        if not seen:
+            seen.append(1)
+            first = chats.records.select_related("dataset").order_by("pk").first()
+            records.edit(first, ann, {"messages.1": "number of Ann"}, first.revision)
+        return batch
+
+    monkeypatch.setattr(plans, "edits", slow)
+    job = act(chats, bob, "replace", find="number", replace="figure")
+    assert (job.status, job.changed) == ("done", 10)
+    assert answers(chats)[0] == "figure of Ann"

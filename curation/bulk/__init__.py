@@ -1,0 +1,7 @@
+"""Bulk actions: one change over everything that a filter matches, done in batches, undone as one."""
+
+from curation.bulk.beginning import INLINE, begin, begin_undo, role_for, why_no_undo
+from curation.bulk.outcomes import outcome
+from curation.bulk.running import run
+
+__all__ = ["INLINE", "begin", "begin_undo", "outcome", "role_for", "run", "why_no_undo"]

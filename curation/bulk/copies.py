@@ -1,0 +1,63 @@
+"""Copying records to another dataset of the project, and assigning splits anew: batches of their own kind."""
+
+from atelier.jobs.claims import JobFailed
+from curation import splits
+from curation.bulk.options import KEEP
+from curation.bulk.plans import Batch, Planned, heavy, meant
+from curation.models import BulkAction, Dataset, Record
+
+
+def copies(job: BulkAction, size: int) -> Batch | None:
+    """The next batch of copies. What was copied before and still says the same is not copied again."""
+    target = Dataset.objects.filter(pk=job.options["dataset"], project=job.project_id).first()
+    if target is None:
+        raise JobFailed("The dataset to copy into was deleted: what was copied went with it.")
+    rows = heavy(meant(job), size)
+    if not rows:
+        return None
+    there = set(
+        target.records.present().filter(source__in=[row.pk for row in rows]).values_list("source_id", "content_hash")
+    )
+    batch = Batch(len(rows), rows[-1].pk)
+    for row in rows:
+        if (row.pk, row.content_hash) not in there:
+            batch.copies.append(_copied(row, target, job))
+    return batch
+
+
+def _copied(row: Record, target: Dataset, job: BulkAction) -> Planned:
+    status = row.status if job.options["status"] == KEEP else job.options["status"]
+    reviewed = status == row.status
+    same = {
+        name: getattr(row, name)
+        for name in (
+            *("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels", "key", "source_group"),
+            *("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens"),
+        )
+    }
+    copy = Record(
+        dataset=target,
+        source_id=row.pk,
+        status=status,
+        reviewed_by_id=row.reviewed_by_id if reviewed else None,
+        reviewed_note=row.reviewed_note if reviewed else "",
+        split=splits.assign(target.seed, row.source_group, target.shares),
+        origin=f"copied from {job.dataset.name}"[:200],
+        **same,
+    )
+    return Planned(copy, {"deleted": True}, {"deleted": False, "copied_from": row.pk})
+
+
+def sides(job: BulkAction, size: int) -> Batch | None:
+    """Splits after the shares or the seed changed. No history: they follow from the dataset's settings."""
+    dataset = job.dataset
+    found = dataset.records.filter(pk__gt=job.cursor, pk__lte=job.up_to).order_by("pk")
+    rows = list(found.values_list("pk", "source_group", "split")[:size])
+    if not rows:
+        return None
+    batch = Batch(len(rows), rows[-1][0])
+    for pk, group, split in rows:
+        wanted = splits.assign(dataset.seed, group, dataset.shares)
+        if wanted != split:
+            batch.moves.setdefault(wanted, []).append(pk)
+    return batch
