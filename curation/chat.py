@@ -14,12 +14,16 @@ ROLES = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: a code to group by, and a sentence saying what is wrong and what would be right."""
+    """One thing that is wrong: a code to group by, and a sentence saying what is wrong and what would be right.
+
+    `severity` is "error" for what cannot be trained on as it stands, "warning" for what is worth a look.
+    """
 
     code: str
     message: str
     where: str = ""
     mendable: bool = False
+    severity: str = "error"
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,20 @@
 """What follows from a record's content: its hash, group, preview, length, problems. The same for every way in."""
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any
 
-from curation import splits
+from curation import splits, student
 from curation.chat import Problem, text_of
-from curation.checks.conversation import check
+from curation.checks.language import language_of
+from curation.checks.records import Content, Limits, check_form, check_size, check_texts
 from curation.formats.drafts import content_hash, source_group
 from curation.models import Dataset, Record
 
 PREVIEW = 300
 COLUMNS = ("fields", "messages", "tools", "chosen", "rejected")
 # What `complete` sets anew whenever content changes: every writer of content writes these too.
-DERIVED = ("content_hash", "preview", "words", "problems", "problem_count")
-
-
-class Content(Protocol):
-    """A record, or the draft of one."""
-
-    fields: dict[str, Any]
-    messages: list[Any]
-    tools: list[Any]
-    chosen: list[Any]
-    rejected: list[Any]
+DERIVED = ("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens", "is_checked")
+MOST_PROBLEMS = 50
 
 
 def source_text(content: Content) -> str:
@@ -50,41 +42,58 @@ def words(content: Content) -> int:
     return sum(len(text_of(message).split()) for message in said) if said else len(field_text(content).split())
 
 
+def learned_text(content: Content) -> str:
+    """What would be learned: the last answer, of preferences the better one; of documents the fields."""
+    for message in reversed([*content.messages, *content.chosen]):
+        if isinstance(message, dict) and message.get("role") == "assistant" and (text := text_of(message)).strip():
+            return text
+    return source_text(content)
+
+
 def problems(content: Content, kind: str) -> list[dict[str, Any]]:
-    """All that keeps the record from being learned from, as stored in `Record.problems`."""
-    if kind == Dataset.Kind.DOCUMENTS:
-        empty = not field_text(content).strip()
-        found = [Problem("empty-document", "The document has no text: write some, or delete it.")] if empty else []
-    elif kind == Dataset.Kind.PREFERENCES:
-        found = _preference_problems(content)
-    else:
-        found = check(content.messages, content.tools or None)
-    return [dataclasses.asdict(problem) for problem in found[:50]]
+    """All that keeps the record from being learned from, as stored in `Record.problems`. Quick: no text is read closely."""
+    return stored(check_form(content, kind))
 
 
-def _preference_problems(content: Content) -> list[Problem]:
-    """Each answer is checked as the end of the same conversation; what is wrong with the prompt is said once."""
-    found: list[Problem] = []
-    turns = len(content.messages)
-    for name, answer in (("chosen", content.chosen), ("rejected", content.rejected)):
-        for problem in check([*content.messages, *answer], content.tools or None):
-            inside = any(problem.where.startswith(f"message {number + 1}") for number in range(turns))
-            placed = problem if inside else dataclasses.replace(problem, where=f"{name}, {problem.where}".rstrip(", "))
-            if placed not in found:
-                found.append(placed)
-    if content.chosen and content.chosen == content.rejected:
-        found.append(Problem("same-answers", "Chosen and rejected are the same: there is no preference to learn."))
-    return found
+def all_problems(content: Content, kind: str, tokens: int, limits: Limits) -> list[dict[str, Any]]:
+    """Those, then what its texts and its size show."""
+    size = check_size(words(content), tokens, limits)
+    return stored([*check_form(content, kind), *size, *check_texts(content, kind)])
 
 
-def complete(record: Record, dataset: Dataset | None = None) -> Record:
-    """Fill in, on an unsaved or edited record, all that follows from its content; a group and split it has stay."""
+def stored(found: list[Problem]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(problem) for problem in found[:MOST_PROBLEMS]]
+
+
+def complete(
+    record: Record, dataset: Dataset | None = None, *, texts: bool = True, limits: Limits | None = None
+) -> Record:
+    """Fill in, on an unsaved or edited record, all that follows from its content; a group and split it has stay.
+
+    Without `texts` the slower half is left to the dataset's next check of texts: for many records in one transaction.
+    """
     dataset = dataset or record.dataset
     said = (record.messages, record.chosen, record.rejected, record.tools)
     record.content_hash = content_hash(dataset.kind, record.fields, *said)
     record.preview, record.words = preview(record), words(record)
-    record.problems = problems(record, dataset.kind)
+    if texts:
+        examine(record, dataset.kind, limits or Limits(context=student.context()))
+    else:
+        record.problems, record.language, record.tokens, record.is_checked = (
+            problems(record, dataset.kind),
+            "",
+            None,
+            False,
+        )
     record.problem_count = len(record.problems)
     record.source_group = record.source_group or source_group("", record.fields, record.messages)
     record.split = record.split or splits.assign(dataset.seed, record.source_group, dataset.shares)
     return record
+
+
+def examine(record: Record, kind: str, limits: Limits, tokens: int | None = None) -> None:
+    """Read the record's texts closely: problems, language, tokens (counted unless given)."""
+    record.tokens = student.tokens([record])[0] if tokens is None else tokens
+    record.language = language_of(learned_text(record))[:8]
+    record.problems = all_problems(record, kind, record.tokens, limits)
+    record.is_checked = True

@@ -40,6 +40,7 @@ CALLED = re.compile(
 WORDS = ("passw", "passphrase", "secret", "token", "key")
 IN_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:([^\s/@]{3,100})@")
 RANDOM = re.compile(r"(?<![\w/+.=-])[A-Za-z0-9+/_-]{32,200}={0,2}(?![\w/+.=-])")
+SHORTEST = 32
 BITS = 4.2  # a character, of a string of 32: words and names stay under 4, random base64 is above 4.4
 CALLED_BITS = 2.7
 
@@ -56,7 +57,8 @@ def find_keys(text: str) -> Iterator[Span]:
         for found in CALLED.finditer(text):
             if _may_be_secret(found[1]):
                 yield Span("SECRET", *found.span(1))
-    yield from (Span("SECRET", *found.span()) for found in RANDOM.finditer(text) if is_random(found[0]))
+    if max(map(len, text.split()), default=0) >= SHORTEST:
+        yield from (Span("SECRET", *found.span()) for found in RANDOM.finditer(text) if is_random(found[0]))
 
 
 def _may_be_secret(value: str) -> bool:

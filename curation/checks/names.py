@@ -20,6 +20,7 @@ SIGNED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 CALLED = re.compile(rf"\b(?:[Mm]y name is|[Ii]ch heiße|[Jj]e m['’]appelle|[Mm]e llamo)[ \t]+({NAME})")
+INTRODUCES = ("name is", "heiße", "appelle", "llamo")
 # Greetings go to these too, and they are nobody's name.
 NOBODY = frozenset(
     """all everyone everybody team sir madam sirs friend friends colleague colleagues customer customers there folks
@@ -51,9 +52,8 @@ def _is_name(value: str) -> bool:
 
 def known_names(text: str) -> list[str]:
     """The names that the text itself tells, in their order."""
-    found = []
-    for form in (GREETING, SIGNED, CALLED):
-        found += [match[1].strip() for match in form.finditer(text)]
+    forms = (GREETING, SIGNED, CALLED) if any(words in text for words in INTRODUCES) else (GREETING, SIGNED)
+    found = [match[1].strip() for form in forms for match in form.finditer(text)]
     return [name for name in dict.fromkeys(found) if not {word.casefold() for word in name.split()} & NOBODY]
 
 

@@ -20,6 +20,7 @@ class Span(NamedTuple):
 
 
 # No number beside which the careful patterns would find anything is shorter.
+CAPITAL_DIGIT = re.compile(r"[A-Z]\d")  # stands in every IBAN and in each id that has fewer digits than LONG_NUMBER
 LONG_NUMBER = re.compile(r"\d[\d ().\-/]{5,}[\dA-Z]")
 DIGITS = re.compile(r"\D")
 CARD = re.compile(r"(?<![\w.+-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-])")
@@ -84,13 +85,15 @@ HINT_BEFORE = 40  # characters
 
 def find_numbers(text: str) -> Iterator[Span]:
     """All of them, the surest kind first; spans may overlap."""
-    yield from _ibans(text)
+    mixed = CAPITAL_DIGIT.search(text)
+    if mixed:
+        yield from _ibans(text)
     if LONG_NUMBER.search(text):
         yield from _cards(text)
         yield from _national_ids(text)
         yield from _ip4(text)
         yield from _phones(text)
-    elif re.search(r"[A-Z]{6}\d", text):
+    elif mixed:
         yield from _national_ids(text)
     if "::" in text or text.count(":") > 6:
         yield from _ip6(text)

@@ -2,6 +2,7 @@
 
 import operator
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ SUSPECT = re.compile(r"[^\x00-\x7f]{2,}|Ã")
 SEARCHED = 20_000
 END = re.compile(r"[.!?]\s")
 STUTTER = re.compile(r"\b([^\W\d_]+)(?: \1){4}\b")
+BRACKET = re.compile(r"[()\[\]{}]")
+CLOSES = {")": "(", "]": "[", "}": "{"}
+SMILEY = re.compile(r"(?:[:;=8xX][-o^']?[()\[\]{}]+|[()\[\]]+[-o^']?[:;=])(?!\w)")
+LIST_MARK = re.compile(r"(?:^|(?<=\s))(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})\)(?=\s|$)")
+LONG_ENOUGH = 800  # characters: shorter texts pack badly or well by chance
+MONOTONOUS = 1 / 6
 REPEATS = 3
 LONG = 20
 
@@ -38,6 +45,7 @@ class TextCheck:
     sentence: str  # what is wrong and what to do; {} holds the part
     severity: Severity
     find: Callable[[str], str]
+    mendable: bool = False
 
 
 def check_text(text: str, where: str = "") -> list[Problem]:
@@ -46,7 +54,8 @@ def check_text(text: str, where: str = "") -> list[Problem]:
     problems = []
     for each in CHECKS.values():
         if found := each.find(text):
-            problems.append(Problem(each.code, each.sentence.format(f"“{found[:60]}”"), where))
+            shown = each.sentence.format(f"“{found[:60]}”")
+            problems.append(Problem(each.code, shown, where, each.mendable, each.severity))
     return problems
 
 
@@ -109,6 +118,29 @@ def _repeated(pieces: list[str]) -> str:
     return next((piece for piece in often if any(character.isalpha() for character in piece)), "")
 
 
+def find_open_bracket(text: str) -> str:
+    """From the first bracket that is closed wrongly or never; smileys, list marks such as "a)" and code do not count."""
+    if not any(bracket in text for bracket in "()[]{}"):
+        return ""
+    outside = LIST_MARK.sub(" ", SMILEY.sub(" ", CODE.sub(" ", text) if "`" in text else text))
+    waiting: list[tuple[str, int]] = []
+    for found in BRACKET.finditer(outside):
+        if found[0] in CLOSES:
+            if not waiting or waiting.pop()[0] != CLOSES[found[0]]:
+                return outside[max(0, found.start() - 30) : found.end() + 10].strip()
+        else:
+            waiting.append((found[0], found.start()))
+    return outside[waiting[-1][1] :][:40].strip() if waiting else ""
+
+
+def find_monotony(text: str) -> str:
+    """A text of some length that packs to a sixth of its size: it says the same in ever the same words."""
+    if len(text) < LONG_ENOUGH:
+        return ""
+    data = text[:SEARCHED].encode("utf-8", "replace")
+    return text[:60] if len(zlib.compress(data, 1)) < len(data) * MONOTONOUS else ""
+
+
 def find_blank(text: str) -> str:
     """Nothing to read. The part shown is the emptiness itself."""
     return "" if text.strip() else " "
@@ -120,7 +152,7 @@ CHECKS: dict[str, TextCheck] = {
         TextCheck("blank-text", "Empty text", "The text is empty: write it, or remove it.", "error", find_blank),
         TextCheck(
             "mojibake", "Broken characters",
-            "{} was read in a wrong encoding: mend its characters.", "warning", find_mojibake,
+            "{} was read in a wrong encoding: mend its characters.", "warning", find_mojibake, True,
         ),
         TextCheck("html", "Leftover HTML", "{} is left over from a web page: take it out.", "warning", find_html),
         TextCheck(
@@ -130,6 +162,14 @@ CHECKS: dict[str, TextCheck] = {
         TextCheck(
             "repetition", "Repetition",
             "{} is repeated over and over: shorten the text.", "warning", find_repetition,
+        ),
+        TextCheck(
+            "open-bracket", "Unbalanced brackets",
+            "A bracket is opened and not closed, or closed and not opened, at {}.", "warning", find_open_bracket,
+        ),
+        TextCheck(
+            "monotony", "Says little",
+            "The text that begins with {} says the same over and over: shorten it.", "warning", find_monotony,
         ),
     )
 }  # fmt: skip

@@ -61,7 +61,7 @@ def test_each_code_says_what_it_is() -> None:
 def test_documents_are_checked_field_by_field() -> None:
     [problem] = check(Draft("documents", fields={"text": "<p>x</p>", "note": "", "n": 1}))
     assert (problem.code, problem.where) == ("html", "text")
-    assert [p.code for p in check(Draft("documents", fields={"text": ""}))] == ["blank-text"]
+    assert [p.code for p in check(Draft("documents", fields={"text": ""}))] == ["empty-document"]
 
 
 def test_conversations_are_checked_by_their_rules_and_their_texts() -> None:
