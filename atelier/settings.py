@@ -173,6 +173,11 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 UPLOAD_MAX_BYTES = int(os.environ.get("ATELIER_UPLOAD_MAX_MB", "2048")) * 2**20
+# What imports may read besides uploads: folders of this machine, buckets with the process's own keys, inner hosts.
+IMPORT_FOLDERS = environment.words("ATELIER_IMPORT_FOLDERS", "")
+IMPORT_BUCKETS = environment.words("ATELIER_IMPORT_BUCKETS", "")
+IMPORT_PRIVATE_HOSTS = environment.words("ATELIER_IMPORT_PRIVATE_HOSTS", "")
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 FILE_UPLOAD_HANDLERS = ["atelier.uploads.CappedUploadHandler"]
 # Hosts that endpoints may be at although their addresses are private (a vLLM of one's own, say).
 PRIVATE_HOSTS_ALLOWED = environment.words("ATELIER_PRIVATE_HOSTS", "localhost 127.0.0.1")

@@ -14,20 +14,23 @@ from django.db import connection
 from django.utils import timezone
 
 from atelier.jobs.claims import Claim
-from curation import contents, search, splits
+from curation import contents, search, splits, tallying
 from curation.chat import Problem
 from curation.formats import Mapping, Row, RowError, Source, read
+from curation.import_updates import Updates
 from curation.models import Import, ImportIssue, Record
 
 CHECKPOINT_PAGES = 12_000  # 48 MB, below the log's size limit
+UPDATES = 150  # rows in a batch that may change records, which costs more than adding them
 BATCH = 400  # so that the database is never locked for a quarter of a second
-RAW = 2000
+RAW = 100_000  # characters of a row that are kept, so that it can be mended
 JSON = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "problems", "labels")
 COLUMNS = (
     *JSON, "dataset_id", "status", "reviewed_note", "content_hash", "source_group", "split", "key", "preview", "words",
     "problem_count", "language", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
 )  # fmt: skip
-HASH, PREVIEW = COLUMNS.index("content_hash"), COLUMNS.index("preview")
+HASH, PREVIEW, KEY = (COLUMNS.index(name) for name in ("content_hash", "preview", "key"))
+Good = tuple[int, str, tuple[Any, ...], str, str]  # line, hash, values, text for the search, file
 
 
 def run(claim: Claim[Import], path: Path) -> None:
@@ -38,12 +41,12 @@ def run(claim: Claim[Import], path: Path) -> None:
     rows = read(path, source, start=job.done)
     if batch.sqlite:
         _checkpoint_every(CHECKPOINT_PAGES)
-    while chunk := list(islice(rows, BATCH)):
+    while chunk := list(islice(rows, UPDATES if job.update_by_key else BATCH)):
         claim.obey()
         batch.take(chunk)
         with claim.writing():
             batch.write()
-            claim.update(ok=job.ok, failed=job.failed, skipped=job.skipped, done=job.ok + job.failed + job.skipped)
+            claim.update(**counters(job))
     search.settle()
     claim.progress(total=job.done, line=outcome(job))
 
@@ -54,14 +57,29 @@ def _checkpoint_every(pages: int) -> None:
         cursor.execute(f"PRAGMA wal_autocheckpoint={pages:d}")
 
 
+def counters(job: Import) -> dict[str, int]:
+    """The sums as they are stored: `done` is where the next attempt goes on."""
+    found = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
+    return found | {"done": job.ok + job.failed + job.skipped}
+
+
 def outcome(job: Import) -> str:
     """The sums, as a sentence."""
-    parts = [f"{job.ok:,} of {job.done:,} rows imported"]
+    parts, skipped = [f"{job.ok:,} of {job.done:,} rows imported"], job.skipped
+    if job.update_by_key:
+        same = unchanged(job)
+        parts = [f"{job.ok - job.updated:,} added, {job.updated:,} updated, {same:,} unchanged of {job.done:,} rows"]
+        skipped -= same
     if job.failed:
         parts.append(f"{job.failed:,} failed")
-    if job.skipped:
-        parts.append(f"{job.skipped:,} skipped")
+    if skipped:
+        parts.append(f"{skipped:,} skipped")
     return ", ".join(parts) + "."
+
+
+def unchanged(job: Import) -> int:
+    """Rows that named a record which had their content already."""
+    return job.issues.filter(code="unchanged").count() if job.update_by_key else 0
 
 
 class Batch:
@@ -73,7 +91,7 @@ class Batch:
         self.origin = f"imported from {job.original_name}"[:200]
         self.status = Record.Status.ACCEPTED if job.mark_accepted_by else Record.Status.NEW
         self.sqlite = connection.vendor == "sqlite"
-        self.good: list[tuple[int, str, tuple[Any, ...], str]] = []  # line, hash, values, text for the search
+        self.good: list[Good] = []
         self.issues: list[ImportIssue] = []
 
     def take(self, rows: list[Row]) -> None:
@@ -84,9 +102,9 @@ class Batch:
             try:
                 self.good.append(self._values(row, now))
             except RowError as error:
-                self._issue(row.line, ImportIssue.Outcome.FAILED, error.problem, row.raw or _raw(row.data))
+                self._issue(row.line, ImportIssue.Outcome.FAILED, error.problem, row.raw or _raw(row.data), row.file)
 
-    def _values(self, row: Row, now: Any) -> tuple[int, str, tuple[Any, ...], str]:
+    def _values(self, row: Row, now: Any) -> Good:
         if row.data is None:
             raise RowError(row.problem or Problem("empty", "The row is empty."))
         draft = self.mapping.apply(row.data)
@@ -98,49 +116,77 @@ class Batch:
             contents.preview(draft), contents.words(draft), len(found), "", False, 1, self.job.pk, row.line, self.origin, now, now,
         )  # fmt: skip
         text = search.text_of(*content[:2], *content[3:]) if self.sqlite else ""
-        return row.line, values[HASH], values, text
+        return row.line, values[HASH], values, text, row.file
 
     def write(self) -> None:
         """Records, their search text, and issues; counted on the job, which the caller stores in the same transaction."""
-        good = self._without_duplicates() if self.job.skip_duplicates else self.good
-        with connection.cursor() as cursor:
-            if good:
-                cursor.executemany(insert_sql(self.sqlite), [values for _, _, values, _ in good])
-            if good and self.sqlite:
-                search.add(cursor, self.job.pk, [(line, text) for line, _, _, text in good])
+        new, again = self._by_key() if self.job.update_by_key else (self.good, [])
+        if self.job.skip_duplicates:
+            new = self._without_duplicates(new)
+        self._insert(new)
+        updated = self._update(new, again) if again else 0
         ImportIssue.objects.bulk_create(self.issues)
         failed = sum(issue.outcome == ImportIssue.Outcome.FAILED for issue in self.issues)
-        self.job.ok += len(good)
+        self.job.ok += len(new) + updated
+        self.job.updated += updated
         self.job.failed += failed
         self.job.skipped += len(self.issues) - failed
 
-    def _without_duplicates(self) -> list[tuple[int, str, tuple[Any, ...], str]]:
+    def _insert(self, good: list[Good]) -> None:
+        if not good:
+            return
+        with connection.cursor() as cursor:
+            with tallying.by_batch(cursor, self.job.pk, (good[0][0], good[-1][0])):
+                cursor.executemany(insert_sql(self.sqlite), [values for _, _, values, _, _ in good])
+            if self.sqlite:
+                search.add(cursor, self.job.pk, [(line, text) for line, _, _, text, _ in good])
+
+    def _by_key(self) -> tuple[list[Good], list[Good]]:
+        """What adds a record, and what names one: in the dataset, or earlier in this batch."""
+        self.updates = Updates(self.job, self.status)
+        self.updates.look({values[KEY] for _, _, values, _, _ in self.good} - {""})
+        seen, new, again = set(self.updates.known), [], []
+        for row in self.good:
+            key = row[2][KEY]
+            (again if key in seen else new).append(row)
+            seen |= {key} - {""}
+        return new, again
+
+    def _update(self, new: list[Good], again: list[Good]) -> int:
+        """How many of the rows changed a record. One whose first row was skipped as a duplicate is skipped as well."""
+        self.updates.look({values[KEY] for _, _, values, _, _ in again} - set(self.updates.known))
+        for line, _, values, _, file in again:
+            key = values[KEY]
+            problem = Problem("duplicate", "The first row with this key was skipped, and so is this one.")
+            if key in self.updates.known:
+                problem = self.updates.take(key, dict(zip(COLUMNS, values, strict=True)))
+            if problem:
+                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[PREVIEW], file)
+        return self.updates.write()
+
+    def _without_duplicates(self, good: list[Good]) -> list[Good]:
         """What is not in the dataset yet, nor earlier in this batch; the rest is skipped, naming its twin."""
         # Sorted here: asked for an order by id, SQLite walks the whole dataset instead of its index of contents.
-        twins = self.dataset.records.present().filter(content_hash__in={digest for _, digest, _, _ in self.good})
+        twins = self.dataset.records.present().filter(content_hash__in={digest for _, digest, _, _, _ in good})
         there = dict(sorted(twins.order_by().values_list("content_hash", "pk"), key=itemgetter(1), reverse=True))
         lines: dict[str, int] = {}
         kept = []
-        for line, digest, values, text in self.good:
-            twin = (
-                f"record {there[digest]}"
-                if digest in there
-                else f"line {lines[digest]} of this file"
-                if digest in lines
-                else ""
-            )
+        for row in good:
+            line, digest, values, _, file = row
+            twin = f"record {there[digest]}" if digest in there else ""
+            twin = twin or (f"line {lines[digest]} of this file" if digest in lines else "")
             if twin:
                 problem = Problem("duplicate", f"The same content as {twin}: skipped, as was asked.")
-                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[PREVIEW])
+                self._issue(line, ImportIssue.Outcome.SKIPPED, problem, values[PREVIEW], file)
             else:
                 lines[digest] = line
-                kept.append((line, digest, values, text))
+                kept.append(row)
         return kept
 
-    def _issue(self, line: int, outcome: str, problem: Problem, raw: str) -> None:
+    def _issue(self, line: int, outcome: str, problem: Problem, raw: str, file: str = "") -> None:
         self.issues.append(ImportIssue(
             parent_id=self.job.pk, line=line, outcome=outcome, code=problem.code[:40], message=_clean(problem.message)[:500],
-            raw=_clean(raw)[:RAW],
+            raw=_clean(raw[:RAW]), file=_clean(file)[:300],
         ))  # fmt: skip
 
 
@@ -165,7 +211,7 @@ def _raw(data: Any) -> str:
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, RecursionError):
-        return repr(data)[:RAW]
+        return repr(data)
 
 
 def _clean(text: str) -> str:

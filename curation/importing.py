@@ -1,7 +1,7 @@
 """Importing: a file, row by row, into a dataset. Every row ends as a record, or as an issue that says why not."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -10,19 +10,21 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from atelier import outbound
 from atelier.accounts.models import User
-from atelier.jobs.claims import Claim, JobFailed, Paused
+from atelier.jobs.claims import Claim, JobFailed, LostClaim, Paused
 from atelier.jobs.models import Status
-from curation import import_rows
+from curation import import_rows, origins
 from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, sniff, suggest
 from curation.formats.mapping import MappingError
 from curation.models import Dataset, Import
 
 PREVIEW_ROWS = 20
+FILES_NAMED = 50
 WAITS = "The file is here. Look at the preview and start."
 
 
@@ -33,13 +35,17 @@ def begin(
     file: File | None = None,
     name: str = "",
     url: str = "",
+    files: Sequence[File] = (),
+    text: str = "",
+    origin: dict[str, Any] | None = None,
     key: str | None = None,
     any_kind: bool = False,
 ) -> Import:
-    """A draft of an import, with the file in storage under a name of our own; of a URL, the job fetches it.
+    """A draft of an import from one of: a file, several, a text, an address, or an origin as `origins.clean` takes it.
 
-    With `any_kind` an empty dataset takes the kind that the file looks like. Raises ValidationError when the file cannot
-    be read. The same idempotency key gives the same import.
+    Files and texts go into storage under a name of our own; the rest is fetched by the job. With `any_kind` an empty dataset
+    takes the kind that the file looks like. Raises ValidationError when it cannot be read. The same idempotency key gives
+    the same import.
     """
     if key and (found := Import.objects.filter(project=dataset.project, idempotency_key=key).first()):
         return found
@@ -47,14 +53,15 @@ def begin(
         project=dataset.project, dataset=dataset, created_by=user, status=Status.DRAFT, idempotency_key=key or None
     )
     job.source = {"any_kind": any_kind}
+    if text:
+        job.origin, file, name = {"kind": "paste"}, ContentFile(text.encode()), name or "pasted"
     if file is not None:
-        job.original_name, job.size = _shown_name(name or file.name or "file"), file.size
-        job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", file)
-        try:
-            inspect(job)
-        except ValidationError:
-            default_storage.delete(job.file)
-            raise
+        _keep(job, file, name or file.name or "file")
+    elif files:
+        _keep_all(job, files)
+    elif origin:
+        job.origin = origins.clean(origin)
+        job.original_name = _shown_name(origins.name_of(job.origin))
     else:
         check_url(url)
         job.url, job.original_name = url, _shown_name(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or url)
@@ -64,6 +71,27 @@ def begin(
     except IntegrityError:  # the same key at the same moment
         return Import.objects.get(project=dataset.project, idempotency_key=key)
     return job
+
+
+def _keep(job: Import, file: File, name: str) -> None:
+    """Put the file into storage and look at it. Raises ValidationError, and then keeps nothing."""
+    job.original_name, job.size = _shown_name(name), file.size
+    job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", file)
+    try:
+        inspect(job)
+    except ValidationError:
+        default_storage.delete(job.file)
+        raise
+
+
+def _keep_all(job: Import, files: Sequence[File]) -> None:
+    """Several files at once are one zip from here on: read in their order, each row with the name of its file."""
+    names = [_shown_name(file.name or "file") for file in files]
+    job.origin = {"kind": "files", "names": names[:FILES_NAMED]}
+    with TemporaryDirectory() as folder:
+        packed = origins.pack(zip(names, files, strict=True), Path(folder) / "all.zip")
+        with packed.open("rb") as stream:
+            _keep(job, File(stream, name="all.zip"), f"{names[0]} and {len(names) - 1} more")
 
 
 def check_url(url: str) -> None:
@@ -155,13 +183,21 @@ def preview(job: Import, mapping: Mapping) -> list[tuple[int, dict[str, Any] | N
     return shown
 
 
-def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True) -> bool:
+def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True, update_by_key: bool = False) -> bool:
     """The mapping is right: queue the work; the caller wakes a worker. False when it was started already. Raises ValidationError."""
+    check_update(mapping, update_by_key)
     _adopt(job, mapping)
     waiting = Import.objects.filter(pk=job.pk, confirmed=False)
-    if not waiting.update(mapping=mapping.to_json(), confirmed=True, skip_duplicates=skip_duplicates):
+    choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
+    if not waiting.update(mapping=mapping.to_json(), confirmed=True, **choices):
         return False
     return job.enqueue()
+
+
+def check_update(mapping: Mapping, update_by_key: bool) -> None:
+    """Raises ValidationError when rows are to name the records that they change, and no column does."""
+    if update_by_key and not mapping.key:
+        raise ValidationError("To update records, choose the column that holds the row's id.")
 
 
 def _adopt(job: Import, mapping: Mapping) -> None:
@@ -182,7 +218,9 @@ def _adopt(job: Import, mapping: Mapping) -> None:
     job.mapping = mapping.to_json()
 
 
-def confirm_unseen(job: Import, mapping: Mapping | None, *, skip_duplicates: bool = True) -> None:
+def confirm_unseen(
+    job: Import, mapping: Mapping | None, *, skip_duplicates: bool = True, update_by_key: bool = False
+) -> None:
     """Start without a person at the preview: with the mapping given, else the one suggested, which of an address is known
     only once the job has fetched it. Raises ValidationError, and then leaves nothing behind."""
     if job.file:
@@ -192,14 +230,17 @@ def confirm_unseen(job: Import, mapping: Mapping | None, *, skip_duplicates: boo
                 raise ValidationError(
                     f"{lacks} Send a mapping: the columns are {', '.join(job.source['columns'])[:400]}."
                 )
-            confirm(job, mapping or suggestion, skip_duplicates=skip_duplicates)
+            confirm(job, mapping or suggestion, skip_duplicates=skip_duplicates, update_by_key=update_by_key)
         except ValidationError:
             default_storage.delete(job.file)
             job.delete()
             raise
         return
-    job.confirmed, job.skip_duplicates, job.mapping = True, skip_duplicates, mapping.to_json() if mapping else {}
-    job.save(update_fields=["confirmed", "skip_duplicates", "mapping"])
+    if mapping:
+        check_update(mapping, update_by_key)
+    job.confirmed, job.mapping = True, mapping.to_json() if mapping else {}
+    job.skip_duplicates, job.update_by_key = skip_duplicates, update_by_key
+    job.save(update_fields=["confirmed", "skip_duplicates", "update_by_key", "mapping"])
     job.enqueue()
 
 
@@ -232,21 +273,44 @@ def run(claim: Claim[Import], private_hosts: tuple[str, ...] = ()) -> None:
 
 def _fetch(claim: Claim[Import], private_hosts: tuple[str, ...]) -> None:
     job = claim.job
-    claim.progress(line=f"Fetching {job.url}")
+    claim.progress(line=f"Fetching {job.url or origins.name_of(job.origin)}")
     with TemporaryDirectory() as folder:
-        try:
-            fetched = outbound.fetch(job.url, Path(folder) / "download", private_hosts=private_hosts)
-        except outbound.Refused as error:
-            raise JobFailed(str(error)) from error
-        job.original_name, job.size = _shown_name(fetched.name), fetched.size
-        with fetched.path.open("rb") as downloaded:
-            job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", File(downloaded))
-    given = job.mapping
+        collected = _collect(claim, Path(folder), private_hosts)
+        job.original_name, job.size = _shown_name(collected.name), collected.path.stat().st_size
+        with collected.path.open("rb") as found:
+            job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", File(found))
+    given, wanted = job.mapping, job.source
     try:
         inspect(job)
+        job.source["notes"] = [*collected.notes, *job.source["notes"]]
         if job.confirmed:
-            _adopt(job, Mapping.from_json(given or job.mapping))
+            mapping = Mapping.from_json(given or job.mapping)
+            check_update(mapping, job.update_by_key)
+            _adopt(job, mapping)
+        # A key that was given for this import has done its work.
+        job.origin = origins.public(job.origin) if job.origin else {}
+        names = ("file", "size", "original_name", "source", "mapping", "origin")
+        claim.update(**{name: getattr(job, name) for name in names})
     except (ValidationError, MappingError) as error:
-        default_storage.delete(job.file)
+        _forget(job, wanted)
         raise JobFailed(" ".join(error.messages) if isinstance(error, ValidationError) else str(error)) from error
-    claim.update(file=job.file, size=job.size, original_name=job.original_name, source=job.source, mapping=job.mapping)
+    except LostClaim:
+        _forget(job, wanted)
+        raise
+
+
+def _forget(job: Import, source: dict[str, Any]) -> None:
+    """The file is not kept: the next attempt fetches it again."""
+    default_storage.delete(job.file)
+    job.file, job.source = "", source
+
+
+def _collect(claim: Claim[Import], folder: Path, private_hosts: tuple[str, ...]) -> origins.Collected:
+    job = claim.job
+    if job.origin:
+        return origins.collect(job.origin, folder, lambda line: claim.progress(line=line))
+    try:
+        fetched = outbound.fetch(job.url, folder / "download", private_hosts=private_hosts)
+    except outbound.Refused as error:
+        raise JobFailed(str(error)) from error
+    return origins.Collected(fetched.path, fetched.name)

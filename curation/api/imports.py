@@ -11,7 +11,7 @@ from ninja import Field, File, Form, Header, Query, Router, Schema, Status, Uplo
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import job_out
 from atelier.jobs import queue
-from curation import importing
+from curation import importing, origins
 from curation.api.fetching import dataset_or_404
 from curation.models import Dataset, Import
 
@@ -27,8 +27,15 @@ class ImportRows(Schema):
     model_config = STRICT
     rows: list[dict[str, Any]] | None = Field(None, max_length=INLINE_ROWS)
     url: str = ""
+    text: str = Field("", max_length=2_000_000, description="the file itself, as text")
+    source: dict[str, str] | None = Field(
+        None,
+        description='a folder, bucket or hub: {"kind": "folder", "path"}, {"kind": "s3", "address", "endpoint", "region", '
+        '"access_key", "secret_key"} or {"kind": "hub", "name", "config", "split", "revision"}',
+    )
     mapping: dict[str, Any] | None = None
     skip_duplicates: bool = True
+    update_by_key: bool = Field(False, description="a row with the key of a record changes it instead of adding one")
 
 
 def import_out(job: Import) -> dict[str, Any]:
@@ -41,18 +48,21 @@ def import_out(job: Import) -> dict[str, Any]:
         "mapping": job.mapping,
         "confirmed": job.confirmed,
         "skip_duplicates": job.skip_duplicates,
+        "update_by_key": job.update_by_key,
+        "origin": origins.public(job.origin) if job.origin else {},
         "ok": job.ok,
+        "updated": job.updated,
         "failed": job.failed,
         "skipped": job.skipped,
     }
 
 
-def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, skip_duplicates: bool, **source: Any) -> Any:
+def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[str, bool], **source: Any) -> Any:
     """Begin and start at once: whoever calls an API looks at no preview. A request that comes again changes nothing."""
     chosen = importing.mapping_from(mapping) if mapping is not None else None
     job = importing.begin(dataset, request.user, **source)
     if job.status == Import.Status.DRAFT:
-        importing.confirm_unseen(job, chosen, skip_duplicates=skip_duplicates)
+        importing.confirm_unseen(job, chosen, **choices)
         queue.wake(job)
     job.refresh_from_db()
     return Status(202, import_out(job))
@@ -63,14 +73,16 @@ def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, skip_duplicates
 )
 def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: str | None = Key) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    if (body.rows is None) == (not body.url):
-        raise ValidationError("Send either `rows` or `url`.")
-    if body.url:
-        return _begin(dataset, request, body.mapping, body.skip_duplicates, url=body.url, key=key)
-    lines = ContentFile(
-        b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows or []), name="rows.jsonl"
-    )
-    return _begin(dataset, request, body.mapping, body.skip_duplicates, file=lines, name="rows.jsonl", key=key)
+    given = [name for name in ("rows", "url", "text", "source") if getattr(body, name)]
+    if len(given) > 1 or not (given or body.rows is not None):
+        raise ValidationError("Send one of `rows`, `url`, `text` and `source`.")
+    choices = {"skip_duplicates": body.skip_duplicates, "update_by_key": body.update_by_key}
+    if given == ["rows"] or not given:
+        pieces = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows or [])
+        lines = ContentFile(b"".join(pieces), name="rows.jsonl")
+        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key)
+    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key}
+    return _begin(dataset, request, body.mapping, choices, **source)
 
 
 @router.post("/projects/{project_id}/datasets/{dataset_id}/imports/file", response={202: dict}, summary="Import a file")
@@ -81,6 +93,7 @@ def import_file(
     file: File[UploadedFile],
     mapping: str = Form(""),
     skip_duplicates: bool = Form(True),
+    update_by_key: bool = Form(False),
     key: str | None = Key,
 ) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
@@ -88,7 +101,8 @@ def import_file(
         chosen = orjson.loads(mapping) if mapping else None
     except orjson.JSONDecodeError as error:
         raise ValidationError(f"The mapping is not valid JSON ({error}).") from error
-    return _begin(dataset, request, chosen, skip_duplicates, file=file, name=file.name or "file", key=key)
+    choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
+    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key)
 
 
 @router.get("/projects/{project_id}/imports", summary="The last 200 imports")
@@ -114,7 +128,7 @@ def import_issues(
     rows = list(
         job.issues.filter(line__gt=after)
         .order_by("line")
-        .values("line", "outcome", "code", "message", "raw")[: limit + 1]
+        .values("id", "line", "outcome", "code", "message", "raw", "file", "record")[: limit + 1]
     )
     return {"items": rows[:limit], "next": rows[limit - 1]["line"] if len(rows) > limit else None}
 

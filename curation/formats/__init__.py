@@ -5,11 +5,14 @@ from curation.formats.mapping import Mapping, MappingError
 from curation.formats.rows import LIMITS, FormatError, Limits, Row, RowError, Source
 from curation.formats.sources import read, sniff
 from curation.formats.suggesting import suggest
-from curation.formats.writers import WRITERS, Writer, chat_row, write_chat, write_training
+from curation.formats.writers import WRITERS, CannotHold, Writer, chat_row
+
+from curation.formats import row_forms, table_writers  # isort: skip - they register their formats
 
 __all__ = [
     "LIMITS",
     "WRITERS",
+    "CannotHold",
     "Draft",
     "FormatError",
     "Limits",
@@ -22,9 +25,9 @@ __all__ = [
     "chat_row",
     "content_hash",
     "read",
+    "row_forms",
     "sniff",
     "source_group",
     "suggest",
-    "write_chat",
-    "write_training",
+    "table_writers",
 ]

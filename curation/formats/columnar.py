@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import json
 import math
 import uuid
 from collections.abc import Iterator
@@ -68,7 +69,9 @@ def _row(number: int, batch: pa.RecordBatch, index: int) -> Row:
     except (ValueError, pa.ArrowException, UnicodeDecodeError) as error:
         return bad_row(number, "value", f"{_first_line(error)}.", "", where)
     if holds_nul(data):
-        return bad_row(number, "nul", "The row holds a NUL character: remove it.", str(data)[:2000], where)
+        return bad_row(
+            number, "nul", "The row holds a NUL character: remove it.", json.dumps(data, ensure_ascii=False), where
+        )
     return Row(number, data)
 
 

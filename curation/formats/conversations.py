@@ -105,14 +105,16 @@ def _from_sharegpt(turns: list[dict[str, Any]], column: str) -> list[Message]:
             messages.append({"role": "assistant", "tool_calls": calls, **extra})
             continue
         message: Message = {"role": role, "content": turn.get("value"), **extra}
-        if role == "tool" and open_calls:
+        if role == "tool" and extra.get("tool_call_id") in open_calls:
+            open_calls.remove(extra["tool_call_id"])
+        elif role == "tool" and open_calls:
             message["tool_call_id"] = open_calls.pop(0)
         messages.append(without_nones(message))
     return messages
 
 
 def _calls(value: Any, turn: int, column: str) -> list[dict[str, Any]]:
-    """ShareGPT has no call ids: each gets one made of its place, nine characters long."""
+    """ShareGPT has no call ids: each that has none gets one made of its place, nine characters long."""
     calls = from_json(value, column)
     calls = calls if isinstance(calls, list) else [calls]
     made = []
@@ -123,7 +125,9 @@ def _calls(value: Any, turn: int, column: str) -> list[dict[str, Any]]:
         arguments = call.get("arguments", {})
         text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
         function = {"name": call["name"], "arguments": text}
-        made.append({"id": f"c{turn % 10**5:05}{place % 1000:03}", "type": "function", "function": function})
+        given = call.get("id")
+        name = given if isinstance(given, str) and given else f"c{turn % 10**5:05}{place % 1000:03}"
+        made.append({"id": name, "type": "function", "function": function})
     return made
 
 

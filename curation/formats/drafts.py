@@ -1,5 +1,6 @@
 """A draft: what a row becomes before it is a record, with the hashes that name its content and its source."""
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,6 +11,7 @@ import orjson
 from curation.chat import Message, text_of
 
 KINDS = ("documents", "conversations", "preferences")
+HASHED = re.compile("[0-9a-f]{64}")
 SORTED = orjson.OPT_SORT_KEYS
 
 
@@ -26,6 +28,7 @@ class Draft:
     metadata: dict[str, Any] = field(default_factory=dict)
     group: str = ""
     key: str = ""
+    marks: dict[str, Any] = field(default_factory=dict, compare=False)  # columns that an export takes along
 
     @property
     def content_hash(self) -> str:
@@ -62,7 +65,9 @@ def content_hash(
 
 
 def source_group(group: str, fields: dict[str, Any], messages: list[Message]) -> str:
-    """The hash of the group's name, else of the first user message, else of all messages, else of the fields."""
+    """The group where it is such a hash already, else the hash of its name, else of the first user message, else of all messages, else of the fields."""
+    if HASHED.fullmatch(group):
+        return group  # as an export carries it, whose records must stay with those of the same source
     if group:
         return sha256(_canonical({"group": group})).hexdigest()
     for message in messages:

@@ -5,6 +5,8 @@ from collections.abc import Mapping as MappingType
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import orjson
+
 from curation.chat import Message, Problem
 from curation.formats.conversations import answers_of, as_text, from_json, messages_of, tools_of
 from curation.formats.drafts import KINDS, Draft
@@ -238,12 +240,24 @@ def _gather(columns: Iterable[str], row: MappingType[str, Any]) -> dict[str, Any
     gathered: dict[str, Any] = {}
     for column in columns:
         if column in row:
-            value = row[column]
+            value = _object(row[column]) if column in WHOLE else row[column]
             if column in WHOLE and isinstance(value, dict):
                 gathered |= value
             else:
                 gathered[column] = value
     return gathered
+
+
+def _object(value: Any) -> Any:
+    """A table's cell may hold the object as JSON text; an empty one holds none."""
+    if value == "":
+        return {}
+    if not isinstance(value, str) or not value.startswith("{"):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
 
 
 def _name(row: MappingType[str, Any], column: str, limit: int = 1000) -> str:

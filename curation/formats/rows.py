@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from curation.chat import Problem
 
 MEGABYTE = 1 << 20
+RAW = 100_000  # characters of a row that could not be read
 
 
 class FormatError(Exception):
@@ -86,7 +87,7 @@ class Source:
 
 
 def bad_row(line: int, code: str, message: str, raw: bytes | str = "", where: str = "") -> Row:
-    """A row with a problem. Keeps the first 2,000 characters of its text."""
-    start = raw[:2000]
+    """A row with a problem. Keeps so much of its text that it can be mended."""
+    start = raw[:RAW]
     text = start.decode("utf-8", "replace") if isinstance(start, bytes) else start
     return Row(line, None, Problem(code, message, where or f"line {line}"), text.replace("\x00", "\N{SYMBOL FOR NULL}"))

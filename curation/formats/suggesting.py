@@ -17,6 +17,7 @@ ASSISTANT = (
 TEXT = ("text", "content", "body", "document", "article", "raw")
 KEY = ("id", "key", "uuid", "uid", "_id", "record_id", "custom_id", "row_id")
 GROUP = ("group", "source_group", "group_id", "document_id", "doc_id", "article_id", "source_id")
+OURS = "atelier_"
 META = ("metadata", "meta")
 
 
@@ -35,7 +36,9 @@ class _Suggestion:
         self.columns = list(columns)
         self.rows = rows
         self.why: list[str] = []
-        self.used: set[str] = set()
+        # What an export of ours tells of the review says nothing about the content.
+        self.used: set[str] = {column for column in columns if column.startswith(OURS)}
+        self.ours = bool(self.used)
 
     def mapping(self, kind: str | None) -> tuple[Mapping, str]:
         messages, turns = self._messages(), self._turns()
@@ -139,6 +142,8 @@ class _Suggestion:
     def _key(self) -> str:
         """A column named like a key, whose values differ from row to row."""
         column = self._find(KEY)
+        if column and self.ours:
+            return column  # an export of ours: records without a key have an empty one
         values = [str(value) for value in self._values(column)] if column else []
         return column if values and len(set(values)) == len(values) == len(self.rows) else ""
 
@@ -149,6 +154,8 @@ class _Suggestion:
         mapping.group = self._take(group, "groups rows, by its name: those of one group stay in one split")
         if mapping.kind != "documents" and (whole := self._find(("fields",))):
             mapping.fields = [self._take(whole, "holds the source columns, by its name")]
+        if self.ours:
+            self.why.append(f"Columns that begin with “{OURS}” tell of the review where they came from: left out.")
         mapping.metadata = [column for column in self.columns if column not in self.used]
         if mapping.metadata:
             shown = ", ".join(f"“{column}”" for column in mapping.metadata[:8])

@@ -1,6 +1,7 @@
 """Comma- and tab-separated text, and whole text files."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 
 from curation.formats.lines import lines
@@ -68,22 +69,29 @@ def read_csv(pieces: Iterable[bytes], delimiter: str, start: int = 0) -> Iterato
             continue
         seen += 1
         if seen > start:
-            yield _row(line, names, cells)
+            yield _row(line, names, cells, delimiter)
 
 
-def _row(line: int, names: list[str], cells: list[str]) -> Row:
+def _row(line: int, names: list[str], cells: list[str], delimiter: str) -> Row:
     width = len(names)
     if len(cells) > width and not any(cells[width:]):
         cells = cells[:width]
     if len(cells) != width:
         text = f"The row has {len(cells)} cells where the header has {width}: quote cells that hold the delimiter."
-        return bad_row(line, "ragged", text, " | ".join(cells[: width + 5]))
+        return bad_row(line, "ragged", text, line_of(cells, delimiter))
     if any(NUL in cell for cell in cells):
-        return bad_row(line, "nul", "The row holds a NUL character: remove it.", " | ".join(cells))
+        return bad_row(line, "nul", "The row holds a NUL character: remove it.", line_of(cells, delimiter))
     if any("\ufffd" in cell for cell in cells):
         text = "The row holds characters that its encoding does not know: choose the file's encoding."
-        return bad_row(line, "encoding", text, " | ".join(cells))
+        return bad_row(line, "encoding", text, line_of(cells, delimiter))
     return Row(line, dict(zip(names, cells, strict=True)))
+
+
+def line_of(cells: list[str], delimiter: str) -> str:
+    """The cells as a line of such a table, so that it can be read again once it is mended."""
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
+    return out.getvalue()
 
 
 def _text_lines(pieces: Iterable[bytes]) -> Iterator[str]:

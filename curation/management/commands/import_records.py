@@ -16,14 +16,14 @@ from curation.models import Dataset, Import
 
 class Command(JobCommand):
     help = (
-        "Import FILE or URL into a dataset, which is made when there is none of that name. Formats: JSONL, JSON, CSV, TSV, Parquet, "
+        "Import a FILE, URL, folder, s3://bucket/prefix or hub:NAME into a dataset, which is made when there is none of that name. Formats: JSONL, JSON, CSV, TSV, Parquet, "
         "XLSX, text; gzipped, or a zip of several. Without --mapping the columns are mapped by their names and contents. "
         "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but with --strict some row failed, 130 cancelled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("source", metavar="FILE|URL")
+        parser.add_argument("source", metavar="SOURCE")
         parser.add_argument("--dataset", default="", help="name or id; default: the file's name")
         parser.add_argument(
             "--kind", choices=Dataset.Kind.values, help="of a new dataset; default: what the file looks like"
@@ -37,24 +37,32 @@ class Command(JobCommand):
             "--keep-duplicates", action="store_true", help="import rows again that the dataset has already"
         )
         parser.add_argument(
+            "--update", action="store_true", help="a row with the key of a record changes it instead of adding one"
+        )
+        parser.add_argument("--endpoint", default="", help="of s3://…: the address of the store, when it is not AWS")
+        for part in ("config", "split", "revision"):
+            parser.add_argument(f"--{part}", default="", help=f"of hub:NAME: the {part}")
+        parser.add_argument(
             "--reviewed-by", default="", metavar="WHO", help="records arrive accepted, marked as reviewed by WHO"
         )
         parser.add_argument("--strict", action="store_true", help="end with code 4 when a row failed")
 
     def facts(self, job: Any) -> dict[str, Any]:
-        return {"dataset": job.dataset_id}
+        return {"dataset": job.dataset_id, **{n: getattr(job, n) for n in ("ok", "updated", "failed", "skipped")}}
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         mapping = _mapping(options["mapping"])
         dataset, is_new = _dataset(project, options)
         try:
-            job = _begin(dataset, options["source"], any_kind=is_new and not options["kind"])
+            job = _begin(dataset, options, any_kind=is_new and not options["kind"])
             if options["reviewed_by"]:
                 job.mark_accepted_by = options["reviewed_by"][:120]
                 job.save(update_fields=["mark_accepted_by"])
             chosen = importing.mapping_from(mapping) if mapping is not None else None
-            importing.confirm_unseen(job, chosen, skip_duplicates=not options["keep_duplicates"])
+            importing.confirm_unseen(
+                job, chosen, skip_duplicates=not options["keep_duplicates"], update_by_key=options["update"]
+            )
         except ValidationError as error:
             if is_new:
                 dataset.delete()
@@ -80,7 +88,9 @@ def _mapping(given: str) -> Any:
 
 def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
     name = (
-        options["dataset"] or options["source"].split("?")[0].rstrip("/").rsplit("/", 1)[-1].split(".")[0] or "Imported"
+        options["dataset"]
+        or options["source"].split("?")[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("hub:").split(".")[0]
+        or "Imported"
     )
     if name.isdigit():
         return find(project.datasets.all(), name, "dataset"), False
@@ -93,10 +103,20 @@ def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
         raise CommandError(" ".join(error.messages), returncode=2) from error
 
 
-def _begin(dataset: Dataset, source: str, any_kind: bool) -> Import:
+def _begin(dataset: Dataset, options: dict[str, Any], any_kind: bool) -> Import:
+    source = options["source"]
     if source.startswith(("http://", "https://")):
         return importing.begin(dataset, None, url=source, any_kind=any_kind)
+    if source.startswith("s3://"):
+        origin = {"kind": "s3", "address": source, "endpoint": options["endpoint"]}
+        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
+    if source.startswith("hub:"):
+        origin = {"kind": "hub", "name": source[4:], **{n: options[n] for n in ("config", "split", "revision")}}
+        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
     path = Path(source)
+    if path.is_dir():
+        origin = {"kind": "folder", "path": str(path.absolute())}
+        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
     if not path.is_file():
         raise ValidationError(f"There is no file {source}.")
     with path.open("rb") as file:

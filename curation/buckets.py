@@ -1,0 +1,116 @@
+"""Files of an S3 bucket, by a prefix. Every request goes through the guard of outbound addresses."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from atelier import outbound, secrets
+from curation.formats import LIMITS
+
+ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+SECONDS = 900  # an address is signed for so long
+CAPS = outbound.Caps(max_bytes=LIMITS.unpacked, seconds=3600.0, idle_seconds=20.0)
+PAGES = 20  # of a listing, a thousand names each
+
+
+def check(values: dict[str, str]) -> None:
+    """Raises ValidationError for what no job could fetch."""
+    found = ADDRESS.fullmatch(values["address"])
+    if not found:
+        raise ValidationError("Write the place as s3://bucket/prefix.")
+    if bool(values["access_key"]) != bool(values["secret_key"]):
+        raise ValidationError("An access key needs its secret key, and the other way round.")
+    if not values["access_key"] and not _from_environment(found[1]):
+        raise ValidationError(
+            f"Give an access key and a secret key, or let the installation's own be used for {found[1]} "
+            "(ATELIER_IMPORT_BUCKETS)."
+        )
+    if not re.fullmatch(r"[a-z0-9-]{0,40}", values["region"]):
+        raise ValidationError("A region is written like eu-central-1.")
+    if values["endpoint"]:
+        try:
+            outbound.Gate(settings.IMPORT_PRIVATE_HOSTS, CAPS.ports).check_url(values["endpoint"])
+        except outbound.Refused as error:
+            raise ValidationError(str(error)) from error
+
+
+def _from_environment(bucket: str) -> bool:
+    """Whether the keys of the process may be used: else whoever may import could read all that the server may."""
+    allowed = settings.IMPORT_BUCKETS
+    return bool(os.environ.get("AWS_ACCESS_KEY_ID")) and (bucket in allowed or "*" in allowed)
+
+
+def fetch(origin: dict[str, Any], folder: Path, say: Callable[[str], None]) -> list[tuple[str, Path]]:
+    """The files below the prefix, by their names in the order of the bucket. Raises ValidationError with a sentence."""
+    found = ADDRESS.fullmatch(origin["address"])
+    if not found:
+        raise ValidationError("Write the place as s3://bucket/prefix.")
+    bucket, prefix = found[1], found[2] or ""
+    client = _client(origin, bucket)
+    files: list[tuple[str, Path]] = []
+    size = 0
+    for entry in _listed(client, bucket, prefix, folder):
+        key = entry["Key"]
+        size += int(entry.get("Size", 0))
+        if len(files) >= LIMITS.entries or size > LIMITS.unpacked:
+            limit = f"{LIMITS.entries:,} files and {LIMITS.unpacked >> 30} GB"
+            raise ValidationError(f"There is more than {limit} below {origin['address']}: take a longer prefix.")
+        say(f"Fetching {key[-200:]}")
+        # The name of the file is ours: a key may hold anything.
+        path = folder / f"object-{len(files)}"
+        url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=SECONDS)
+        _get(url, path)
+        files.append((key.removeprefix(prefix.rpartition("/")[0]).lstrip("/") or key, path))
+    return files
+
+
+def _client(origin: dict[str, Any], bucket: str) -> Any:
+    """Only for signing: it sends nothing itself, so that no address is reached behind the guard's back."""
+    import boto3  # slow to import, and most workers never need it
+    from botocore.config import Config
+
+    keys: dict[str, str] = {}
+    if origin.get("access_key"):
+        keys = {
+            "aws_access_key_id": origin["access_key"],
+            "aws_secret_access_key": secrets.unseal(origin.get("secret_key", "")),
+        }
+    elif not _from_environment(bucket):
+        raise ValidationError(f"The installation's own keys may not be used for {bucket}.")
+    style = "path" if origin.get("endpoint") else "virtual"
+    return boto3.client(
+        "s3", endpoint_url=origin.get("endpoint") or None, region_name=origin.get("region") or "us-east-1", **keys,
+        config=Config(signature_version="s3v4", s3={"addressing_style": style}),
+    )  # fmt: skip
+
+
+def _listed(client: Any, bucket: str, prefix: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Every object below the prefix that is a file."""
+    from botocore.parsers import create_parser
+
+    shape = client.meta.service_model.operation_model("ListObjectsV2").output_shape
+    params: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    for _ in range(PAGES):
+        url = client.generate_presigned_url("list_objects_v2", Params=params, ExpiresIn=SECONDS)
+        listing = folder / "listing"
+        _get(url, listing)
+        answer = {"body": listing.read_bytes(), "headers": {}, "status_code": 200}
+        page = create_parser("rest-xml").parse(answer, shape)
+        yield from (entry for entry in page.get("Contents", []) if not entry["Key"].endswith("/"))
+        if not page.get("IsTruncated"):
+            return
+        params["ContinuationToken"] = page["NextContinuationToken"]
+    raise ValidationError(f"There are more than {PAGES * 1000:,} objects below the prefix: take a longer one.")
+
+
+def _get(url: str, path: Path) -> None:
+    try:
+        outbound.fetch(url, path, CAPS, private_hosts=settings.IMPORT_PRIVATE_HOSTS)
+    except outbound.Refused as error:
+        hint = " Check the bucket, the keys and the region." if "answered 4" in str(error) else ""
+        raise ValidationError(f"{error}{hint}") from error
