@@ -50,6 +50,14 @@ def learned_text(content: Content) -> str:
     return source_text(content)
 
 
+def compared_text(content: Content) -> str:
+    """What near-duplicates have in common: all that is said but the system's part, which many records share on purpose."""
+    said = [m for m in (*content.messages, *content.chosen, *content.rejected) if isinstance(m, dict)]
+    if not said:
+        return field_text(content)
+    return "\n".join(text_of(message) for message in said if message.get("role") != "system")
+
+
 def problems(content: Content, kind: str) -> list[dict[str, Any]]:
     """All that keeps the record from being learned from, as stored in `Record.problems`. Quick: no text is read closely."""
     return stored(check_form(content, kind))

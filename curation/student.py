@@ -46,10 +46,14 @@ def _loaded(path: Path | None, changed: int) -> Counter:
 def context() -> int | None:
     """Tokens that the student reads at most, by its own configuration; None where that is not on this machine."""
     path = tokenizer_file()
-    if path is None:
-        return None
+    config = path.parent / "config.json" if path else None
+    return _positions(config, config.stat().st_mtime_ns) if config and config.is_file() else None
+
+
+@lru_cache(maxsize=2)
+def _positions(config: Path, changed: int) -> int | None:
     try:
-        most = json.loads((path.parent / "config.json").read_text("utf-8")).get("max_position_embeddings")
+        most = json.loads(config.read_text("utf-8")).get("max_position_embeddings")
     except (OSError, ValueError):
-        return None  # a base that is being fetched, or none that says so: nothing is too long for it then
+        return None  # a base that is just being fetched: nothing is too long for it yet
     return most if isinstance(most, int) and most > 0 else None

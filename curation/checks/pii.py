@@ -1,7 +1,7 @@
 """Personal data in texts: found with its place, and masked so that the same value gets the same placeholder."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -49,14 +49,16 @@ def _emails(text: str) -> Iterator[Span]:
         yield from (Span("EMAIL", *found.span()) for found in EMAIL.finditer(text))
 
 
-def mask(text: str, seen: Seen) -> tuple[str, list[Finding]]:
+def mask(text: str, seen: Seen, kinds: Container[str] = KINDS) -> tuple[str, list[Finding]]:
     """The text with [EMAIL_1], [NAME_2] … in place of what was found, and what was found.
 
     `seen` is one dict for all texts of a record: the same value gets the same placeholder in all of them. Masking what was
-    masked changes nothing.
+    masked changes nothing. Of `kinds` only, when some are named.
     """
-    learn(known_names(text), seen)
-    findings = find(text, [key[len("NAME:") :] for key in seen if key.startswith("NAME:")])
+    if "NAME" in kinds:
+        learn(known_names(text), seen)
+    told = [key[len("NAME:") :] for key in seen if key.startswith("NAME:")]
+    findings = [finding for finding in find(text, told) if finding.kind in kinds]
     pieces, at = [], 0
     for finding in findings:
         pieces += [text[at : finding.start], placeholder(finding.kind, finding.value, seen)]
