@@ -1,17 +1,18 @@
 """Datasets: what is in them, their settings, and their end."""
 
+from collections import Counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Count, ProtectedError
+from django.db.models import ProtectedError, Sum
 
 from atelier.accounts.models import Project, User
 from atelier.jobs.models import LIVE
-from curation import bulk, splits
+from curation import bulk, facets, splits
 from curation.filters import Filters
-from curation.models import BulkAction, Change, Dataset, Record
+from curation.models import BulkAction, Change, Dataset, Record, Tally
 from curation.splits import SPLITS
 
 NAME_LENGTH = 120
@@ -67,28 +68,36 @@ def change(
 
 def counts(dataset: Dataset) -> dict[str, int]:
     """Present records by status, all of them under "all"."""
-    found = dict(dataset.records.present().order_by().values_list("status").annotate(Count("pk")))
-    return {"all": sum(found.values()), **{status: found.get(status, 0) for status in Record.Status.values}}
+    return _by_status(facets.by_status([dataset.pk]).get(dataset.pk, Counter()))
+
+
+def _by_status(found: Counter[str]) -> dict[str, int]:
+    return {"all": found.total(), **{status: found[status] for status in Record.Status.values}}
 
 
 def split_counts(dataset: Dataset) -> dict[str, int]:
-    found = dict(dataset.records.present().order_by().values_list("split").annotate(Count("pk")))
-    return {split: found.get(split, 0) for split in SPLITS}
+    kept = facets.tallies(dataset)
+    return {split: kept.get(("split", split), 0) for split in SPLITS}
 
 
 def with_counts(project: Project) -> list[tuple[Dataset, dict[str, int]]]:
     """The project's datasets, each with the numbers of its records by status."""
-    return [(dataset, counts(dataset)) for dataset in project.datasets.order_by("pk")]
+    kept = facets.by_status(project=project)
+    return [(dataset, _by_status(kept.get(dataset.pk, Counter()))) for dataset in project.datasets.order_by("pk")]
+
+
+def totals(project: Project) -> dict[str, Counter[str]]:
+    """{kind of dataset: {status: present records}} of a project: one query."""
+    rows = Tally.objects.filter(dataset__project=project, facet="status").order_by()
+    found: dict[str, Counter[str]] = {}
+    for kind, status, number in rows.values_list("dataset__kind", "value").annotate(sum=Sum("count")):
+        found.setdefault(kind, Counter())[status] = number
+    return found
 
 
 def to_review(project: Project) -> int:
     """Records that wait for review: documents are what a teacher works on, so they wait for nobody."""
-    return (
-        Record.objects.present()
-        .filter(dataset__project=project, status=Record.Status.NEW)
-        .exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
-        .count()
-    )
+    return sum(found[Record.Status.NEW] for kind, found in totals(project).items() if kind != Dataset.Kind.DOCUMENTS)
 
 
 def refuse_needed(dataset: Dataset) -> None:
@@ -97,6 +106,7 @@ def refuse_needed(dataset: Dataset) -> None:
         relation
         for relation in (
             dataset.imports,
+            dataset.exports,
             dataset.bulk_actions,
             dataset.distillations,
             dataset.distilled_by,
@@ -115,7 +125,7 @@ def refuse_needed(dataset: Dataset) -> None:
 def delete(dataset: Dataset) -> None:
     """End a dataset with its records, history, imports and their files. Raises ValidationError while something needs it."""
     refuse_needed(dataset)
-    files = [name for name in dataset.imports.values_list("file", flat=True) if name]
+    files = [name for jobs in (dataset.imports, dataset.exports) for name in jobs.values_list("file", flat=True) if name]
     while pks := list(dataset.records.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic():  # in parts, so that nobody else waits long for the database
             Change.objects.filter(record__in=pks).delete()

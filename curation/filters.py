@@ -1,18 +1,20 @@
 """Which records of a dataset a list shows, in what order, and where its pages begin: all of it in the URL, by allow-list."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.dateparse import parse_datetime
 
-from curation import search
+from curation import conditions, facets
 from curation.models import Dataset, Record
 from curation.models.datasets import RecordQuerySet
+from curation.query import QueryError, Term, parse
 from curation.splits import SPLITS
 
 SORTS = {"newest": "-id", "oldest": "id", "changed": "-changed_at", "longest": "-words", "shortest": "words"}
@@ -22,13 +24,21 @@ CHOICES = {
     "problems": ("some", "none"),
     "sort": tuple(SORTS),
 }
-COUNTED = 10_000  # a search is counted so far: what is more, is more
+COUNTED = 10_000  # what no tally knows is counted so far: what is more, is more
 MAX_IDS = 1000
+UNSEEN = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # in a list
+MAX_SEARCH = 500  # characters
+KEPT = ("status", "split", "label", "problem", "language")  # names of the search language that tallies count
+
+
+NAMES = {"q", "status", "split", "problems", "import", "ids", "unanswered_in"}  # as in the URL of the list
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What a person chose. `ids` is a selection by hand; `import_id` the records of one import."""
+    """What a person chose. `ids` is a selection by hand; `import_id` the records of one import; `unanswered_in` the id of a
+    dataset in which the records have no answer yet. `mistake` says what is wrong with `q`: then nothing matches.
+    """
 
     q: str = ""
     status: str = ""
@@ -37,30 +47,51 @@ class Filters:
     sort: str = "newest"
     import_id: int | None = None
     ids: tuple[int, ...] = ()
+    unanswered_in: int | None = None
+    mistake: str = dataclasses.field(default="", compare=False)
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> "Filters":
-        """From a query string or JSON; other keys are ignored. Raises ValidationError for a value that does not exist."""
-        values: dict[str, Any] = {"q": str(given.get("q") or "")[:200].replace("\x00", " ").strip()}
+    def read(cls, given: Mapping[str, Any], strict: bool = False) -> "Filters":
+        """From a query string or JSON; other keys are ignored, or an error when `strict`. Raises ValidationError for a
+        value that does not exist, and with a sentence for a mistake in the search.
+        """
+        if strict and (unknown := set(given) - NAMES - {"sort"}):
+            raise ValidationError(f"There is no filter {sorted(unknown)[0][:40]!r}: use {', '.join(sorted(NAMES))}.")
+        found = cls._read(given)
+        if found.mistake:
+            raise ValidationError(found.mistake)
+        return found
+
+    @classmethod
+    def _read(cls, given: Mapping[str, Any]) -> "Filters":
+        values: dict[str, Any] = {"q": str(given.get("q") or "")[:MAX_SEARCH].replace("\x00", " ").strip()}
         for name, allowed in CHOICES.items():
             value = given.get(name) or ""
             if value and value not in allowed:
                 raise ValidationError(f"There is no {name} {str(value)[:40]!r}: use one of {', '.join(allowed)}.")
             values[name] = value
         values["sort"] = values["sort"] or "newest"
-        if given.get("import"):
-            values["import_id"] = _id(given["import"])
+        values["import_id"] = _id(given["import"]) if given.get("import") else None
+        values["unanswered_in"] = _id(given["unanswered_in"]) if given.get("unanswered_in") else None
         values["ids"] = _ids(given.getlist("ids") if hasattr(given, "getlist") else given.get("ids") or ())
+        try:
+            asked = parse(values["q"])
+        except QueryError as error:
+            return cls(**values, mistake=str(error))
+        if any(term.name == "status" and term.value == "deleted" and not term.negated for term in asked):
+            values["status"] = values["status"] or "deleted"
         return cls(**values)
 
     @classmethod
     def lenient(cls, given: Mapping[str, Any]) -> "Filters":
-        """As `read`, but what does not exist counts as not given: an old link still opens its list."""
+        """As `read`, but what does not exist counts as not given: an old link still opens its list. A mistake in the
+        search is kept beside it.
+        """
         try:
-            return cls.read(given)
+            return cls._read(given)
         except ValidationError:
             kept = {name: given.get(name) for name, allowed in CHOICES.items() if given.get(name) in allowed}
-            return cls.read({**kept, "q": given.get("q")})
+            return cls._read({**kept, "q": given.get("q")})
 
     def as_dict(self) -> dict[str, Any]:
         """What is set, under the names of the URL: for links and for `BulkAction.filters`."""
@@ -69,7 +100,7 @@ class Filters:
         return {
             names.get(field.name, field.name): list(value) if isinstance(value, tuple) else value
             for field in dataclasses.fields(self)
-            if (value := getattr(self, field.name)) != getattr(default, field.name)
+            if field.name != "mistake" and (value := getattr(self, field.name)) != getattr(default, field.name)
         }
 
     @property
@@ -77,9 +108,20 @@ class Filters:
         """Whether anything is left out of the list."""
         return bool(self.as_dict().keys() - {"sort"})
 
+    def terms(self) -> list[Term]:
+        return [] if self.mistake else parse(self.q)
+
+    def toggled(self, term: str) -> "Filters":
+        """With a condition of the search language added, or taken away where it is there."""
+        there = f" {self.q} "
+        q = there.replace(f" {term} ", " ") if f" {term} " in there else f"{there}{term}"
+        return dataclasses.replace(self, q=q.strip(), mistake="")
+
     def records(self, dataset: Dataset) -> RecordQuerySet:
         """The records that match, in no order yet."""
         records = dataset.records.filter(deleted_at__isnull=self.status != "deleted")
+        if self.mistake:
+            return records.none()
         if self.status and self.status != "deleted":
             records = records.filter(status=self.status)
         if self.split:
@@ -92,15 +134,52 @@ class Filters:
             records = records.filter(imported_by_id=self.import_id)
         if self.ids:
             records = records.filter(pk__in=self.ids)
-        return search.matching(records, self.q)
+        if self.unanswered_in is not None:
+            answers = Record.objects.present().filter(source=OuterRef("pk"), dataset_id=self.unanswered_in)
+            records = records.filter(~Exists(answers.filter(dataset__project_id=dataset.project_id)))
+        return conditions.apply(records, self.terms(), dataset)
 
     def count(self, dataset: Dataset) -> tuple[int, bool]:
-        """How many match, and whether that is all of them: a search is counted up to a bound."""
-        records = self.records(dataset)
-        if not self.q:
-            return records.count(), True
-        found = records.order_by()[: COUNTED + 1].count()
+        """How many match, and whether that is all of them: what no tally knows is counted up to a bound."""
+        if self.mistake:
+            return 0, True
+        if (kept := self._tallied(dataset)) is not None:
+            return kept, True
+        found = self.records(dataset).order_by().values("pk")[: COUNTED + 1].count()
         return min(found, COUNTED), found <= COUNTED
+
+    def _tallied(self, dataset: Dataset) -> int | None:
+        """The count where it is kept: of everything, or of one facet's value. None where several meet."""
+        terms = self.terms()
+        if self.ids or self.unanswered_in is not None or any(term.negated for term in terms):
+            return None
+        wanted = {("status" if self.status != "deleted" else "deleted", self.status)} if self.status else set()
+        wanted |= {("split", self.split)} if self.split else set()
+        wanted |= {("problems", self.problems)} if self.problems else set()
+        wanted |= {("source", str(self.import_id))} if self.import_id is not None else set()
+        for term in terms:
+            if term.name not in KEPT or term.value in ("none", "deleted") or term.low is not None:
+                return None
+            wanted.add((term.name, term.value.lower() if term.name == "language" else term.value))
+        if len(wanted) > 1:
+            return None
+        if not wanted or wanted == {("problems", "none")}:
+            everything = facets.by_status([dataset.pk]).get(dataset.pk, Counter()).total()
+            return everything - (facets.count(dataset, "problems", "some") if wanted else 0)
+        return facets.count(dataset, *wanted.pop())
+
+    def words(self) -> str:
+        """As a phrase: "accepted, of the train split, without problems"."""
+        parts = [
+            str(Record.Status(self.status).label).lower() if self.status in Record.Status.values else "",
+            f"of the {self.split} split" if self.split else "",
+            {"none": "without problems", "some": "with problems"}.get(self.problems, ""),
+            f"found by {self.q!r}" if self.q else "",
+            "of one import" if self.import_id is not None else "",
+            f"among {len(self.ids)} chosen" if self.ids else "",
+            "not answered yet" if self.unanswered_in is not None else "",
+        ]
+        return ", ".join(part for part in parts if part) or "there"
 
     # --- pages by key ----------------------------------------------------------------------------
 
@@ -151,20 +230,27 @@ class Page:
 
 def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "", size: int = 50) -> Page:
     """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs."""
-    records = filters.records(dataset).defer("fields", "messages", "tools", "chosen", "rejected", "metadata")
+    records = filters.records(dataset)
     if before:
-        found = list(filters.beyond(records, before, backwards=True)[: size + 1])
+        found = _ids_of(filters.beyond(records, before, backwards=True), size + 1)
         more_before, more_after = len(found) > size, True
         found = found[:size][::-1]
     else:
-        found = list((filters.beyond(records, after) if after else filters.ordered(records))[: size + 1])
+        found = _ids_of(filters.beyond(records, after) if after else filters.ordered(records), size + 1)
         more_before, more_after = bool(after), len(found) > size
         found = found[:size]
+    rows = Record.objects.defer(*UNSEEN).in_bulk(found)
+    shown = [rows[pk] for pk in found if pk in rows]
     return Page(
-        found,
-        filters.cursor(found[0]) if found and more_before else None,
-        filters.cursor(found[-1]) if found and more_after else None,
+        shown,
+        filters.cursor(shown[0]) if shown and more_before else None,
+        filters.cursor(shown[-1]) if shown and more_after else None,
     )
+
+
+def _ids_of(records: RecordQuerySet, most: int) -> list[int]:
+    """Ids first: an index has them, while each row stands behind its own long texts."""
+    return list(records.values_list("pk", flat=True)[:most])
 
 
 def _read_cursor(cursor: str, name: str) -> tuple[Any, int]:

@@ -9,10 +9,11 @@ that it is told again exactly.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, connections
-from django.db.models import BigIntegerField, F, Func, QuerySet
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 TABLE = "curation_record_search"
 MAX_WORDS = 16
+FREQUENT = 5000  # matches; what has more is walked to
 TEXT_KEYS = frozenset({"content", "text", "thinking", "arguments"})
 _KEYS = ", ".join(f"'{key}'" for key in sorted(TEXT_KEYS))
 _WORD = re.compile(r"[^\W_]+")
@@ -30,20 +32,89 @@ def words(query: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", query))[:MAX_WORDS]
 
 
+@dataclass(frozen=True)
+class Said:
+    """Words that a record must contain: anywhere, the last one perhaps only begun; or as a phrase, one after the other."""
+
+    text: str
+    is_phrase: bool = False
+
+
 def matching(records: "QuerySet[Record]", query: str) -> "QuerySet[Record]":
     """The records that contain every word; the last one may be the beginning of a word."""
-    found = words(query)
+    return narrowed(records, [Said(query)] if query.strip() else [])
+
+
+def narrowed(records: "QuerySet[Record]", wanted: Sequence[Said]) -> "QuerySet[Record]":
+    """The records that contain all of it. What is nothing but punctuation is in none."""
+    if not wanted:
+        return records
+    vendor = connections[records.db].vendor
+    terms = [_term(said, vendor) for said in sorted(wanted, key=lambda said: not said.is_phrase)]
+    if not all(terms):
+        return records.none()
+    query = (" " if vendor == "sqlite" else " & ").join(terms)
+    # Few matches are looked up; where there are many, the list is walked in its order, and each record asked, until the
+    # page is full.
+    if is_frequent(query, records.db):
+        return records.filter(Contains(F("pk"), query=query))
+    return records.filter(pk__in=RawSQL(_matches(vendor), [query]))  # noqa: S611
+
+
+def without(records: "QuerySet[Record]", unwanted: Said) -> "QuerySet[Record]":
+    """The records that do not contain it."""
+    query = _term(unwanted, connections[records.db].vendor)
+    return records.filter(~Q(Contains(F("pk"), query=query))) if query else records
+
+
+def is_frequent(query: str, using: str = "default") -> bool:
+    """Whether more than a page or two of the whole installation matches."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({_matches(connection.vendor)} LIMIT {FREQUENT + 1}) m", [query])  # noqa: S608
+        return bool(cursor.fetchone()[0] > FREQUENT)
+
+
+class Contains(Func):
+    """Whether the record with this id has what a query of the index asks for. Quick for one record, slow for very many."""
+
+    output_field = BooleanField()
+
+    def __init__(self, pk: Any, query: str = "", **extra: Any) -> None:
+        super().__init__(pk, Value(query), **extra)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        pk, query = (compiler.compile(part) for part in self.source_expressions)
+        return (
+            f"EXISTS(SELECT 1 FROM {TABLE} WHERE {TABLE} MATCH {query[0]} AND rowid = {pk[0]})",  # noqa: S608
+            (*query[1], *pk[1]),
+        )
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        pk, query = (compiler.compile(part) for part in self.source_expressions)
+        table = pk[0].rpartition(".")[0]
+        columns = ", ".join(f"{table}.{column}" for column in _COLUMNS)
+        vector = f"to_tsvector('simple'::regconfig, atelier_record_text({columns}))"
+        return f"{vector} @@ to_tsquery('simple', {query[0]})", (*pk[1], *query[1])
+
+
+def _term(said: Said, vendor: str) -> str:
+    """In the index's language, made of plain words alone; empty when there are none."""
+    found = words(said.text)
     if not found:
-        return records.none() if query.strip() else records
-    if connections[records.db].vendor == "sqlite":
-        terms = " ".join(f'"{word}"' for word in found) + " *"
-        sql = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
-        # The plus keeps SQLite from fetching every match to sort them: it walks the list in its order and asks of each
-        # whether it matches, until the page is full.
-        place = Func(F("pk"), template="+%(expressions)s", output_field=BigIntegerField())
-        return records.alias(place=place).filter(place__in=RawSQL(sql, [terms]))  # noqa: S611
-    sql = f"SELECT id FROM curation_record WHERE {_PG_VECTOR} @@ to_tsquery('simple', %s)"  # noqa: S608
-    return records.filter(pk__in=RawSQL(sql, [" & ".join(found) + ":*"]))  # noqa: S611
+        return ""
+    if vendor == "sqlite":
+        if said.is_phrase:
+            return f'"{" ".join(found)}"'
+        return " ".join(f'"{word}"' for word in found) + " *"
+    return " <-> ".join(found) if said.is_phrase else " & ".join(found) + ":*"
+
+
+def _matches(vendor: str) -> str:
+    """The ids of all records that match its one parameter."""
+    if vendor == "sqlite":
+        return f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
+    return f"SELECT id FROM curation_record WHERE {_PG_VECTOR} @@ to_tsquery('simple', %s)"  # noqa: S608
 
 
 def strings(value: Any) -> Iterator[str]:

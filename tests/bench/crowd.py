@@ -1,0 +1,108 @@
+"""A dataset of very many small records, written by SQL alone: what the list is measured on when a file would take too long.
+
+python -m tests.bench.crowd 1000000   fills the installation that the environment names
+"""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import cycle, islice
+from typing import Any
+
+import orjson
+
+from tests.bench import gen_chat, workshop
+
+NAME = "Crowd"
+TEMPLATES = 20_000  # texts that take turns; what stands beside them differs from row to row
+WORDS = 30  # of each message
+BATCH = 5000
+SEED = 11
+COLUMNS = (
+    "dataset_id", "fields", "messages", "tools", "chosen", "rejected", "metadata", "problems", "labels", "status", "reviewed_note",
+    "reviewed_by_id", "content_hash", "source_group", "split", "key", "preview", "words", "problem_count", "language", "tokens",
+    "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
+)  # fmt: skip
+JSON = frozenset(COLUMNS[1:9])
+
+
+def filled(rows: int) -> Any:
+    """The dataset, made now if it is not there with so many rows."""
+    from curation.models import Dataset
+
+    found = Dataset.objects.filter(name=f"{NAME} {rows}").first()
+    return found or fill(rows)
+
+
+def fill(rows: int) -> Any:
+    from django.db import connection, transaction
+
+    from curation import search, tallying
+    from curation.models import Dataset, Import
+
+    dataset = Dataset.objects.create(project=workshop.project(), name=f"{NAME} {rows}")
+    job = Import.objects.create(project=dataset.project, dataset=dataset, original_name="crowd.jsonl", status="done")
+    places = ", ".join("%s::jsonb" if name in JSON and connection.vendor == "postgresql" else "%s" for name in COLUMNS)
+    sql = f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES ({places})"
+    coming = made(dataset, job.pk, rows)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # made at once at the end it takes a fraction of the time
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute(f"DROP INDEX IF EXISTS {search.TABLE}")
+    while batch := list(islice(coming, BATCH)):
+        lines = batch[0][0][-4], batch[-1][0][-4]
+        with transaction.atomic(), connection.cursor() as cursor:
+            with tallying.by_batch(cursor, job.pk, lines):
+                cursor.executemany(sql, [values for values, _ in batch])
+            if connection.vendor == "sqlite":
+                search.add(cursor, job.pk, [(values[-4], text) for values, text in batch])
+    search.install()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE curation_record" if connection.vendor == "postgresql" else "PRAGMA optimize")
+    return dataset
+
+
+def made(dataset: Any, import_id: int, rows: int) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """(values in the order of COLUMNS, text for the search) of each row."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from atelier.accounts.models import User
+
+    chance, begin, member = (
+        random.Random(SEED),
+        timezone.now() - timedelta(days=60),
+        User.objects.get(username="member"),
+    )
+    for line, (messages, text, preview) in enumerate(islice(cycle(templates()), rows), start=1):
+        status = chance.choices(["new", "accepted", "rejected", "skipped"], [70, 20, 8, 2])[0]
+        labels = sorted(chance.sample(["clear", "short", "doubtful"], chance.choice([0, 0, 0, 1, 2])))
+        problems = [{"code": "secret", "message": "A key.", "where": ""}] if chance.random() < 0.01 else []
+        day = connection.ops.adapt_datetimefield_value(begin + timedelta(seconds=chance.randrange(5_000_000)))
+        said = orjson.dumps({"topic": f"topic{line % 500}", "place": chance.randrange(10)}).decode()
+        words = len(text.split()) - chance.randrange(40)
+        yield (
+            dataset.pk, "{}", messages, "[]", "[]", "[]", said, orjson.dumps(problems).decode(), orjson.dumps(labels).decode(),
+            status, "", None if status == "new" else member.pk, f"{line:064x}", f"{line:x}",
+            chance.choices(["train", "validation", "test"], [80, 10, 10])[0], "", preview, words, len(problems),
+            chance.choices(["de", "fr", "en", "nl"], [60, 30, 9.9, 0.1])[0], words * 3 // 2, True, 1, import_id, line,
+            "imported from crowd.jsonl", day, day,
+        ), f"{text} topic{line % 500}"  # fmt: skip
+
+
+def templates() -> list[tuple[str, str, str]]:
+    """(messages as JSON, text, preview) of some rows of the chat generator, cut short."""
+    found = []
+    for row, _ in gen_chat.rows(TEMPLATES, workshop.SEED):
+        said = [message | {"content": " ".join(str(message["content"]).split()[:WORDS])} for message in row["messages"]]
+        text = " ".join(message["content"] for message in said)
+        found.append((orjson.dumps(said).decode(), text, said[0]["content"][:300]))
+    return found
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
+    workshop.open_installation()
+    print(filled(int(sys.argv[1])))
