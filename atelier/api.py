@@ -84,7 +84,7 @@ def mount() -> None:
     """Add the apps' routers. Called once by the URL conf's import, through each app's `api` module."""
     from importlib import import_module
 
-    for app in ("atelier.accounts", "curation", "training", "inference"):
+    for app in ("atelier.accounts", "atelier.webhooks", "curation", "training", "inference"):
         module = import_module(f"{app}.api")
         api.add_router("", module.router)
 

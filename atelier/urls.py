@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("atelier.accounts.urls")),
     path("projects/<int:project_id>/", views.project_home, name="project"),
     path("projects/<int:project_id>/running", views.running, name="running"),
+    path("projects/<int:project_id>/", include("atelier.webhooks.urls")),
     path("projects/<int:project_id>/", include("curation.urls")),
     path("projects/<int:project_id>/", include("training.urls")),
     path("projects/<int:project_id>/", include("inference.urls")),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import orjson
@@ -91,7 +92,7 @@ def _load(path: Path) -> Diff | None:
         with np.load(path, allow_pickle=False) as kept:
             about = json.loads(kept["about"].tobytes())
             return Diff({kind: kept[kind] for kind in KINDS}, **about)
-    except (OSError, ValueError, KeyError):  # not there, or half of it: it is made anew
+    except (OSError, ValueError, KeyError, BadZipFile):  # not there, or half of it: it is made anew
         return None
 
 

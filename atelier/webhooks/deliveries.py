@@ -32,6 +32,7 @@ def deliver(pk: int) -> None:
     hook = delivery.webhook
     if not hook.is_active and delivery.event != events.TEST:
         _settle(delivery, Delivery.State.FAILED, None)
+        return
     try:
         reply = _send(delivery, hook)
     except SecretUnreadable as error:
@@ -67,11 +68,12 @@ def _note(delivery: Delivery, reply: Reply) -> None:
     delivery.tries = [*delivery.tries, done | {"reply": reply.text}]
     tries = len(delivery.tries) - delivery.tries_before
     if reply.ok:
-        return _settle(delivery, Delivery.State.DELIVERED, None)
-    if tries >= TRIES or reply.status == GONE or delivery.event == events.TEST:
+        _settle(delivery, Delivery.State.DELIVERED, None)
+    elif tries >= TRIES or reply.status == GONE or delivery.event == events.TEST:
         _settle(delivery, Delivery.State.FAILED, None)
-    pause = min(max(PAUSES[tries - 1], reply.retry_after), LONGEST_PAUSE)
-    return _settle(delivery, Delivery.State.WAITING, pause)
+    else:
+        pause = min(max(PAUSES[tries - 1], reply.retry_after), LONGEST_PAUSE)
+        _settle(delivery, Delivery.State.WAITING, pause)
 
 
 def _settle(delivery: Delivery, state: str, pause: float | None) -> None:
