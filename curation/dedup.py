@@ -33,25 +33,34 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Keys = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class _WordHashes(dict[str, int]):
+# ASCII needs no pattern: capitals become small, everything but letters, digits and the underscore a blank.
+PLAIN = (
+    bytes(ord(chr(code).lower()) if chr(code).isalnum() or chr(code) == "_" else ord(" ") for code in range(128))
+    + b" " * 128
+)
+
+
+class _WordHashes(dict[bytes, int]):
     """The hash of a word, the same in every process; the commonest half million are remembered."""
 
-    def __missing__(self, word: str) -> int:
+    def __missing__(self, word: bytes) -> int:
         if len(self) >= REMEMBERED:
             self.clear()
-        self[word] = number = int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+        self[word] = number = int.from_bytes(blake2b(word, digest_size=8).digest(), "little")
         return number
 
 
 _hash_of = _WordHashes()
 
 
-def words(text: str) -> list[str]:
-    """What is compared of a text: its words, without case, marks and white space."""
-    return WORD.findall(text.casefold())
+def words(text: str) -> list[bytes]:
+    """What is compared of a text: its words in UTF-8, without case, marks and white space."""
+    if text.isascii():
+        return text.encode().translate(PLAIN).split()
+    return [word.encode("utf-8", "replace") for word in WORD.findall(text.casefold())]
 
 
-def shingles(tokens: Sequence[str]) -> Hashes:
+def shingles(tokens: Sequence[bytes]) -> Hashes:
     """A hash for each three words in a row; of a shorter text one for the whole. Not unique, not sorted."""
     hashes = np.fromiter(map(_hash_of.__getitem__, tokens), dtype=np.uint64, count=len(tokens))
     size = min(SHINGLE, len(hashes))
@@ -64,10 +73,9 @@ def shingles(tokens: Sequence[str]) -> Hashes:
     return mixed ^ (mixed >> np.uint64(32))
 
 
-def exact_hash(tokens: Sequence[str]) -> int:
+def exact_hash(tokens: Sequence[bytes]) -> int:
     """64 bits over the words in their order: equal for texts that differ in case, marks and white space alone."""
-    joined = " ".join(tokens).encode("utf-8", "replace")
-    return int.from_bytes(blake2b(joined, digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(b" ".join(tokens), digest_size=8).digest(), "little")
 
 
 def shingle_set(text: str) -> Hashes:
