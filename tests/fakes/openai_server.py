@@ -137,18 +137,17 @@ class FakeOpenAI:
         request.transport.close()
         return response
 
-    def _text(self, body: dict[str, Any]) -> str:
-        return " ".join(self._whole(body).split(" ")[: body.get("max_tokens")])
+    def _answer(self, body: dict[str, Any]) -> tuple[str, str]:
+        """What is answered, and why it ended there: a word counts as a token."""
+        whole = self._whole(body)
+        text = " ".join(whole.split(" ")[: body.get("max_tokens")])
+        return text, "stop" if text == whole else "length"
 
     def _whole(self, body: dict[str, Any]) -> str:
         if self.plan.reply:
             return self.plan.reply(body)
         asked = [message["content"] for message in body["messages"] if message["role"] == "user"]
         return f"Answer to: {asked[-1] if asked else ''}"
-
-    def _why_ended(self, body: dict[str, Any]) -> str:
-        """A word counts as a token."""
-        return "stop" if self._text(body) == self._whole(body) else "length"
 
     def _usage(self, text: str, body: dict[str, Any]) -> dict[str, int]:
         asked = sum(len(str(message.get("content", "")).split()) for message in body["messages"])
@@ -162,11 +161,11 @@ class FakeOpenAI:
         return {"id": "chat-1", "object": kind, "created": int(time.time()), "model": body.get("model", "fake")}
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
-        text = self._text(body)
+        text, why_ended = self._answer(body)
         message = {"role": "assistant", "content": text}
         if self.plan.reasoning:
             message[self.plan.reasoning_field] = self.plan.reasoning
-        choice = {"index": 0, "message": message, "finish_reason": self._why_ended(body)}
+        choice = {"index": 0, "message": message, "finish_reason": why_ended}
         usage = {"usage": self._usage(text, body)} if self.plan.usage else {}
         return self._head(body, "chat.completion") | {"choices": [choice]} | usage
 
@@ -174,7 +173,7 @@ class FakeOpenAI:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         head = self._head(body, "chat.completion.chunk")
-        text = self._text(body)
+        text, why_ended = self._answer(body)
         deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}]
         deltas += [{self.plan.reasoning_field: word + " "} for word in self.plan.reasoning.split()]
         deltas += [{"content": piece} for piece in text.split(" ")[:1] + [" " + word for word in text.split(" ")[1:]]]
@@ -183,7 +182,7 @@ class FakeOpenAI:
             await self._send(response, head | {"choices": [choice]})
             if self.plan.pause:
                 await asyncio.sleep(self.plan.pause)
-        last = {"index": 0, "delta": {}, "finish_reason": self._why_ended(body)}
+        last = {"index": 0, "delta": {}, "finish_reason": why_ended}
         await self._send(response, head | {"choices": [last]})
         if body.get("stream_options", {}).get("include_usage") or self.plan.usage:
             await self._send(response, head | {"choices": [], "usage": self._usage(text, body)})
