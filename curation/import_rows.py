@@ -118,14 +118,15 @@ class Batch:
         text = search.text_of(*content[:2], *content[3:]) if self.sqlite else ""
         return row.line, values[HASH], values, text, row.file
 
-    def write(self) -> None:
+    def write(self, keep_issues: bool = True) -> None:
         """Records, their search text, and issues; counted on the job, which the caller stores in the same transaction."""
         new, again = self._by_key() if self.job.update_by_key else (self.good, [])
         if self.job.skip_duplicates:
             new = self._without_duplicates(new)
         self._insert(new)
         updated = self._update(new, again) if again else 0
-        ImportIssue.objects.bulk_create(self.issues)
+        if keep_issues:
+            ImportIssue.objects.bulk_create(self.issues)
         failed = sum(issue.outcome == ImportIssue.Outcome.FAILED for issue in self.issues)
         self.job.ok += len(new) + updated
         self.job.updated += updated

@@ -2,8 +2,8 @@
 
 from ninja import Router
 
-from curation.api import bulk, data, distillations, imports, records, versions
+from curation.api import bulk, data, distillations, exports, finding, imports, records, versions
 
 router = Router()
-for part in (data, imports, records, bulk, distillations, versions):
+for part in (data, finding, imports, exports, records, bulk, distillations, versions):
     router.add_router("", part.router)

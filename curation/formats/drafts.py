@@ -30,6 +30,8 @@ class Draft:
     key: str = ""
     marks: dict[str, Any] = field(default_factory=dict, compare=False)  # columns that an export takes along
 
+    number: int = field(default=0, compare=False)  # of the record or row that it was made of, to name it by
+
     @property
     def content_hash(self) -> str:
         """SHA-256 in hex over what the record says: metadata, group and key are not part of it."""

@@ -65,9 +65,9 @@ class Writer:
         except RowError as error:
             raise CannotHold(f"An import would refuse the row: {error.problem.code.replace('-', ' ')}.") from error
         if found != draft:
-            other = [name for name in Draft.__dataclass_fields__ if getattr(found, name) != getattr(draft, name)]
-            names = [name for name in other if name != "marks"]
-            raise CannotHold(f"An import would read other {' and '.join(names)} than the record has.")
+            names = [name for name, part in Draft.__dataclass_fields__.items() if part.compare]
+            other = [name for name in names if getattr(found, name) != getattr(draft, name)]
+            raise CannotHold(f"An import would read other {' and '.join(other)} than the record has.")
 
 
 WRITERS: dict[str, Writer] = {}

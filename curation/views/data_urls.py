@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from curation.views import bulk, datasets, imports, issues, records
+from curation.views import bulk, datasets, exports, imports, issues, records
 
 urlpatterns = [
     path("data/", datasets.index, name="data"),
@@ -13,6 +13,14 @@ urlpatterns = [
     path("data/imports/<int:pk>/issues", issues.table, name="import_issues"),
     re_path(r"^data/imports/(?P<pk>\d+)/issues\.(?P<form>csv|jsonl)$", issues.file, name="import_issues_file"),
     re_path(r"^data/imports/(?P<pk>\d+)/(?P<move>cancel|pause|resume)$", imports.move, name="import_move"),
+    path("data/imports/<int:pk>/issues/<int:issue_id>", issues.mend, name="mend_issue"),
+    path("data/exports/", exports.index, name="exports"),
+    path("data/exports/<int:pk>", exports.page, name="export"),
+    path("data/exports/<int:pk>/progress", exports.progress, name="export_progress"),
+    path("data/exports/<int:pk>/file", exports.file, name="export_file"),
+    path("data/exports/<int:pk>/delete", exports.delete, name="delete_export"),
+    re_path(r"^data/exports/(?P<pk>\d+)/(?P<move>cancel|resume)$", exports.move, name="export_move"),
+    path("data/<int:dataset_id>/export", exports.new, name="new_export"),
     path("data/bulk/<int:pk>", bulk.page, name="bulk"),
     path("data/bulk/<int:pk>/progress", bulk.progress, name="bulk_progress"),
     path("data/bulk/<int:pk>/undo", bulk.undo, name="undo_bulk"),

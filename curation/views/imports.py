@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.jobs import queue
-from curation import contents, history, importing, mapping_choices
+from curation import contents, history, import_rows, importing, mapping_choices
 from curation.formats import Mapping
 from curation.forms import NEW, ImportForm
 from curation.models import Dataset, Import
@@ -90,7 +90,11 @@ def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     if waits_for_mapping(job):
         mapping, lacks = importing.suggested(job)
         return _preview_page(request, job, mapping, error=lacks, status=200)
-    context = _context(request, job) | issue_table(request, job)
+    same = import_rows.unchanged(job)
+    context = _context(request, job) | issue_table(request, job) | {
+        "added": job.ok - job.updated, "unchanged": same, "skipped": job.skipped - same,
+        "mended": job.issues.exclude(record=None).exists(),
+    }  # fmt: skip
     return render(request, "curation/import.html", context)
 
 

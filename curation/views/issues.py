@@ -1,36 +1,40 @@
 """The rows that an import did not take: the table with its filter, and the whole of it as a file."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
+from django.contrib import messages
 from django.db.models import Count
+from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation.models import Import
+from curation import rejected_rows
+from curation.chat import Problem
+from curation.formats.table_writers import write_csv
+from curation.models import Import, ImportIssue
 from curation.views.downloads import download
 
 SIZE = 50
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-COLUMNS = ("line", "outcome", "code", "message", "raw")
+COLUMNS = ("line", "outcome", "code", "message", "raw", "file", "record")
 
 
 def issue_table(request: HttpRequest, job: Import) -> dict[str, Any]:
     """One page of the issues by line, and the filter's choices with their counts."""
     code, after = request.GET.get("code", "")[:40], request.GET.get("after", "")
     rows = job.issues.filter(code=code) if code else job.issues.all()
+    rows = rows.defer("raw").annotate(beginning=Left("raw", 600))
     # The line is the key of the page: whatever is no number begins at the first one.
     rows = rows.filter(line__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows
     shown = list(rows.order_by("line")[: SIZE + 1])
     codes = job.issues.order_by("code").values_list("code").annotate(Count("pk"))
+    codes = list(codes)
     options = [
-        ("", f"All ({job.failed + job.skipped:,})"),
+        ("", f"All ({sum(count for _, count in codes):,})"),
         *((name, f"{name.replace('-', ' ').replace('_', ' ')} ({count:,})") for name, count in codes),
     ]
     next_url = (
@@ -42,6 +46,7 @@ def issue_table(request: HttpRequest, job: Import) -> dict[str, Any]:
         "options": options,
         "next_url": next_url,
         "prev_url": f"{request.path}?{urlencode({'code': code})}" if after else None,
+        "can_mend": request.project.role.covers("editor") and job.status != Import.Status.RUNNING,
         "missing": job.done - job.ok - job.failed - job.skipped,
     }
 
@@ -64,25 +69,64 @@ def table(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def file(request: HttpRequest, project_id: int, pk: int, form: str) -> StreamingHttpResponse:
     """All issues: as CSV for spreadsheets, in which no cell is a formula, or as JSON lines, exact."""
     job = _job_or_404(request, project_id, pk)
-    rows = job.issues.order_by("line").values(*COLUMNS).iterator(chunk_size=1000)
+    rows = job.issues.order_by("line").values(*COLUMNS).iterator(chunk_size=100)
     name = f"import-{job.pk}-rows-not-taken.{form}"
     if form == "csv":
-        return download(_csv(rows), name, "text/csv")
+        lines = ({key: str("" if value is None else value) for key, value in row.items()} for row in rows)
+        return download(write_csv(lines, safe=True), name, "text/csv")
     return download((orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows), name)
 
 
-def _csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    yield _line(COLUMNS)
-    for row in rows:
-        yield _line([safe_cell(row[name]) for name in COLUMNS])
+@require_http_methods(["GET", "POST"])
+def mend(request: HttpRequest, project_id: int, pk: int, issue_id: int) -> HttpResponse:
+    """One row that was refused: changed as its columns or as JSON, and imported under the line it came from."""
+    project = project_or_404(request, project_id, needs="editor")
+    job = child_or_404(project.imports.select_related("dataset", "project"), pk)
+    issue = child_or_404(job.issues.select_related("parent", "record"), issue_id)
+    columns, text = rejected_rows.columns_of(issue), rejected_rows.text_of(issue)
+    problem = Problem(issue.code, issue.message)
+    if request.method == "POST":
+        columns, text, data = _written(request, columns, text)
+        found = data if isinstance(data, Problem) else rejected_rows.take(issue, data)
+        if found is None:
+            return _taken(request, job, issue)
+        problem = found
+    context = {
+        "job": job, "issue": issue, "problem": problem, "text": text,
+        "columns": [(number, name, cell) for number, (name, cell) in enumerate(columns)] if columns else None,
+        "crumbs": [("Data", reverse("curation:data", args=[project_id])), (job.original_name, _page_of(job))],
+        "following": _following(job, issue.line),
+    }  # fmt: skip
+    part = "#mend" if request.htmx and request.method == "POST" else ""
+    status = 422 if request.method == "POST" else 200
+    return render(request, "curation/import_mend.html" + part, context, status=status)
 
 
-def _line(cells: Iterable[Any]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue().encode()
+def _written(request: HttpRequest, columns: Any, text: str) -> tuple[Any, str, dict[str, Any] | Problem]:
+    """What the person sent, as it is shown again, and the row that it means."""
+    if columns is None or "text" in request.POST:
+        text = request.POST.get("text", "")
+        return None, text, rejected_rows.read_text(text)
+    names = [name for name, _ in columns]
+    cells = [request.POST.get(f"column.{number}", "").replace("\r\n", "\n") for number in range(len(names))]
+    columns = list(zip(names, cells, strict=True))
+    return columns, text, dict(columns)
 
 
-def safe_cell(value: Any) -> Any:
-    """A quote before what a spreadsheet would take for a formula (OWASP ASVS 1.2.10)."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+def _page_of(job: Import) -> str:
+    return reverse("curation:import", args=[job.project_id, job.pk])
+
+
+def _following(job: Import, line: int) -> ImportIssue | None:
+    """The next row that waits to be mended."""
+    waiting = job.issues.filter(outcome=ImportIssue.Outcome.FAILED, record=None)
+    return waiting.filter(line__gt=line).order_by("line").first()
+
+
+def _taken(request: HttpRequest, job: Import, issue: ImportIssue) -> HttpResponse:
+    """On to the next row that waits, or back to the import."""
+    following = _following(job, issue.line)
+    messages.success(request, f"Line {issue.line} is imported.")
+    args = [job.project_id, job.pk]
+    address = reverse("curation:mend_issue", args=[*args, following.pk]) if following else _page_of(job)
+    return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)

@@ -1,0 +1,231 @@
+"""Exports: a filtered set or a version as one file in a chosen format, made in the background and kept for download."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from atelier.accounts.models import Project, User
+from atelier.jobs.claims import Claim, JobFailed, LostClaim
+from curation import selection, versions
+from curation.formats import WRITERS, Draft, Writer, source_group
+from curation.formats.writers import MARK
+from curation.models import Annotation, Dataset, Export, Version
+from curation.splits import SPLITS
+
+BATCH = 1000
+EVERY = 2000  # records between two looks at the wishes of people
+NAMED = 50  # records named for each reason for which they were left out
+REASONS = 40
+CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels")
+PLAIN = ("key", "source_group", "status", "split")
+
+
+def begin(
+    dataset: Dataset,
+    user: User | None,
+    form: str,
+    *,
+    filters: dict[str, Any] | None = None,
+    version: Version | None = None,
+    split: str = "",
+    key: str | None = None,
+) -> Export:
+    """A queued export of what the filters let through, or of a version; the caller wakes a worker. Raises ValidationError.
+
+    The same idempotency key gives the same export.
+    """
+    again = Export.objects.filter(project=dataset.project, idempotency_key=key) if key else Export.objects.none()
+    if found := again.first():
+        return found
+    writer_for(form, dataset)
+    if version is not None and version.status != Version.Status.DONE:
+        raise ValidationError(f"{version} is not frozen yet: wait until it is.")
+    if split and (version is None or split not in SPLITS):
+        raise ValidationError(f"A split is one of {', '.join(SPLITS)}, and belongs to a version.")
+    chosen = {} if version else selection.check(filters or {})
+    try:
+        with transaction.atomic():
+            return Export.objects.create(
+                project=dataset.project, dataset=dataset, created_by=user, version=version, split=split,
+                filters=chosen, format=form, queued_at=timezone.now(), idempotency_key=key or None,
+            )  # fmt: skip
+    except IntegrityError:  # the same key at the same moment
+        return Export.objects.get(project=dataset.project, idempotency_key=key)
+
+
+def writer_for(form: str, dataset: Dataset) -> Writer:
+    """The format of this name. Raises ValidationError when there is none, or it has no place for such records."""
+    fitting = formats(dataset)
+    for writer in fitting:
+        if writer.name == form:
+            return writer
+    names = ", ".join(writer.name for writer in fitting)
+    raise ValidationError(f"{dataset.kind.capitalize()} cannot be exported as {form[:40]!r}: use one of {names}.")
+
+
+def formats(dataset: Dataset) -> list[Writer]:
+    """Those that have a place for the dataset's kind of records."""
+    return [writer for writer in WRITERS.values() if dataset.kind in writer.kinds]
+
+
+def what(job: Export) -> str:
+    """What is exported, in words."""
+    if job.version is not None:
+        return f"{job.version}, {job.split or 'all splits'}"
+    narrowed = {name: value for name, value in job.filters.items() if name != "sort"}
+    return f"{job.dataset.name}: {selection.words(narrowed) if narrowed else 'all records'}"
+
+
+def delete(job: Export) -> None:
+    """End an export and its file. Raises ValidationError while it runs."""
+    if job.is_live:
+        raise ValidationError("It still runs: cancel it first.")
+    name = job.file
+    job.delete()
+    if name:
+        default_storage.delete(name)
+
+
+def pieces(job: Export) -> Iterator[bytes]:
+    """The finished file. Raises ValidationError with a sentence when there is none."""
+    if job.status != Export.Status.DONE or not job.file:
+        raise ValidationError("There is no file yet: wait until the export is done.")
+    try:
+        stream = default_storage.open(job.file, "rb")
+    except OSError as error:
+        raise ValidationError("The file of this export is gone from the storage: export again.") from error
+    return _chunks(stream)
+
+
+def _chunks(stream: Any) -> Iterator[bytes]:
+    with stream:
+        yield from stream.chunks(64 * 1024)
+
+
+# --- the work ------------------------------------------------------------------------------------
+
+
+class Refused:
+    """Records that the format could not hold, by reason, with the first of each."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.groups: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, draft: Draft, why: str) -> None:
+        self.count += 1
+        reason = why if why in self.groups or len(self.groups) < REASONS else "Other reasons."
+        group = self.groups.setdefault(reason, {"reason": reason, "count": 0, "records": []})
+        group["count"] += 1
+        if len(group["records"]) < NAMED:
+            group["records"].append(draft.number)
+
+
+def run(claim: Claim[Export]) -> None:
+    """Write the file. A repeated attempt begins anew: until the last write nothing of an export counts."""
+    job, refused = claim.job, Refused()
+    writer = WRITERS[job.format]
+    folder = Path(settings.DATA_DIR) / "tmp" / f"export-{job.pk}"
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
+    folder.mkdir(parents=True)
+    try:
+        drafts = _of_version(claim) if job.version else _of_dataset(claim)
+        with tempfile.NamedTemporaryFile(dir=folder) as out:
+            for piece in writer.write(drafts, refused):
+                out.write(piece)
+            size = out.tell()
+            out.seek(0)
+            claim.progress(line="Storing the file")
+            name = default_storage.save(f"exports/{job.pk}-{job.fence}{writer.suffix}", File(out))
+        _finish(claim, name, size, refused)
+    except versions.Broken as error:
+        raise JobFailed(" ".join(error.messages)) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(claim: Claim[Export], name: str, size: int, refused: Refused) -> None:
+    job = claim.job
+    held = job.done - refused.count
+    left = f", {refused.count:,} left out" if refused.count else ""
+    try:
+        claim.update(
+            file=name, size=size, name=f"export-{job.pk}-{job.format}{WRITERS[job.format].suffix}", total=job.done,
+            skipped=refused.count, skipped_why=sorted(refused.groups.values(), key=lambda group: -group["count"]),
+            line=f"{held:,} of {job.done:,} records exported{left}.",
+        )  # fmt: skip
+    except LostClaim:
+        default_storage.delete(name)
+        raise
+
+
+def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
+    version, done = claim.job.version, 0
+    if version is None:
+        return
+    splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
+    claim.progress(done=0, total=sum(version.file(split)["rows"] for split in splits), line=f"Writing {version}")
+    for split in splits:
+        for row in versions.rows(version, split):
+            done += 1
+            if done % EVERY == 0:
+                claim.progress(done=done)
+            draft = Draft(
+                version.dataset.kind, messages=row.get("messages", row.get("prompt", [])), chosen=row.get("chosen", []),
+                rejected=row.get("rejected", []), tools=row.get("tools", []), metadata=row.get("metadata", {}),
+                key=row.get("id", ""), marks={f"{MARK}split": split, f"{MARK}labels": row.get("labels", [])}, number=done,
+            )  # fmt: skip
+            yield draft
+    claim.progress(done=done)
+
+
+def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
+    """By key, not by cursor: the snapshot of a long read would hold up every other writer's cleaning."""
+    dataset, done, last = claim.job.dataset, 0, 0
+    chosen = selection.select(dataset, claim.job.filters)
+    claim.progress(done=0, total=chosen.count(), line=f"Writing {dataset.name}")
+    # As text, and read by a quicker hand than the database adapter's.
+    texts = {f"text_{name}": Cast(name, TextField()) for name in CONTENT}
+    columns = chosen.annotate(**texts).order_by("pk").values_list("pk", *PLAIN, *texts)
+    while rows := list(columns.filter(pk__gt=last)[:BATCH]):
+        said = _annotations([row[0] for row in rows])
+        for row in rows:
+            yield _draft(dataset.kind, row, said.get(row[0], []))
+        done, last = done + len(rows), rows[-1][0]
+        claim.progress(done=done)
+
+
+def _draft(kind: str, row: tuple[Any, ...], said: list[dict[str, Any]]) -> Draft:
+    pk, key, group, status, split, *texts = row
+    fields, messages, tools, chosen, rejected, metadata, labels = map(orjson.loads, texts)
+    # A group that follows from the content need not be said: an import finds the same.
+    named = "" if group == source_group("", fields, messages) else group
+    marks = {"status": status, "split": split, "labels": labels, "annotations": said}
+    marks = {f"{MARK}{name}": value for name, value in marks.items()}
+    return Draft(kind, fields, messages, chosen, rejected, tools, metadata, named, key, marks, pk)
+
+
+def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
+    """What people submitted about these records."""
+    rows = Annotation.objects.filter(record__in=pks, state=Annotation.State.SUBMITTED).order_by("pk")
+    found: dict[int, list[dict[str, Any]]] = {}
+    for pk, author, answers, review in rows.values_list("record_id", "author", "answers", "review"):
+        found.setdefault(pk, []).append({"by": author, "answers": answers, "review": review})
+    return found
+
+
+def newest(project: Project) -> Any:
+    """The last exports of a project, for a list."""
+    return project.exports.select_related("dataset", "version__dataset", "created_by").order_by("-pk")[:200]

@@ -1,0 +1,70 @@
+"""Export the records of a dataset, or a version, into a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+from atelier.management.job_command import JobCommand, find
+from curation import exports, versions
+from curation.formats import WRITERS
+from curation.models import Export
+
+
+class Command(JobCommand):
+    help = (
+        "Export DATASET (name or id), or with --of-version a version, into the file OUTPUT. What the format cannot hold is "
+        "counted and named. Exit codes: 0 done, 1 failed, 2 wrong arguments, 4 done, but with --strict some record was left out."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("dataset", nargs="?", default="", help="name or id; left out with --of-version")
+        parser.add_argument("--of-version", default="", help='id, or "NAME v3"')
+        parser.add_argument("--split", default="", help="of the version: train, validation or test; default: all")
+        parser.add_argument("--format", default="chat", choices=sorted(WRITERS), help="default: chat")
+        parser.add_argument("--filters", default="{}", help='JSON, as in the list\'s address: {"status": "accepted"}')
+        parser.add_argument("--output", type=Path, help="the file to write; an existing one is left alone")
+        parser.add_argument("--strict", action="store_true", help="end with code 4 when a record was left out")
+
+    def facts(self, job: Any) -> dict[str, Any]:
+        return {name: getattr(job, name) for name in ("name", "size", "skipped", "skipped_why")}
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        job = self._begun(options)
+        self.finish(job, options)
+        job.refresh_from_db()
+        if options["output"] and job.status == Export.Status.DONE:
+            self._save(job, options["output"])
+        for group in job.skipped_why:
+            self.stderr.write(f"left out {group['count']}: {group['reason']}")
+        if options["strict"] and job.skipped:
+            raise CommandError(f"{job.skipped} records were left out.", returncode=4)
+
+    def _begun(self, options: dict[str, Any]) -> Export:
+        project = self.project(options)
+        if bool(options["dataset"]) == bool(options["of_version"]):
+            raise CommandError("Name either a dataset or an --of-version.", returncode=2)
+        if options["output"] and options["output"].exists():
+            raise CommandError(f"{options['output']} is there already: name another file.", returncode=2)
+        try:
+            version = versions.named(project, options["of_version"]) if options["of_version"] else None
+            dataset = version.dataset if version else find(project.datasets.all(), options["dataset"], "dataset")
+            filters = json.loads(options["filters"])
+            if not isinstance(filters, dict):
+                raise ValidationError("--filters is a JSON object.")
+            chosen = {"filters": filters, "version": version, "split": options["split"]}
+            return exports.begin(dataset, None, options["format"], **chosen)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages), returncode=2) from error
+        except json.JSONDecodeError as error:
+            raise CommandError(f"--filters is no JSON: {error}", returncode=2) from error
+
+    def _save(self, job: Export, path: Path) -> None:
+        try:
+            with path.open("xb") as out:
+                out.writelines(exports.pieces(job))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
