@@ -1,19 +1,43 @@
 """The worker's tasks of the data side: each executes one job given its id."""
 
 from celery import shared_task
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from atelier.jobs import claims
+from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
-from curation import distillation, freezing, importing
-from curation.models import BulkAction, Distillation, Import, Version
+from curation import checking, distillation, duplicates, exports, freezing, importing
+from curation.models import BulkAction, Check, Distillation, Export, Import, Version
 from inference import endpoints
 
 
 @shared_task(name="curation.tasks.import_file")
 def import_file(pk: int) -> None:
-    claims.execute(Import, pk, importing.run)
+    claims.execute(Import, pk, lambda claim: importing.run(claim, tuple(settings.IMPORT_PRIVATE_HOSTS)))
+    _check_what_came(Import.objects.filter(pk=pk).select_related("dataset", "created_by").first())
+
+
+def _check_what_came(job: Import | None) -> None:
+    """What an import brought is looked at closely by jobs of their own, so that the rows are there first."""
+    if job is not None and job.is_over and job.ok:
+        for follower in checking.follow(job.dataset, job.created_by, grown=True):
+            queue.wake(follower)
+
+
+@shared_task(name="curation.tasks.check")
+def check(pk: int) -> None:
+    claims.execute(Check, pk, _check)
+
+
+def _check(claim: Claim[Check]) -> None:
+    work = {Check.Part.TEXTS: checking.check_texts, Check.Part.DUPLICATES: duplicates.run}
+    work[Check.Part(claim.job.part)](claim)
+
+
+@shared_task(name="curation.tasks.export")
+def export(pk: int) -> None:
+    claims.execute(Export, pk, exports.run)
 
 
 @shared_task(name="curation.tasks.bulk")
