@@ -55,25 +55,27 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
         draft(annotation, given)
         raise Lost
     with transaction.atomic():
-        _enter(annotation, clean, seconds)
+        written = _enter(annotation, clean, seconds)
         task.refresh_from_db(fields=["submitted", "wanted", "state"])
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settle(task, annotation.user)
         _tell(annotation)
+    for name, value in written.items():  # only once it is committed: who tries again must not see what was rolled back
+        setattr(annotation, name, value)
     return annotation
 
 
-def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> None:
+def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+    """Write the annotation and count it. Returns what was written. Raises Lost."""
     task, now = annotation.task, timezone.now()
     is_right = None if task.known is None else _agree(answers, task.known)
     written = {"state": State.SUBMITTED, "answers": answers, "submitted_at": now, "expires_at": None}
     written |= {"is_right": is_right, **_time(annotation, seconds)}
     if not Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(**written):
         raise Lost
-    for name, value in written.items():
-        setattr(annotation, name, value)
     Task.objects.filter(pk=task.pk).update(submitted=F("submitted") + 1)
     Assignment.objects.filter(task=task, user=annotation.user).update(done=True)
+    return written
 
 
 def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:

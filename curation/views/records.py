@@ -14,8 +14,9 @@ from curation import datasets, history, records
 from curation.chat import text_of, thinking_of
 from curation.diffs import word_diff
 from curation.filters import Filters
-from curation.models import Record
+from curation.models import Queue, Record
 from curation.records import Conflict
+from curation.views import annotate_landing
 from curation.views.datasets import crumbs, query
 
 DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reopen": "Put back to review."}
@@ -23,8 +24,10 @@ DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reope
 
 @require_GET
 def first(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Straight to the first record that waits; when none does, a page that says so."""
+    """Straight to the first record that waits; where people annotate in queues too, the page that leads to both."""
     project = project_or_404(request, project_id)
+    if "go" not in request.GET and Queue.objects.filter(dataset__project=project).exists():
+        return annotate_landing.page(request, project)
     record = datasets.first_to_review(project)
     if record is None:
         return render(request, "curation/review.html", {"rows": datasets.with_counts(project)})

@@ -16,5 +16,8 @@ import "./times.js";
 import "./chart.js";
 import "./stream.js";
 import "./panes.js";
+import "./annotate.js";
 import "./submit.js";
 import "./turns.js";
+import "./complete.js";
+import "./facets.js";

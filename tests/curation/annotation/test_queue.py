@@ -48,7 +48,8 @@ def test_one_record_is_fetched_ahead_and_no_more(waiting, ann):
 
 def test_each_record_goes_to_as_many_as_its_overlap(waiting, ann, bob, alice):
     box = waiting(1, overlap=2)
-    assert queue.next_task(box, ann) and queue.next_task(box, bob)
+    assert queue.next_task(box, ann) is not None
+    assert queue.next_task(box, bob) is not None
     assert queue.next_task(box, alice) is None
 
 
@@ -185,13 +186,14 @@ def test_a_honeypot_that_is_picked_is_held_like_any_record(waiting, ann):
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_fifty_people_at_once_get_every_record_exactly_its_overlap(team, waiting):
-    box = waiting(300, overlap=2)
+    records = 300 if connection.vendor == "postgresql" else 60  # one writer at a time: fewer show the same
+    box = waiting(records, overlap=2)
     people = [member(team, f"person-{n}", Role.ANNOTATOR) for n in range(50)]
     errors = race(box, people)
     assert errors == []
     assert set(box.tasks.values_list("given", "submitted", "state")) == {(2, 2, "done")}
     given = Counter(Annotation.objects.filter(state="submitted").values_list("record_id", flat=True))
-    assert len(given) == 300
+    assert len(given) == records
     assert set(given.values()) == {2}
 
 

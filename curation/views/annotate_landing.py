@@ -1,0 +1,34 @@
+"""The landing of the Review step: what waits for review, and for each queue what waits for the person who looks."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from atelier.accounts.models import Project
+from curation import datasets
+from curation.annotation import queue
+from curation.models import Queue
+
+
+def page(request: HttpRequest, project: Project) -> HttpResponse:
+    boxes = Queue.objects.filter(dataset__project=project).select_related("dataset").order_by("dataset__name")
+    context: dict[str, Any] = {
+        "to_review": datasets.to_review(project),
+        "queues": [_row(box, request) for box in boxes],
+        "can_annotate": project.role.covers("annotator"),
+        "can_edit": project.role.covers("editor"),
+    }
+    return render(request, "curation/review.html", context)
+
+
+def _row(box: Queue, request: HttpRequest) -> dict[str, Any]:
+    counts = queue.counts(box)
+    return {
+        "box": box,
+        "dataset": box.dataset,
+        "counts": counts,
+        "percent": round(100 * (counts["done"] + counts["disputed"]) / counts["all"]) if counts["all"] else 0,
+        "left": queue.left(box, request.user),
+        "today": queue.today(box, request.user),
+    }
