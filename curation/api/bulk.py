@@ -1,4 +1,4 @@
-"""REST: one action over many records, and its undo."""
+"""REST: one action over many records, its preview, its failures, and its undo; and who did what in a dataset."""
 
 import dataclasses
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Header, Router, Schema, Status
+from ninja import Header, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import job_out
@@ -19,21 +19,46 @@ from curation.models import BulkAction
 router = Router(tags=["data"])
 Key = Header(None, alias="Idempotency-Key", max_length=80)
 STRICT = {"extra": "forbid"}
+Name = Literal[
+    "accept", "reject", "skip", "reopen", "delete", "label", "unlabel", "assign", "replace", "mask", "mend", "copy"
+]
 
 
 class BulkIn(Schema):
-    """Over `ids`, or over everything that `filters` match (the names and values of the list); one of the two."""
+    """Over `ids`, or over everything that `filters` match (the names and values of the list); one of the two.
+
+    `options`: label, unlabel `{"labels": […]}`; replace `{"find", "replace", "regex", "case", "words", "pieces"}`; mask
+    `{"pieces"}`; mend `{"codes": […]}`; copy `{"dataset": id, "status"}`; assign `{"users": [usernames], "evenly"}`.
+    """
 
     model_config = STRICT
-    action: Literal["accept", "reject", "skip", "reopen", "delete"]
+    action: Name
     ids: list[int] | None = None
-    filters: dict[str, str | int] | None = None
+    filters: dict[str, Any] | None = None
+    options: dict[str, Any] = {}
+
+    def chosen(self) -> Filters:
+        """Raises ValidationError."""
+        if (self.ids is None) == (self.filters is None):
+            raise ValidationError("Send either `ids` or `filters`; empty filters mean every record.")
+        if self.ids is not None and not self.ids:
+            raise ValidationError("`ids` is empty: name at least one record.")
+        return dataclasses.replace(
+            Filters.read({"ids": self.ids} if self.ids is not None else self.filters or {}), sort="newest"
+        )
+
+
+class PreviewIn(BulkIn):
+    action: Literal["replace", "mask", "mend"]
+    after: int = 0
+    examples: int = 10
 
 
 class BulkOut(Schema):
     id: int
     status: str
     action: str
+    options: dict[str, Any]
     done: int
     total: int
     changed: int
@@ -42,10 +67,19 @@ class BulkOut(Schema):
     error: str
     created_at: datetime
     undoes: int | None
+    undo_refused: str
 
 
 def bulk_out(job: BulkAction) -> dict[str, Any]:
-    return job_out(job) | {"action": job.action, "changed": job.changed, "left": job.left, "undoes": job.undoes_id}
+    """`undo_refused` says why it cannot be undone; empty when it can."""
+    return job_out(job) | {
+        "action": job.action,
+        "options": job.options,
+        "changed": job.changed,
+        "left": job.left,
+        "undoes": job.undoes_id,
+        "undo_refused": bulk.why_no_undo(job),
+    }
 
 
 def started(job: BulkAction) -> dict[str, Any]:
@@ -61,24 +95,37 @@ def started(job: BulkAction) -> dict[str, Any]:
 @router.post(
     "/projects/{project_id}/datasets/{dataset_id}/bulk",
     response={202: BulkOut},
-    summary="Accept, reject, skip, reopen or delete many",
+    summary="Review, label, assign, edit, mask, mend, copy or delete many",
 )
 def create_bulk(request: HttpRequest, project_id: int, dataset_id: int, body: BulkIn, key: str | None = Key) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs=bulk.role_for(body.action))
-    if (body.ids is None) == (body.filters is None):
-        raise ValidationError("Send either `ids` or `filters`; empty filters mean every record.")
-    chosen = Filters.read({"ids": body.ids} if body.ids is not None else body.filters or {})
-    if body.ids is not None and not chosen.ids:
-        raise ValidationError("`ids` is empty: name at least one record.")
-    return Status(
-        202,
-        started(bulk.begin(dataset, request.user, body.action, dataclasses.replace(chosen, sort="newest"), key=key)),
+    job = bulk.begin(dataset, request.user, body.action, body.chosen(), key=key, options=body.options)
+    return Status(202, started(job))
+
+
+@router.post("/projects/{project_id}/datasets/{dataset_id}/bulk/preview", summary="What a bulk edit would change")
+def preview_bulk(request: HttpRequest, project_id: int, dataset_id: int, body: PreviewIn) -> Any:
+    """Looks for less than a second: when `is_whole` is false, ask again with `after` and add up the numbers."""
+    dataset = dataset_or_404(request, project_id, dataset_id, needs=bulk.role_for(body.action))
+    found = bulk.preview(
+        dataset, body.action, body.chosen(), body.options, after=body.after, examples=min(max(body.examples, 0), 50)
     )
+    return dataclasses.asdict(found)
 
 
 @router.get("/projects/{project_id}/bulk/{pk}", response=BulkOut, summary="How a bulk action stands")
 def get_bulk(request: HttpRequest, project_id: int, pk: int) -> Any:
-    return bulk_out(child_or_404(project_or_404(request, project_id).bulkactions, pk))
+    return bulk_out(child_or_404(project_or_404(request, project_id).bulkactions.select_related("undoes"), pk))
+
+
+@router.get("/projects/{project_id}/bulk/{pk}/failures", summary="What a bulk action could not change, and why")
+def bulk_failures(
+    request: HttpRequest, project_id: int, pk: int, after: int = 0, limit: int = Query(100, ge=1, le=500)
+) -> Any:
+    job = child_or_404(project_or_404(request, project_id).bulkactions, pk)
+    rows = list(job.failures.filter(record__gt=after).order_by("record_id").values("record_id", "reason")[: limit + 1])
+    items = [{"record": row["record_id"], "reason": row["reason"]} for row in rows[:limit]]
+    return {"items": items, "next": items[-1]["record"] if len(rows) > limit else None}
 
 
 @router.post("/projects/{project_id}/bulk/{pk}/undo", response={202: BulkOut}, summary="Undo a bulk action")

@@ -58,6 +58,8 @@ def why_no_undo(action: BulkAction) -> str:
         return "It still runs: wait until it ends, or cancel it, then undo what it did."
     if action.action == Action.SPLIT:
         return "Splits follow from the shares and the seed: change those back instead."
+    if action.undoes is not None and action.undoes.action == Action.ASSIGN:
+        return "An undone assignment is given again by assigning."
     ended = action.finished_at or action.created_at
     if ended < timezone.now() - timedelta(days=UNDO_DAYS):
         return f"It was done on {ended:%-d %B %Y}, and actions can be undone for {UNDO_DAYS} days: restore single records from their history."

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from atelier.jobs.claims import JobFailed
-from curation import records
+from curation import contents, records
 from curation.bulk.options import wish
-from curation.checks import pii
+from curation.checks import mends, pii
 from curation.finding import BadPattern, Finder
 from curation.models import BulkAction, Record
 from curation.records import REVIEW, Piece
@@ -40,6 +40,8 @@ def editing(action: str, options: Mapping[str, Any], reviewer_id: int | None = N
             raise JobFailed(str(error)) from error
     elif action == Action.MASK:
         yield partial(_mask, options["pieces"])
+    elif action == Action.MEND:
+        yield partial(_mend, options["codes"])
     elif action in (Action.LABEL, Action.UNLABEL):
         yield partial(_label, frozenset(options["labels"]), action == Action.LABEL)
     elif action == Action.DELETE:
@@ -82,6 +84,11 @@ def _mask(pieces: str, record: Record) -> Edited:
     for piece in meant:  # a name that one text tells is masked in those before it too
         pii.learn(pii.known_names(piece.text), seen)
     return _put(record, meant, [pii.mask(piece.text, seen)[0] for piece in meant])
+
+
+def _mend(codes: list[str], record: Record) -> Edited:
+    columns, _ = mends.mend_record({name: getattr(record, name) for name in contents.COLUMNS}, codes)
+    return Edited(columns)
 
 
 def _put(record: Record, meant: list[Piece], texts: list[str]) -> Edited:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 from atelier.accounts.models import Membership, Role
 from curation import finding
+from curation.checks import mends
 from curation.models import BulkAction, Dataset, Record
 from curation.records import REVIEW, clean_labels
 
@@ -93,7 +94,11 @@ def _mend(_: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
     codes = given.get("codes") or []
     if not isinstance(codes, list | tuple) or len(codes) > 100:
         raise ValidationError("`codes` must be a list of problem codes.")
-    return {"codes": [str(code)[:60] for code in codes]}
+    if unknown := [code for code in codes if not isinstance(code, str) or code not in mends.MENDABLE]:
+        raise ValidationError(
+            f"{str(unknown[0])[:60]!r} is no problem that can be mended: use {', '.join(sorted(mends.MENDABLE))}."
+        )
+    return {"codes": list(codes)}
 
 
 def _text(given: Mapping[str, Any], name: str, longest: int) -> str:
@@ -124,7 +129,9 @@ CLEANERS: dict[str, Callable[[Dataset, Mapping[str, Any]], dict[str, Any]]] = {
     Action.UNLABEL: _labels,
     Action.REPLACE: _replace,
     Action.MASK: _mask,
+    Action.MEND: _mend,
     Action.COPY: _copy,
+    Action.ASSIGN: _assign,
 }
 NAMES: dict[str, tuple[str, ...]] = {
     Action.LABEL: ("labels",),

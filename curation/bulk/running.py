@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from atelier.jobs.claims import Claim, JobFailed
-from curation.bulk import copies, plans
+from curation.bulk import assigning, copies, plans
 from curation.bulk.edits import editing
 from curation.bulk.outcomes import outcome
 from curation.bulk.plans import Batch, Moved, Plan
@@ -68,7 +68,10 @@ def _step(claim: Claim[BulkAction], plan: Plan, size: int) -> tuple[Batch | None
 @contextmanager
 def _planning(job: BulkAction) -> Iterator[Plan]:
     if job.action == Action.UNDO:
-        yield plans.undo
+        was_assigned = job.undoes is not None and job.undoes.action == Action.ASSIGN
+        yield assigning.unassign if was_assigned else plans.undo
+    elif job.action == Action.ASSIGN:
+        yield assigning.assign
     elif job.action == Action.SPLIT:
         yield copies.sides
     elif job.action == Action.COPY:

@@ -12,23 +12,41 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.accounts.models import Role
+from atelier.accounts.models import Role, User
 from atelier.jobs import claims, queue
 from curation import bulk as actions
 from curation.filters import Filters
-from curation.models import BulkAction
+from curation.models import BulkAction, Dataset
+from curation.records import REVIEW
+from curation.views.bulk_forms import FORMS
 
 BUTTONS = [
     {"value": "accept", "label": "Accept", "key": "a"},
     {"value": "reject", "label": "Reject", "key": "r"},
     {"value": "skip", "label": "Skip", "key": "s"},
-    {"value": "reopen", "label": "Back to review", "key": "b"},
-    {"value": "delete", "label": "Delete", "danger": True},
+    {"value": "label", "label": "Label", "key": "l"},
+    {"value": "reopen", "label": "Back to review", "more": True},
+    {"value": "unlabel", "label": "Take labels away …", "more": True},
+    {"value": "assign", "label": "Assign …", "more": True},
+    {"value": "replace", "label": "Find and replace …", "more": True},
+    {"value": "mask", "label": "Mask personal data …", "more": True},
+    {"value": "mend", "label": "Mend problems …", "more": True},
+    {"value": "copy", "label": "Copy to a dataset …", "more": True},
+    {"value": "delete", "label": "Delete", "danger": True, "more": True},
 ]
 
 
 def buttons(role: Role) -> list[dict[str, Any]]:
-    return [button for button in BUTTONS if role.covers(actions.role_for(str(button["value"])))]
+    """Those of the role; what needs a form leads to its page."""
+    known = {*FORMS, *REVIEW, BulkAction.Action.DELETE}
+    mine = [
+        button for button in BUTTONS if button["value"] in known and role.covers(actions.role_for(str(button["value"])))
+    ]
+    more = [button for button in mine if button.get("more")]
+    return [button for button in mine if not button.get("more")] + ([{"menu": more}] if more else [])
+
+
+SHOWN = 100  # failures on the page; REST has them all
 
 
 @require_POST
@@ -38,16 +56,45 @@ def change(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     project = project_or_404(request, project_id, needs=actions.role_for(action))
     dataset = child_or_404(project.datasets, dataset_id)
     try:
-        chosen = Filters.read(request.GET)
-        if request.POST.get("everything") != "1":
-            chosen = dataclasses.replace(Filters.read({"ids": request.POST.getlist("ids")}), sort=chosen.sort)
-            if not chosen.ids:
-                raise ValidationError("Nothing is selected: tick the records first.")
-        job = actions.begin(dataset, request.user, action, chosen)
+        chosen = _chosen(request)
+        if action in FORMS and request.POST.get("sure") != "1":
+            return redirect(_form_url(dataset, action, urlencode(chosen.as_dict(), doseq=True)))
+        job = actions.begin(dataset, request.user, action, chosen, options=_options(request, dataset, action))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
+        if action in FORMS and request.POST.get("sure") == "1":
+            return redirect(_form_url(dataset, action, request.GET.urlencode()))
         return redirect(f"{reverse('curation:dataset', args=[project.pk, dataset.pk])}?{request.GET.urlencode()}")
-    return started(request, job, back=request.GET.urlencode())
+    return started(request, job, back=urlencode(_listed(job), doseq=True))
+
+
+def _chosen(request: HttpRequest) -> Filters:
+    chosen = Filters.read(request.GET)
+    if request.POST.get("everything") == "1":
+        return chosen
+    ticked = dataclasses.replace(Filters.read({"ids": request.POST.getlist("ids")}), sort=chosen.sort)
+    if not ticked.ids:
+        raise ValidationError("Nothing is selected: tick the records first.")
+    return ticked
+
+
+def _form_url(dataset: Dataset, action: str, filters: str) -> str:
+    return reverse("curation:bulk_form", args=[dataset.project_id, dataset.pk, action]) + f"?{filters}"
+
+
+def _options(request: HttpRequest, dataset: Dataset, action: str) -> dict[str, Any]:
+    if action not in FORMS:
+        return {}
+    form = FORMS[action](request.POST, dataset=dataset)
+    if not form.is_valid():
+        raise ValidationError(
+            [
+                f"{form.fields[name].label or name}: {each}" if name in form.fields else each
+                for name, found in form.errors.items()
+                for each in found
+            ]
+        )
+    return form.options()
 
 
 def started(request: HttpRequest, job: BulkAction, back: str = "") -> HttpResponse:
@@ -60,7 +107,7 @@ def started(request: HttpRequest, job: BulkAction, back: str = "") -> HttpRespon
     job.refresh_from_db()
     if job.status != BulkAction.Status.DONE:
         return redirect(page)
-    can_undo = job.changed and job.action not in (BulkAction.Action.UNDO, BulkAction.Action.SPLIT)
+    can_undo = job.changed and job.action != BulkAction.Action.UNDO and not actions.why_no_undo(job)
     undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) if can_undo else ""
     messages.success(request, job.line, extra_tags=undo_url)
     address = reverse("curation:dataset", args=[job.project_id, job.dataset_id])
@@ -104,7 +151,7 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
     from curation.views.datasets import crumbs  # datasets uses this module for its buttons
 
     action = job.undoes.action if job.undoes is not None else job.action
-    undone = BulkAction.objects.filter(undoes=job).first()
+    undone, why = BulkAction.objects.filter(undoes=job).first(), actions.why_no_undo(job)
     return {
         "job": job,
         "crumbs": crumbs(request.project, job.dataset),
@@ -113,11 +160,30 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
         "can_edit": request.project.role.covers(actions.role_for(action)),
         "cancel_url": reverse("curation:bulk_move", args=[*args, "cancel"]),
         "resume_url": reverse("curation:bulk_move", args=[*args, "resume"]),
-        "can_undo": job.is_over and job.changed and undone is None and job.action != BulkAction.Action.SPLIT,
+        "can_undo": bool(job.changed) and undone is None and not why,
+        "why_no_undo": why if job.is_over and job.changed and undone is None else "",
+        "failures": job.failures.select_related("record").order_by("record_id")[:SHOWN] if job.left else [],
+        "wish": wish(job),
         "next_line": "Next: go on reviewing; this can be undone here."
         if job.is_over
         else "You can leave this page: it goes on.",
     }
+
+
+def wish(job: BulkAction) -> list[tuple[str, str]]:
+    """What the action was told, as (name, words)."""
+    said = {name: _said(name, value) for name, value in job.options.items()}
+    return [(name, words) for name, words in said.items() if words]
+
+
+def _said(name: str, value: Any) -> str:
+    if name == "users":
+        return ", ".join(User.objects.filter(pk__in=value).order_by("username").values_list("username", flat=True))
+    if name == "dataset":
+        return getattr(Dataset.objects.filter(pk=value).first(), "name", "a dataset that is gone")
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @require_GET

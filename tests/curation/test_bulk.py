@@ -155,6 +155,7 @@ def test_wrong_wishes_are_refused_with_sentences(chats, ann):
         ("replace", {"find": "a", "replace": r"\7", "regex": True}, "group"),
         ("replace", {"find": "a", "replace": "\x00"}, "cannot be stored"),
         ("replace", {"find": "a", "pieces": "dataset__name"}, "no pieces"),
+        ("mend", {"codes": [{"a": 1}]}, "no problem"),
         ("copy", {"dataset": 10**30}, "Choose a dataset"),
         ("copy", {"dataset": "1; drop"}, "Choose a dataset"),
     ],
@@ -224,6 +225,16 @@ def test_masking_gives_the_same_value_the_same_placeholder_in_the_whole_record(c
     assert record.fields == {"mail": {"to": ["[EMAIL_1]"]}}
     assert record.metadata == {"from": "[EMAIL_1]"}
     assert act(chats, bob, "mask").changed == 0
+
+
+def test_mending_takes_the_problems_asked_for_and_can_be_undone(chats, bob):
+    record = make(chats, "A <b>bold</b> caf\u00c3\u00a9")
+    job = act(chats, bob, "mend", codes=["html"])
+    assert (job.changed, answers(chats)[-1]) == (1, "A bold caf\u00c3\u00a9")
+    assert act(chats, bob, "mend").changed == 1
+    assert answers(chats)[-1] == "A bold caf\u00e9"
+    assert "mojibake" not in {problem["code"] for problem in Record.objects.get(pk=record.pk).problems}
+    assert act(chats, bob, "mend").line.startswith("0 records mended; 11 have nothing to mend")
 
 
 def test_copies_carry_everything_and_are_made_once(project, chats, alice, bob):

@@ -1,0 +1,119 @@
+"""Assigning records to people in bulk, and taking that back. Who has a record is no part of it, so its revision stays."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from atelier.accounts.models import User
+from atelier.jobs.claims import JobFailed
+from curation.annotation import queue
+from curation.bulk.plans import Batch, meant
+from curation.models import Annotation, Assignment, BulkAction, Change, Record, Task
+
+BUSY = (Annotation.State.OPEN, Annotation.State.SUBMITTED)
+
+
+@dataclass
+class Assigning(Batch):
+    """Records and the people who are to answer them."""
+
+    pks: list[int] = field(default_factory=list)
+    users: list[User] = field(default_factory=list)
+    made: int = 0
+
+    @property
+    def changed(self) -> int:
+        return self.made
+
+    def write(self, job: BulkAction) -> None:
+        before = _assigned(self.pks)
+        wanted = dict(Task.objects.filter(record__in=self.pks).values_list("record_id", "wanted"))
+        records = Record.objects.filter(pk__in=self.pks)
+        queue.assign(job.dataset, records, self.users, job.created_by, evenly=job.options["evenly"])
+        after = _assigned(self.pks)
+        revisions = dict(records.values_list("pk", "revision"))
+        changes = [
+            _change(job, pk, revisions[pk], {"assigned": before[pk], "wanted": wanted.get(pk)}, {"assigned": after[pk]})
+            for pk in self.pks
+            if before[pk] != after[pk]
+        ]
+        Change.objects.bulk_create(changes)
+        self.made = len(changes)
+
+
+def _assigned(pks: list[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = Assignment.objects.filter(task__record__in=pks).order_by("user__username")
+    for pk, name in rows.values_list("task__record_id", "user__username"):
+        found[pk].append(name)
+    return found
+
+
+def _change(job: BulkAction, pk: int, revision: int, before: dict[str, object], after: dict[str, object]) -> Change:
+    actor = job.created_by.username if job.created_by else "a deleted user"
+    return Change(
+        record_id=pk,
+        user_id=job.created_by_id,
+        actor=actor,
+        action=job.action,
+        bulk=job,
+        revision=revision,
+        before=before,
+        after=after,
+    )
+
+
+def assign(job: BulkAction, size: int) -> Batch | None:
+    """The next batch of assignments. Raises JobFailed when none of the people is in the team any more."""
+    members = User.objects.filter(memberships__team=job.project.team)
+    users = list(members.filter(pk__in=job.options["users"]).order_by("pk"))
+    if not users:
+        raise JobFailed("None of the people is in the team any more.")
+    pks = list(meant(job).values_list("pk", flat=True)[:size])
+    return Assigning(len(pks), pks[-1], pks=pks, users=users) if pks else None
+
+
+@dataclass
+class Unassigning(Batch):
+    """Assignments taken back, except where an answer was begun."""
+
+    changes: list[Change] = field(default_factory=list)
+    made: int = 0
+
+    @property
+    def changed(self) -> int:
+        return self.made
+
+    def write(self, job: BulkAction) -> None:
+        noted = []
+        for change in self.changes:
+            given = set(change.after["assigned"]) - set(change.before["assigned"])
+            open_ones = Assignment.objects.filter(
+                task__record=change.record_id, user__username__in=given, done=False
+            ).exclude(
+                task__annotations__in=Annotation.objects.filter(
+                    record=change.record_id, user__username__in=given, state__in=BUSY
+                )
+            )
+            if len(given) != open_ones.count():
+                self.left += 1
+                continue
+            Assignment.objects.filter(pk__in=list(open_ones.values_list("pk", flat=True))).delete()
+            if (wanted := change.before.get("wanted")) is not None:
+                Task.objects.filter(record=change.record_id, given__lte=wanted).update(wanted=wanted)
+            noted.append(
+                _change(
+                    job,
+                    change.record_id,
+                    change.revision,
+                    {"assigned": change.after["assigned"]},
+                    {"assigned": change.before["assigned"]},
+                )
+            )
+        Change.objects.bulk_create(noted)
+        self.made = len(noted)
+
+
+def unassign(job: BulkAction, size: int) -> Batch | None:
+    """The next batch of the undo of an assignment."""
+    changes = list(Change.objects.filter(bulk=job.undoes_id, pk__gt=job.cursor).order_by("pk")[: min(size, 100)])
+    return Unassigning(len(changes), changes[-1].pk, changes=changes) if changes else None

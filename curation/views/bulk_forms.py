@@ -1,0 +1,155 @@
+"""Forms of the bulk actions that need more than a click. Their fields begin with `o-`, so that filters keep their names."""
+
+from typing import Any
+
+from django import forms
+
+from atelier.accounts.models import Membership, Role
+from curation import finding
+from curation.bulk.options import KEEP, PIECES
+from curation.checks import mends
+from curation.models import BulkAction, Dataset, Record
+
+Action = BulkAction.Action
+PIECE_LABELS = {
+    "all": "All texts",
+    "fields": "Source fields",
+    "system": "System messages",
+    "user": "User messages",
+    "assistant": "Assistant messages",
+    "tool": "Tool results",
+    "chosen": "The better answers",
+    "rejected": "The worse answers",
+    "metadata": "Metadata",
+}
+
+
+class OptionsForm(forms.Form):
+    """What an action is to be told. `options()` gives it as `curation.bulk.begin` takes it."""
+
+    prefix = "o"
+    hide_optional = True
+
+    def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dataset = dataset
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Fill in the choices that depend on the dataset."""
+
+    def options(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+    def sent(self) -> list[tuple[str, str]]:
+        """The names and values of its fields as they were sent, to send them once more."""
+        names = [self.add_prefix(name) for name in self.fields]
+        return [(name, value) for name in names for value in self.data.getlist(name)]
+
+
+class LabelForm(OptionsForm):
+    labels = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False)
+    others = forms.CharField(
+        label="Other labels", max_length=1000, required=False, help_text="Several are separated by commas."
+    )
+
+    def prepare(self) -> None:
+        offered = self.dataset.labels
+        self.fields["labels"].choices = [(label, label) for label in offered]
+        if not offered:
+            del self.fields["labels"]
+            self.fields["others"].label = "Labels"
+
+    def options(self) -> dict[str, Any]:
+        others = [label.strip() for label in self.cleaned_data["others"].split(",")]
+        return {"labels": [*self.cleaned_data.get("labels", []), *filter(None, others)]}
+
+
+class ReplaceForm(OptionsForm):
+    find = forms.CharField(
+        max_length=finding.MOST_FIND,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 1, "data-autosize": "", "spellcheck": "false"}),
+    )
+    replace = forms.CharField(
+        label="Replace with",
+        max_length=finding.MOST_REPLACE,
+        strip=False,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 1, "data-autosize": ""}),
+        help_text="Nothing takes out what is found. With a regular expression, \\1 is what its first group found.",
+    )
+    pieces = forms.ChoiceField(label="In", choices=[(piece, PIECE_LABELS[piece]) for piece in PIECES])
+    regex = forms.BooleanField(label="Regular expression", required=False)
+    case = forms.BooleanField(label="Capitals matter", required=False)
+    words = forms.BooleanField(label="Whole words only", required=False)
+
+
+class MaskForm(OptionsForm):
+    pieces = forms.ChoiceField(
+        label="In",
+        choices=[(piece, PIECE_LABELS[piece]) for piece in PIECES],
+        help_text="Addresses, numbers, names and keys become [EMAIL_1], [NAME_1] …: the same value the same in all texts of a record.",
+    )
+
+
+class CopyForm(OptionsForm):
+    dataset = forms.ChoiceField(label="Into", error_messages={"required": "Choose a dataset to copy into."})
+    status = forms.ChoiceField(
+        label="With the status", choices=[("new", "To review"), (KEEP, "As they are"), *Record.Status.choices[1:]]
+    )
+
+    def prepare(self) -> None:
+        others = self.dataset.project.datasets.filter(kind=self.dataset.kind).exclude(pk=self.dataset.pk)
+        self.fields["dataset"].choices = [(str(other.pk), other.name) for other in others.order_by("name")]
+        if not self.fields["dataset"].choices:
+            self.fields[
+                "dataset"
+            ].help_text = f"The project has no other dataset of {self.dataset.kind}: make one first."
+
+
+class AssignForm(OptionsForm):
+    users = forms.MultipleChoiceField(label="To", widget=forms.CheckboxSelectMultiple)
+    evenly = forms.ChoiceField(
+        label="How",
+        widget=forms.RadioSelect,
+        choices=[
+            ("1", "Evenly: each record to as many people as it wants answers"),
+            ("0", "All of them to everybody chosen"),
+        ],
+    )
+
+    def prepare(self) -> None:
+        members = Membership.objects.filter(team=self.dataset.project.team).exclude(role=Role.VIEWER)
+        names = members.order_by("user__username").values_list("user__username", flat=True)
+        self.fields["users"].choices = [(name, name) for name in names]
+
+
+class MendForm(OptionsForm):
+    codes = forms.MultipleChoiceField(
+        label="Problems",
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="None ticked means all of them. What is wrong and cannot be mended stays as it is.",
+    )
+
+    def prepare(self) -> None:
+        titles = {code: code.replace("-", " ").capitalize() for code in mends.MENDABLE}
+        self.fields["codes"].choices = sorted(titles.items(), key=lambda item: item[1])
+
+
+FORMS: dict[str, type[OptionsForm]] = {
+    Action.LABEL: LabelForm,
+    Action.UNLABEL: LabelForm,
+    Action.REPLACE: ReplaceForm,
+    Action.MASK: MaskForm,
+    Action.MEND: MendForm,
+    Action.COPY: CopyForm,
+    Action.ASSIGN: AssignForm,
+}
+FIRST: dict[str, dict[str, Any]] = {
+    Action.REPLACE: {"pieces": "all", "case": True},
+    Action.MASK: {"pieces": "all"},
+    Action.COPY: {"status": "new"},
+    Action.ASSIGN: {"evenly": "1"},
+}
