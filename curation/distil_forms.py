@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from curation import distillation, splits
+from curation import distillation, selection, splits
 from curation.models import Dataset, Distillation, Record
 from inference import endpoints
 
@@ -148,7 +148,18 @@ class FreezeForm(forms.Form):
 
     dataset = forms.ModelChoiceField(label="Dataset", queryset=Dataset.objects.none(), empty_label=None)
     status = forms.ChoiceField(label="Which records", choices=STATUSES, required=False, initial=Record.Status.ACCEPTED)
+    q = forms.CharField(
+        label="Which match",
+        required=False,
+        max_length=400,
+        help_text="In the language of the search box, such as label:news tokens:<400; empty for all.",
+    )
     clean_only = forms.BooleanField(label="Leave out records with problems", required=False, initial=True)
+    allow_leaks = forms.BooleanField(
+        label="Allow near-duplicates in different splits",
+        required=False,
+        help_text="Without it the freeze is refused when there are some: what is tested would be trained on.",
+    )
     train = forms.DecimalField(label="Train, %", min_value=0, max_value=100, decimal_places=2)
     validation = forms.DecimalField(label="Validation, %", min_value=0, max_value=100, decimal_places=2)
     test = forms.DecimalField(label="Test, %", min_value=0, max_value=100, decimal_places=2)
@@ -177,9 +188,13 @@ class FreezeForm(forms.Form):
     def shares(self) -> dict[str, float]:
         return {split: float(self.cleaned_data[split]) / 100 for split in splits.SPLITS}
 
+    def clean_q(self) -> str:
+        return selection.check({"q": self.cleaned_data["q"]}).get("q", "")
+
     @property
     def filters(self) -> dict[str, Any]:
-        return {"status": self.cleaned_data["status"], "problems": "none" if self.cleaned_data["clean_only"] else ""}
+        data = self.cleaned_data
+        return {"q": data["q"], "status": data["status"], "problems": "none" if data["clean_only"] else ""}
 
 
 def freezable(project: Any) -> Any:

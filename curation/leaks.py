@@ -7,7 +7,7 @@ from typing import Any
 from atelier.jobs.claims import Claim, JobFailed
 from curation import selection, splits
 from curation.freeze_figures import COPIES
-from curation.models import Check, Dataset, NearDuplicate, Version
+from curation.models import Check, Dataset, NearDuplicate, Record, Version
 from curation.models.datasets import RecordQuerySet
 
 BATCH = 2000
@@ -50,6 +50,12 @@ def of(version: Version, after: int = 0) -> Iterator[Leak]:
     return pairs(
         version.dataset, selection.select(version.dataset, version.filters), version.shares, version.seed, after
     )
+
+
+def previews(shown: list[Leak]) -> dict[int, str]:
+    """The first words of both records of each pair, by their ids."""
+    pks = {pk for leak in shown for pk in (leak.first, leak.second)}
+    return dict(Record.objects.filter(pk__in=pks).values_list("pk", "preview"))
 
 
 def refuse(claim: Claim[Version], chosen: RecordQuerySet) -> None:

@@ -5,6 +5,7 @@ class InferenceConfig(AppConfig):
     name = "inference"
 
     def ready(self) -> None:
-        from inference import steps
+        from inference import steps, traces
 
         steps.register()
+        traces.register()

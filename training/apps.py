@@ -5,6 +5,7 @@ class TrainingConfig(AppConfig):
     name = "training"
 
     def ready(self) -> None:
-        from training import steps
+        from training import steps, traces
 
         steps.register()
+        traces.register()

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from curation.views import distil, ledgers, versions
+from curation.views import distil, ledgers, version_parts, versions
 
 urlpatterns = [
     path("distil/", distil.index, name="distil"),
@@ -20,5 +20,12 @@ urlpatterns = [
     path("versions/<int:pk>", versions.page, name="version"),
     path("versions/<int:pk>/progress", versions.progress, name="version_progress"),
     path("versions/<int:pk>/<slug:split>.jsonl", versions.split_file, name="version_file"),
+    path("versions/<int:pk>/notes", version_parts.notes, name="version_notes"),
+    path("versions/<int:pk>/card.md", version_parts.card, name="version_card"),
+    path("versions/<int:pk>/all.zip", version_parts.package, name="version_package"),
+    path("versions/<int:pk>/compare", version_parts.compare, name="version_compare"),
+    path("versions/<int:pk>/since/<int:other>", version_parts.diff, name="version_diff"),
+    path("versions/<int:pk>/leaks", version_parts.leak_pairs, name="version_leaks"),
+    path("versions/<int:pk>/leaks/allow", version_parts.allow_leaks, name="version_allow"),
     re_path(r"^versions/(?P<pk>\d+)/(?P<move>cancel|resume)$", versions.move, name="version_move"),
 ]

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.jobs import queue
-from curation import exporting, selection, versions
+from curation import exporting, lineage, markdown, selection, versions
 from curation.distil_forms import FreezeForm, freezable
 from curation.models import Record, Version
 from curation.splits import SPLITS
@@ -52,6 +52,7 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
                 shares=form.shares,
                 seed=data["seed"],
                 notes=data["notes"],
+                allow_leaks=data["allow_leaks"],
             )
         except ValidationError as error:
             form.add_error(None, error)
@@ -111,18 +112,24 @@ def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     }
 
 
+def crumbs_to(version: Version) -> list[tuple[str, str]]:
+    """The way to what belongs to a version."""
+    args = [version.project_id, version.pk]
+    return [*_crumbs(version.project_id), (str(version), reverse("curation:version", args=args))]
+
+
 def _crumbs(project_id: int) -> list[tuple[str, str]]:
     return [("Versions", reverse("curation:versions", args=[project_id]))]
 
 
-def _version_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Version:
+def version_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Version:
     project = project_or_404(request, project_id, needs=needs)
     return child_or_404(project.versions.select_related("dataset", "created_by"), pk)
 
 
 @require_GET
 def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
-    version = _version_or_404(request, project_id, pk)
+    version = version_or_404(request, project_id, pk)
     split = request.GET.get("split", "train")
     context = _job_context(request, version) | {
         "crumbs": _crumbs(project_id),
@@ -158,7 +165,11 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
             }
             for name in SPLITS
         ],
-        "runs": version.runs.order_by("-pk"),
+        "onward": lineage.onward(version),
+        "card": markdown.render(version.card) if version.card else "",
+        "others": version.dataset.versions.filter(status=Version.Status.DONE)
+        .exclude(pk=version.pk)
+        .order_by("-number")[:50],
         **versions.lineage(version),
     }
 
@@ -172,13 +183,14 @@ def _job_context(request: HttpRequest, version: Version) -> dict[str, Any]:
         "poll_url": reverse("curation:version_progress", args=args),
         "cancel_url": reverse("curation:version_move", args=[*args, "cancel"]),
         "resume_url": reverse("curation:version_move", args=[*args, "resume"]),
+        "leaks": version.status == Version.Status.FAILED and bool(version.figures.get("leaks")),
         "next_line": "Next: train the student on it." if version.is_live else "",
     }
 
 
 @require_GET
 def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
-    version = _version_or_404(request, project_id, pk)
+    version = version_or_404(request, project_id, pk)
     response = render(request, "partials/progress.html", _job_context(request, version))
     if not version.is_live:
         response.status_code, response["HX-Refresh"] = 286, "true"
@@ -188,7 +200,7 @@ def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 @require_POST
 def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
     """Cancel, or try a failed one again. What is frozen never changes."""
-    version = _version_or_404(request, project_id, pk, needs="editor")
+    version = version_or_404(request, project_id, pk, needs="editor")
     if not (version.cancel() if move == "cancel" else version.enqueue()):
         messages.error(request, "It is frozen already, and never changes any more.")
     elif move == "resume":
@@ -201,7 +213,7 @@ def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpRespo
 @require_GET
 def split_file(request: HttpRequest, project_id: int, pk: int, split: str) -> HttpResponseBase:
     """A split as JSONL, exactly as it was frozen."""
-    version = _version_or_404(request, project_id, pk)
+    version = version_or_404(request, project_id, pk)
     try:
         pieces = exporting.export_version(version, split)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.bench.workshop import Options
 
 MODULES = {
-    "import": "imports", "list": "lists", "export": "exports", "distil": "distil", "train": "train", "serve": "serve",
+    "import": "imports", "list": "lists", "export": "exports", "freeze": "freeze", "distil": "distil", "train": "train", "serve": "serve",
 }  # fmt: skip
 
 
