@@ -6,7 +6,6 @@ urlpatterns = [
     path("", include("curation.views.check_urls")),
     path("", include("curation.views.find_urls")),
     path("", include("curation.views.bulk_urls")),
-    path("", include("curation.views.bulk_urls")),
     path("", include("curation.views.distil_urls")),
     path("", include("curation.views.annotate_urls")),
 ]
