@@ -1,0 +1,148 @@
+"""The pages of what is wrong in a dataset, and who may do what there."""
+
+import pytest
+
+from curation import checking, contents, datasets
+from curation.models import BulkAction, Check, Dataset, Record
+from curation.tasks import check
+from tests.curation.test_checking import LONG, chat, make, run
+
+
+@pytest.fixture
+def chats(project, alice) -> Dataset:
+    return datasets.create(project, alice, "Chats")
+
+
+@pytest.fixture
+def root(project, chats) -> str:
+    return f"/projects/{project.pk}/data/{chats.pk}"
+
+
+def test_problems_are_grouped_and_each_opens_its_records(root, chats, as_vic):
+    make(chats, "<p>One</p>", "<b>Two</b> a@b.example", "Three, without anything.")
+    run(chats)
+    page = as_vic.get(f"{root}/problems")
+    assert [(group.code, group.count, group.severity) for group in page.context["groups"]] == [
+        ("html", 2, "warning"),
+        ("pii-email", 1, "warning"),
+    ]
+    assert f'href="{root}/?q=problem%3Ahtml"' in page.text
+    assert "Leftover HTML" in page.text
+    listed = as_vic.get(f"{root}/", {"q": "problem:html"})
+    assert len(listed.context["records"]) == 2
+
+
+def test_what_a_file_says_is_never_html(root, chats, as_vic):
+    make(chats, "<script>alert(1)</script>")
+    run(chats)
+    page = as_vic.get(f"{root}/problems").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_mending_is_shown_first_and_then_done_for_all_and_undone(root, chats, as_bob):
+    rows = make(chats, "<p>One</p>", "<b>Two</b>", "Three")
+    run(chats)
+    page = as_bob.get(f"{root}/problems/html/mend")
+    assert [mended.record.pk for mended in page.context["shown"]] == [rows[0].pk, rows[1].pk]
+    assert "<del>&lt;b&gt;</del>" in page.text
+    assert as_bob.post(f"{root}/problems/html/mend").status_code == 302
+    assert Record.objects.get(pk=rows[1].pk).messages[0]["content"] == "Two"
+    assert not chats.records.filter(problem_count__gt=0).exists()
+    done = BulkAction.objects.get()
+    assert (done.action, done.options, done.changed) == ("mend", {"codes": ["html"]}, 2)
+    as_bob.post(f"/projects/{chats.project_id}/data/bulk/{done.pk}/undo")
+    assert Record.objects.get(pk=rows[1].pk).messages[0]["content"] == "<b>Two</b>"
+
+
+def test_there_is_no_mending_of_what_nobody_has_or_what_needs_a_person(root, chats, as_bob):
+    make(chats, "He said (this")
+    run(chats)
+    assert as_bob.get(f"{root}/problems/html/mend").status_code == 404
+    assert as_bob.get(f"{root}/problems/open-bracket/mend").status_code == 404
+
+
+def test_near_duplicates_stand_side_by_side_and_one_is_kept(root, chats, as_ann):
+    a, b, c = make(chats, LONG, LONG.replace("late", "early"), "Another question, and nothing like the others at all.")
+    run(chats, "duplicates")
+    assert [row["cluster"] for row in as_ann.get(f"{root}/duplicates").context["rows"]] == [a.pk]
+    page = as_ann.get(f"{root}/duplicates/{a.pk}").text
+    assert "<del>late</del><ins>early</ins>" in page
+    as_ann.post(f"{root}/duplicates/{a.pk}", {"keep": b.pk})
+    statuses = dict(chats.records.values_list("pk", "status"))
+    assert statuses == {a.pk: "rejected", b.pk: "new", c.pk: "new"}
+    answer = as_ann.post(f"{root}/duplicates/{a.pk}", {"keep": c.pk}, follow=True)
+    assert "not in this group" in answer.text
+    assert as_ann.get(f"{root}/duplicates/{c.pk}").status_code == 404
+
+
+def test_pairs_across_splits_are_listed_as_the_splits_are_now(root, chats, as_vic):
+    a, b = make(chats, LONG, LONG + " Really.")
+    Record.objects.filter(pk=b.pk).update(split="test")
+    Record.objects.filter(pk=a.pk).update(split="train")
+    run(chats, "duplicates")
+    assert [pair.second_id for pair in as_vic.get(f"{root}/duplicates/across").context["rows"]] == [b.pk]
+    Record.objects.filter(pk=b.pk).update(split="train")
+    assert as_vic.get(f"{root}/duplicates/across").context["rows"] == []
+
+
+def test_a_check_is_started_watched_cancelled_and_taken_up_again(root, project, chats, as_bob):
+    make(chats, "<p>x</p>")
+    answer = as_bob.post(f"{root}/checks/texts", {"everything": "1"})
+    job = Check.objects.get()
+    assert answer.url == f"/projects/{project.pk}/data/checks/{job.pk}"
+    assert job.options == {"everything": True}
+    assert as_bob.get(f"{answer.url}/progress").status_code == 200
+    as_bob.post(f"{answer.url}/cancel")
+    assert as_bob.get(f"{answer.url}/progress").status_code == 286
+    as_bob.post(f"{answer.url}/resume")
+    check(job.pk)
+    assert "1 of 1 record has something to look at" in as_bob.get(answer.url).text
+    assert as_bob.post(f"{root}/checks/map", follow=True).text.count("There is no check")
+
+
+def test_a_new_dataset_says_what_to_do(root, as_bob):
+    assert "No records yet" in as_bob.get(f"{root}/problems").text
+    assert "Not looked for yet" in as_bob.get(f"{root}/duplicates").text
+    assert as_bob.get(f"{root}/duplicates?after=99999999999999999999&x=%00").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "smallest"),
+    [
+        ("get", "problems", "viewer"), ("get", "duplicates", "viewer"), ("get", "duplicates/across", "viewer"),
+        ("get", "duplicates/{cluster}", "viewer"), ("post", "duplicates/{cluster}", "annotator"),
+        ("get", "problems/html/mend", "editor"), ("post", "problems/html/mend", "editor"),
+        ("post", "checks/texts", "editor"), ("get", "../checks/{job}", "viewer"),
+        ("get", "../checks/{job}/progress", "viewer"), ("post", "../checks/{job}/cancel", "editor"),
+    ],
+)  # fmt: skip
+def test_each_role_may_do_what_is_its_own(
+    method, path, smallest, root, chats, as_alice, as_bob, as_ann, as_vic, as_charlie, client
+):
+    a, _ = make(chats, f"<p>{LONG}</p>", f"<p>{LONG} Really.</p>")
+    run(chats)
+    run(chats, "duplicates")
+    job = checking.begin(chats, None, "texts", everything=True)
+    path = path.format(cluster=a.pk, job=job.pk)
+    address = f"/projects/{chats.project_id}/data/{path[3:]}" if path.startswith("../") else f"{root}/{path}"
+    people = {"stranger": as_charlie, "viewer": as_vic, "annotator": as_ann, "editor": as_bob, "owner": as_alice}
+    order = list(people)
+    for role, person in people.items():
+        status = getattr(person, method)(address, {"keep": a.pk} if method == "post" else {}).status_code
+        expected = 404 if role == "stranger" else 403 if order.index(role) < order.index(smallest) else None
+        assert status == expected if expected else status not in (403, 500), (role, address, status)
+        if expected is None and smallest == "editor" and "mend" in path:
+            break  # once mended, nobody finds anything to mend
+    assert getattr(client, method)(address).status_code == 302  # to the sign-in
+
+
+def test_a_dataset_of_another_project_is_not_found(project, as_bob, charlie):
+    from atelier.accounts.models import Project
+
+    other = Project.objects.create(team=charlie.memberships.get().team, name="Theirs", created_by=charlie)
+    theirs = datasets.create(other, charlie, "Secret")
+    record = Record(dataset=theirs, messages=chat("x"))
+    contents.complete(record).save()
+    for page in ("problems", "duplicates", "duplicates/across", f"duplicates/{record.pk}"):
+        assert as_bob.get(f"/projects/{project.pk}/data/{theirs.pk}/{page}").status_code == 404
