@@ -48,7 +48,14 @@ def free_name(project: Project, name: str, besides: Dataset | None = None) -> st
 
 
 def change(
-    dataset: Dataset, user: User | None, *, name: str, description: str, shares: dict[str, Any], seed: int
+    dataset: Dataset,
+    user: User | None,
+    *,
+    name: str,
+    description: str,
+    shares: dict[str, Any],
+    seed: int,
+    licence: str | None = None,
 ) -> BulkAction | None:
     """Save the settings. When shares or seed changed, gives the queued job that assigns the splits anew. Raises ValidationError."""
     wanted = splits.clean_shares(shares)
@@ -57,6 +64,8 @@ def change(
         raise ValidationError("An import into this dataset is under way: wait until it ends, then change the splits.")
     dataset.name, dataset.description = free_name(dataset.project, name, besides=dataset), description.strip()[:300]
     dataset.shares, dataset.seed = wanted, seed
+    if licence is not None:
+        dataset.licence = " ".join(licence.split())[:120]
     with transaction.atomic():
         dataset.save()
         return (
@@ -125,7 +134,9 @@ def refuse_needed(dataset: Dataset) -> None:
 def delete(dataset: Dataset) -> None:
     """End a dataset with its records, history, imports and their files. Raises ValidationError while something needs it."""
     refuse_needed(dataset)
-    files = [name for jobs in (dataset.imports, dataset.exports) for name in jobs.values_list("file", flat=True) if name]
+    files = [
+        name for jobs in (dataset.imports, dataset.exports) for name in jobs.values_list("file", flat=True) if name
+    ]
     while pks := list(dataset.records.values_list("pk", flat=True)[:AT_ONCE]):
         with transaction.atomic():  # in parts, so that nobody else waits long for the database
             Change.objects.filter(record__in=pks).delete()

@@ -18,6 +18,8 @@ from atelier import outbound
 from atelier.accounts.models import User
 from atelier.jobs.claims import Claim, JobFailed, LostClaim, Paused
 from atelier.jobs.models import Status
+from atelier.webhooks import events
+from atelier.webhooks.models import Webhook
 from curation import import_rows, origins
 from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, sniff, suggest
 from curation.formats.mapping import MappingError
@@ -265,10 +267,17 @@ def run(claim: Claim[Import], private_hosts: tuple[str, ...] = ()) -> None:
     try:
         with local(job) as path:
             import_rows.run(claim, path)
+        claim.when_done(lambda: events.emit(job.project, Webhook.Event.IMPORTED, told(job)))
     except FormatError as error:
         raise JobFailed(str(error)) from error
     except FileNotFoundError:
         raise JobFailed("The file of this import is gone from the storage: import it again.") from None
+
+
+def told(job: Import) -> dict[str, Any]:
+    """What a webhook says of an import that ended."""
+    sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
+    return {"import": job.pk, "dataset": job.dataset_id, "name": job.original_name, **sums}
 
 
 def _fetch(claim: Claim[Import], private_hosts: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ class DatasetPatch(Schema):
     description: str | None = None
     shares: dict[str, float] | None = None
     seed: int | None = Field(None, ge=0, le=2_147_483_647)
+    licence: str | None = Field(None, max_length=120)
 
 
 def dataset_out(dataset: Dataset) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def dataset_out(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "kind": dataset.kind,
         "description": dataset.description,
+        "licence": dataset.licence,
         "shares": dataset.shares,
         "seed": dataset.seed,
         "created_at": dataset.created_at,

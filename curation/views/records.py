@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, history, records
+from curation import datasets, history, lineage, records
 from curation.chat import text_of, thinking_of
 from curation.diffs import word_diff
 from curation.filters import Filters
@@ -78,9 +78,7 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "edit_url": here + ("&" if "?" in here else "?") + "edit=1",
         "history": history.entries(record),
         "generation": getattr(record, "generation", None),
-        "versions": [
-            entry.version for entry in record.version_entries.select_related("version__dataset").order_by("-pk")[:20]
-        ],
+        "onward": lineage.onward(record),
         **more,
     }
 

@@ -22,6 +22,10 @@ class Command(JobCommand):
         parser.add_argument("--clean", action="store_true", help="leave out records with problems")
         parser.add_argument("--shares", default="", help="train, validation, test: as 80,10,10; else the dataset's own")
         parser.add_argument("--seed", type=int, help="of the splits; else the dataset's own")
+        parser.add_argument("--search", default="", help="those that match, in the language of the search box")
+        parser.add_argument(
+            "--allow-leaks", action="store_true", help="freeze although near-duplicates stand in different splits"
+        )
         parser.add_argument("--notes", default="", help="what is kept with the version")
 
     def facts(self, job: Any) -> dict[str, Any]:
@@ -30,7 +34,7 @@ class Command(JobCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         dataset = find(self.project(options).datasets, options["dataset"], "dataset")
         status = "" if options["status"] == "all" else options["status"]
-        filters = {"status": status, "problems": "none" if options["clean"] else ""}
+        filters = {"q": options["search"], "status": status, "problems": "none" if options["clean"] else ""}
         try:
             version = versions.create(
                 dataset,
@@ -39,6 +43,7 @@ class Command(JobCommand):
                 shares=_shares(options["shares"]),
                 seed=options["seed"],
                 notes=options["notes"],
+                allow_leaks=options["allow_leaks"],
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
