@@ -47,15 +47,16 @@ def of(mapping: Mapping, columns: Sequence[str]) -> dict[str, str]:
     return {name: choices[name] if choices[name] in allowed else "metadata" for name in columns}
 
 
-def read(kind: str, choices: AbstractMapping[str, str]) -> Mapping:
+def read(kind: str, choices: AbstractMapping[str, str], mend: bool = False) -> Mapping:
     """The mapping that the choices mean; columns of one role are joined in the file's order. Raises ValidationError."""
     _check(kind, choices)
     by_use: dict[str, list[str]] = {}
     for column, choice in choices.items():
         by_use.setdefault(choice, []).append(column)
     mapping = Mapping(
-        kind=kind, fields=by_use.get("fields", []), metadata=by_use.get("metadata", []), style=_style(kind, by_use)
-    )
+        kind=kind, fields=by_use.get("fields", []), metadata=by_use.get("metadata", []), style=_style(kind, by_use),
+        mend=mend and kind == "conversations",
+    )  # fmt: skip
     for name in ONE:
         setattr(mapping, name, by_use.get(name, [""])[0])
     if mapping.style == "columns":

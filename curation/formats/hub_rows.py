@@ -58,7 +58,7 @@ def reach(asked: dict[str, Any]) -> None:
         raise _unreachable(error) from error
     except Exception as error:
         # The client of the hub has errors of its own for every way in which a connection fails.
-        if type(error).__module__.partition(".")[0] in ("httpx", "httpcore", "requests", "urllib3"):
+        if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "requests", "urllib3"):
             raise _unreachable(error) from error
         raise
 

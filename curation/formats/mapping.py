@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from curation.chat import Message, Problem
+from curation.checks.mending import mend
 from curation.formats.conversations import answers_of, as_text, from_json, messages_of, tools_of
 from curation.formats.drafts import KINDS, Draft
 from curation.formats.rows import RowError
@@ -46,6 +47,7 @@ class Mapping:
     rejected: str = ""
     group: str = ""
     key: str = ""
+    mend: bool = False  # put right in conversations what can be put right without a person
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -69,7 +71,9 @@ class Mapping:
                 raise MappingError(f"`{name}` must be a list of columns.")
             values[name] = list(values[name])
         for name, value in values.items():
-            if name not in ("roles", "fields", "metadata") and not isinstance(value, str):
+            if name == "mend" and not isinstance(value, bool):
+                raise MappingError("`mend` must be true or false.")
+            if name not in ("roles", "fields", "metadata", "mend") and not isinstance(value, str):
                 raise MappingError(f"`{name}` must be text.")
         mapping = cls(**values)
         mapping.validate()
@@ -128,6 +132,9 @@ class Mapping:
             draft.tools = tools_of(row.get(self.tools), self.tools)
         if self.kind == "conversations":
             draft.messages = self._conversation(row)
+            if self.mend:
+                draft.messages, tools, _ = mend(draft.messages, draft.tools)
+                draft.tools = tools or []
         elif self.kind == "preferences":
             self._fill_preference(draft, row)
         elif not any(value not in (None, "", [], {}) for value in draft.fields.values()):

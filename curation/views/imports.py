@@ -1,5 +1,6 @@
 """Pages: importing a file or an address: choose, preview and map, watch."""
 
+import dataclasses
 from typing import Any
 
 from django.contrib import messages
@@ -13,8 +14,9 @@ from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.jobs import queue
 from curation import contents, history, import_rows, importing, mapping_choices
+from curation.checks.mending import mend
 from curation.formats import Mapping
-from curation.forms import NEW, ImportForm
+from curation.import_forms import NEW, ImportForm
 from curation.models import Dataset, Import
 from curation.views.datasets import crumbs
 from curation.views.issues import issue_table
@@ -53,10 +55,11 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
             return _begun(request, form)
         except ValidationError as error:
             form.add_error("file" if form.cleaned_data.get("file") else None, error)
+    elsewhere = [(title, [form[name] for name in names]) for _, title, names in form.places]
     return render(
         request,
         "curation/import_new.html",
-        {"form": form, "crumbs": crumbs(project)},
+        {"form": form, "crumbs": crumbs(project), "elsewhere": elsewhere},
         status=422 if form.errors else 200,
     )
 
@@ -64,16 +67,13 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
 def _begun(request: HttpRequest, form: ImportForm) -> HttpResponse:
     """The file is here: on to its preview. An address is fetched by a job first."""
     dataset, is_new = form.target()
-    file, url = form.cleaned_data["file"], form.cleaned_data["url"]
     try:
-        job = importing.begin(
-            dataset, request.user, file=file, url=url, name=file.name if file else "", any_kind=is_new
-        )
+        job = importing.begin(dataset, request.user, any_kind=is_new, **form.source)
     except ValidationError:
         if is_new:
             dataset.delete()  # it was made for this file only
         raise
-    if url and job.enqueue():
+    if not job.file and job.enqueue():
         queue.wake(job)
     return redirect("curation:import", job.project_id, job.pk)
 
@@ -118,7 +118,10 @@ def _preview_page(
         shown, error = [], " ".join(problem.messages)
     choices = choices or mapping_choices.of(mapping, columns)
     context = _context(request, job) | {
-        "rows": [_row(*row, kind=mapping.kind) for row in shown],
+        "rows": [_row(*row, mapping=mapping) for row in shown],
+        "mend": mapping.mend,
+        "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
+        "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
         "error": error,
         "kind": mapping.kind,
         "kinds": Dataset.Kind.choices,
@@ -134,10 +137,11 @@ def _preview_page(
     return render(request, "curation/import_preview.html" + partial, context, status=status)
 
 
-def _row(line: int, data: Any, raw: str, draft: Any, wrong: str, kind: str) -> dict[str, Any]:
-    """One row as it came and as it will look, with what the checks say about it."""
-    found = contents.problems(draft, kind) if draft is not None else []
+def _row(line: int, data: Any, raw: str, draft: Any, wrong: str, mapping: Mapping) -> dict[str, Any]:
+    """One row as it came and as it will look, with what the checks say about it, and what can be mended."""
+    found = contents.problems(draft, mapping.kind) if draft is not None else []
     return {
+        "mends": _mends(data, draft, mapping),
         "line": line,
         "raw": history.readable("", data) if data is not None else raw,
         "wrong": wrong,
@@ -154,6 +158,14 @@ def _row(line: int, data: Any, raw: str, draft: Any, wrong: str, kind: str) -> d
     }
 
 
+def _mends(data: Any, draft: Any, mapping: Mapping) -> list[str]:
+    """What mending does, or would do, to the row."""
+    if draft is None or mapping.kind != "conversations":
+        return []
+    unmended = dataclasses.replace(mapping, mend=False).apply(data)
+    return mend(unmended.messages, unmended.tools)[2]
+
+
 @require_POST
 def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     """With `do=preview` the mapping is only tried; else it is confirmed and the work queued."""
@@ -165,10 +177,11 @@ def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     }
     kind = job.dataset.kind if job.dataset.records.exists() else request.POST.get("kind", "")
     try:
-        mapping = mapping_choices.read(kind, choices)
+        mapping = mapping_choices.read(kind, choices, mend="mend" in request.POST)
         if request.POST.get("do") == "preview":
             return _preview_page(request, job, mapping, choices=choices)
-        if importing.confirm(job, mapping, skip_duplicates="skip_duplicates" in request.POST):
+        wishes = {name: name in request.POST for name in ("skip_duplicates", "update_by_key")}
+        if importing.confirm(job, mapping, **wishes):
             queue.wake(job)
     except ValidationError as error:
         mapping, _ = importing.suggested(job)

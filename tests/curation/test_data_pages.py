@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from curation import contents, datasets, importing
-from curation.models import BulkAction, Change, Dataset, Import, Record, Version
+from curation.models import BulkAction, Change, Dataset, Export, Import, ImportIssue, Record, Version
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -41,14 +41,21 @@ def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
     change = Change.objects.create(record=record, actor="alice", action="edit")
     job = importing.begin(chats, alice, file=upload([chat_row("two")]))
     bulk = BulkAction.objects.create(project=project, dataset=chats, created_by=alice, action="accept", status="done")
+    out = Export.objects.create(project=project, dataset=chats, format="chat", status="done")
+    row = ImportIssue.objects.create(parent=job, line=9, outcome="failed", code="not-json", message="No.", raw="[1]")
     p, d, r = project.pk, chats.pk, record.pk
     return {
         "GET viewer": [
             ("data", [p]), ("imports", [p]), ("import", [p, job.pk]), ("import_progress", [p, job.pk]), ("import_issues", [p, job.pk]),
             ("import_issues_file", [p, job.pk, "csv"]), ("import_issues_file", [p, job.pk, "jsonl"]), ("bulk", [p, bulk.pk]),
             ("bulk_progress", [p, bulk.pk]), ("dataset", [p, d]), ("record", [p, d, r]), ("review", [p]),
+            ("exports", [p]), ("export", [p, out.pk]), ("export_progress", [p, out.pk]),
         ],
-        "GET editor": [("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("delete_dataset", [p, d])],
+        "GET editor": [
+            ("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("delete_dataset", [p, d]),
+            ("new_export", [p, d]), ("export_file", [p, out.pk]), ("delete_export", [p, out.pk]),
+            ("mend_issue", [p, job.pk, row.pk]),
+        ],
         "POST annotator": [
             ("change_records", [p, d]), ("review_record", [p, d, r]), ("edit_record", [p, d, r]),
             ("restore_record", [p, d, r, change.pk]), ("undo_bulk", [p, bulk.pk]), ("bulk_move", [p, bulk.pk, "cancel"]),
@@ -56,6 +63,8 @@ def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
         "POST editor": [
             ("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("start_import", [p, job.pk]),
             ("import_move", [p, job.pk, "cancel"]), ("delete_dataset", [p, d]),
+            ("new_export", [p, d]), ("export_move", [p, out.pk, "cancel"]), ("delete_export", [p, out.pk]),
+            ("mend_issue", [p, job.pk, row.pk]),
         ],
     }  # fmt: skip
 

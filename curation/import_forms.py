@@ -1,0 +1,138 @@
+"""The form of an import: one source of several, and where its rows go."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from atelier.accounts.models import Project
+from curation import datasets, importing, origins
+from curation.models import Dataset
+
+NEW = "new"
+FILES = 1000
+PASTED = 2_000_000
+
+
+class FilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files, as a list."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(given) > FILES:
+            raise ValidationError(f"At most {FILES:,} files can be imported at once: pack them into a zip.")
+        return [super(FilesField, self).clean(file, initial) for file in given]
+
+
+class ImportForm(forms.Form):
+    """Files, or one of the other sources, and the dataset that takes the rows."""
+
+    file = FilesField(required=False, label="Files", max_length=1000)
+    url = forms.CharField(
+        required=False, label="Address", max_length=2000,
+        widget=forms.URLInput(attrs={"placeholder": "https://example.org/data.jsonl"}),
+        help_text="It is fetched in the background; then you see the preview.",
+    )  # fmt: skip
+    text = forms.CharField(
+        required=False, label="Text", max_length=PASTED, strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}), help_text="Rows as JSON lines, JSON, CSV or TSV.",
+    )  # fmt: skip
+    hub_name = forms.CharField(required=False, label="Dataset", max_length=300, help_text="As on the hub: owner/name.")
+    hub_config = forms.CharField(required=False, label="Configuration", max_length=200)
+    hub_split = forms.CharField(required=False, label="Split", max_length=200, help_text="Empty: train.")
+    hub_revision = forms.CharField(
+        required=False, label="Revision", max_length=200, help_text="A branch, tag or commit."
+    )
+    s3_address = forms.CharField(required=False, label="Bucket and prefix", max_length=1000,
+                                 widget=forms.TextInput(attrs={"placeholder": "s3://bucket/prefix"}))  # fmt: skip
+    s3_endpoint = forms.CharField(required=False, label="Endpoint", max_length=1000, help_text="Empty: AWS.")
+    s3_region = forms.CharField(required=False, label="Region", max_length=40)
+    s3_access_key = forms.CharField(required=False, label="Access key", max_length=200)
+    s3_secret_key = forms.CharField(
+        required=False, label="Secret key", max_length=200, help_text="Kept encrypted until the files are here, then forgotten.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )  # fmt: skip
+    folder_path = forms.CharField(required=False, label="Folder or file on the server", max_length=1000)
+    dataset = forms.ChoiceField(label="Into")
+    name = forms.CharField(
+        label="Name of the new dataset", max_length=datasets.NAME_LENGTH, required=False, help_text="Empty: the source's name.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+        if not settings.IMPORT_FOLDERS:
+            del self.fields["folder_path"]
+        self.fields["dataset"].choices = [
+            (NEW, "A new dataset"),
+            *((str(d.pk), d.name) for d in project.datasets.order_by("-pk")),
+        ]
+
+    @property
+    def places(self) -> list[tuple[str, str, list[str]]]:
+        """Sources besides files: kind, title, fields."""
+        titles = {"hub": "A dataset of the Hugging Face hub", "s3": "An S3 bucket", "folder": "A folder on the server"}
+        found = [("url", "An address", ["url"]), ("text", "Paste text", ["text"])]
+        for kind, title in titles.items():
+            if names := [name for name in self.fields if name.startswith(f"{kind}_")]:
+                found.append((kind, title, names))
+        return found
+
+    def clean_url(self) -> str:
+        url = self.cleaned_data["url"].strip()
+        if url:
+            importing.check_url(url)
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        given = ["file"] if data.get("file") else []
+        given += [kind for kind, _, names in self.places if data.get(names[0])]
+        if len(given) != 1:
+            raise ValidationError("Choose files or one other source: one of them, and only one.")
+        data["kind"] = given[0]
+        if given[0] in origins.KINDS:
+            origins.clean(self._origin(given[0], data))
+        return data
+
+    def _origin(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        names = [name for name in self.fields if name.startswith(f"{kind}_")]
+        return {"kind": kind, **{name.removeprefix(f"{kind}_"): data[name] for name in names}}
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The source as `importing.begin` takes it."""
+        data = self.cleaned_data
+        if data["kind"] == "file":
+            files = data["file"]
+            return {"file": files[0], "name": files[0].name} if len(files) == 1 else {"files": files}
+        if data["kind"] in origins.KINDS:
+            return {"origin": self._origin(data["kind"], data)}
+        return {data["kind"]: data[data["kind"]]}
+
+    def target(self) -> tuple[Dataset, bool]:
+        """The dataset, and whether it was made for this import. Raises ValidationError for a name that is taken."""
+        if self.cleaned_data["dataset"] != NEW:
+            return self.project.datasets.get(pk=self.cleaned_data["dataset"]), False
+        name = self.cleaned_data["name"].strip()
+        return datasets.create(self.project, None, name or self._free_name()), True
+
+    def _free_name(self) -> str:
+        """The source's name without its endings, with a number when it is taken."""
+        data, source = self.cleaned_data, self.source
+        whole = {
+            "file": data["file"][0].name if data["file"] else "", "url": data["url"].split("?")[0], "text": "Pasted",
+        }.get(data["kind"]) or origins.name_of(source["origin"])  # fmt: skip
+        stem = whole.rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+        stem = "".join(char for char in stem if char.isprintable()).strip()[:100] or "Imported"
+        taken = set(self.project.datasets.values_list("name", flat=True))
+        return next(name for name in [stem, *(f"{stem} {n}" for n in range(2, len(taken) + 3))] if name not in taken)
