@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from atelier.accounts.models import User
+from atelier.accounts.models import Role, User
 from curation.models import Annotation, Assignment, Dataset, Queue, Task
 
 State = Annotation.State
@@ -202,6 +202,12 @@ def give_back(task_id: int) -> None:
 
 
 # --- assigning -------------------------------------------------------------------------------------
+
+
+def people(team_id: int) -> list[User]:
+    """Who can annotate in a team."""
+    able = [role for role in Role if role.covers(Role.ANNOTATOR)]
+    return list(User.objects.filter(memberships__team=team_id, memberships__role__in=able).order_by("username"))
 
 
 def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | None, evenly: bool = True) -> int:

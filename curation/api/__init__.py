@@ -2,8 +2,20 @@
 
 from ninja import Router
 
-from curation.api import bulk, data, distillations, exports, finding, imports, records, versions
+from curation.api import (
+    annotation,
+    annotation_setup,
+    bulk,
+    checks,
+    data,
+    distillations,
+    exports,
+    finding,
+    imports,
+    records,
+    versions,
+)
 
 router = Router()
-for part in (data, finding, imports, exports, records, bulk, distillations, versions):
+for part in (data, finding, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation):
     router.add_router("", part.router)

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.accounts.models import Role, User
 from curation.annotation import queue, settings
 from curation.filters import Filters
 from curation.models import Dataset, Queue, Record
@@ -47,15 +46,9 @@ def _context(request: HttpRequest, dataset: Dataset, box: Queue) -> dict[str, An
         "crumbs": crumbs(request.project, dataset),
         "counts": queue.counts(box) if box.pk else None,
         "questions": dataset.questions.count(),
-        "people": people(request.project.team_id),
+        "people": queue.people(request.project.team_id),
         "statuses": Record.Status.choices,
     }
-
-
-def people(team_id: int) -> list[User]:
-    """Who can annotate in the team."""
-    able = [role for role in Role if role.covers("annotator")]
-    return list(User.objects.filter(memberships__team=team_id, memberships__role__in=able).order_by("username"))
 
 
 @require_POST
@@ -83,7 +76,7 @@ def assign(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     """Assign what the filters match to the people who are ticked."""
     dataset = _dataset_or_404(request, project_id, dataset_id)
     ticked = set(request.POST.getlist("users"))
-    chosen = [user for user in people(request.project.team_id) if str(user.pk) in ticked]
+    chosen = [user for user in queue.people(request.project.team_id) if str(user.pk) in ticked]
     evenly = request.POST.get("how") != "all"
     try:
         made = queue.assign(dataset, _chosen(request).records(dataset), chosen, request.user, evenly)
