@@ -158,5 +158,5 @@ def _outcome(job: Check) -> str:
     if not seen:
         return "Nothing was new or changed."
     errors = job.found.get("with_errors", 0)
-    noun = "record has" if bad == 1 else "records have"
-    return f"{bad:,} of {seen:,} {noun} something to look at, {errors:,} an error that keeps it from being trained on."
+    noun, verb = "record" if seen == 1 else "records", "has" if bad == 1 else "have"
+    return f"{bad:,} of {seen:,} {noun} {verb} something to look at, {errors:,} an error that keeps from training."

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.bench.workshop import Options
 
 MODULES = {
-    "import": "imports", "list": "lists", "export": "exports", "freeze": "freeze", "distil": "distil", "train": "train", "serve": "serve",
+    "import": "imports", "list": "lists", "export": "exports", "freeze": "freeze",
+    "dedup": "dedup", "distil": "distil", "train": "train", "serve": "serve",
 }  # fmt: skip
 
 
