@@ -1,0 +1,159 @@
+"""Fifty people annotate at once: they ask for the next record and submit it, over HTTP, against the web process as it ships."""
+
+import asyncio
+import os
+import subprocess
+import time
+import urllib.request
+from typing import Any
+
+import httpx
+
+from tests.bench import workshop
+from tests.bench.figures import Figure, quantile
+from tests.bench.workshop import ROOT, Options
+
+PEOPLE, SECONDS, WANTED = 50, 20, 50.0  # submits a second that are asked for
+OVERLAP = 2
+LIMIT = 200.0  # ms that are asked for at p95
+
+
+def measure(options: Options) -> list[Figure]:
+    workshop.open_installation()
+    dataset, keys = prepare(records=int(SECONDS * WANTED))
+    port = free_port()
+    web = start(port)
+    try:
+        paced = asyncio.run(everybody(port, dataset, keys, WANTED))
+        flat_out = asyncio.run(everybody(port, dataset, keys, 0, seconds=SECONDS / 2))
+    finally:
+        web.terminate()
+        web.wait()
+    over = beyond_overlap(dataset)
+    if over:
+        raise RuntimeError(f"{over} records were given beyond their overlap.")
+    return [
+        *figures("submits, 50 people at 1 a second each", paced),
+        *figures("submits, 50 people without a pause", flat_out),
+    ]
+
+
+def prepare(records: int) -> tuple[Any, list[str]]:
+    """A dataset whose queue lasts for the whole run, and a key for each person."""
+    from atelier.accounts.models import APIKey, Membership, Role, User
+    from curation import contents
+    from curation.annotation import questions, queue
+    from curation.models import Dataset, Record
+
+    project = workshop.project()
+    dataset = Dataset.objects.create(project=project, name="Submits", kind=Dataset.Kind.CONVERSATIONS)
+    rows = [
+        Record(
+            dataset=dataset, split="train", source_group=f"{number:064d}",
+            messages=[{"role": "user", "content": f"What is {number}?"}, {"role": "assistant", "content": "A number. " * 40}],
+        )
+        for number in range(2 * records)
+    ]  # fmt: skip
+    for row in rows:
+        contents.complete(row)
+    Record.objects.bulk_create(rows, batch_size=500)
+    questions.create(dataset, title="Tone", kind="label", options={"labels": ["plain", "loud"]})
+    box = queue.of(dataset)
+    box.overlap = OVERLAP
+    box.save()
+    queue.fill(dataset, dataset.records.all())
+    keys = []
+    for number in range(PEOPLE):
+        user = User.objects.create(username=f"person-{number}")
+        Membership.objects.create(team=project.team, user=user, role=Role.ANNOTATOR)
+        keys.append(APIKey.issue(project.team, user, "bench")[1])
+    return dataset, keys
+
+
+def free_port() -> int:
+    from atelier import processes
+
+    return processes.free_port("127.0.0.1", 18_700)
+
+
+def start(port: int) -> "subprocess.Popen[bytes]":
+    """The web process with the command that `manage.py up` starts it with; returns when it answers."""
+    from atelier import installation
+
+    command = next(child.argv for child in installation.children(port) if child.name == "web")
+    web = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "ATELIER_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+                return web
+        except OSError:
+            time.sleep(0.2)
+    web.terminate()
+    raise RuntimeError("The web process did not answer within 60 s.")
+
+
+async def everybody(port: int, dataset: Any, keys: list[str], rate: float, seconds: float = SECONDS) -> dict[str, Any]:
+    """All people at once, each in a rhythm of its own when there is a rate. Milliseconds of every submit and every next."""
+    times: dict[str, list[float]] = {"submit": [], "next": []}
+    root = f"http://127.0.0.1:{port}/api/projects/{dataset.project_id}"
+    began = time.perf_counter()
+    limits = httpx.Limits(max_connections=PEOPLE, max_keepalive_connections=PEOPLE)
+    async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+        people = [
+            person(client, root, dataset.pk, key, times, began + seconds, PEOPLE / rate if rate else 0, number / PEOPLE)
+            for number, key in enumerate(keys)
+        ]
+        await asyncio.gather(*people)
+    return times | {"wall": time.perf_counter() - began}
+
+
+async def person(
+    client: httpx.AsyncClient, root: str, dataset: int, key: str, times: dict[str, list[float]], until: float,
+    pause: float, phase: float,
+) -> None:  # fmt: skip
+    headers = {"Authorization": f"Bearer {key}"}
+    due = time.perf_counter() + phase * pause
+    while due < until and time.perf_counter() < until:
+        await asyncio.sleep(max(0, due - time.perf_counter()))
+        given = await timed(times["next"], client.post(f"{root}/datasets/{dataset}/queue/next", headers=headers))
+        body = {"answers": {"tone": "plain"}}
+        address = f"{root}/annotations/{given.json()['id']}/submit"
+        await timed(times["submit"], client.post(address, headers=headers, json=body))
+        due += pause
+
+
+async def timed(into: list[float], call: Any) -> httpx.Response:
+    began = time.perf_counter()
+    answer: httpx.Response = await call
+    if answer.status_code != 200:
+        raise RuntimeError(f"{answer.url} answered {answer.status_code}: {answer.text[:200]}")
+    into.append(1000 * (time.perf_counter() - began))
+    return answer
+
+
+def beyond_overlap(dataset: Any) -> int:
+    """Records with more open and submitted annotations than they want."""
+    from django.db.models import Count, F, Q
+
+    from curation.models import Task
+
+    held = Count("annotations", filter=Q(annotations__state__in=["open", "submitted"]))
+    return Task.objects.filter(queue__dataset=dataset).annotate(held=held).filter(held__gt=F("wanted")).count()
+
+
+def figures(name: str, found: dict[str, Any]) -> list[Figure]:
+    """Each beside what is asked for: 50 submits a second, p95 at most 200 ms."""
+    rate = len(found["submit"]) / found["wall"]
+    return [
+        Figure(name, rate, "submits/s", "asked for", WANTED),
+        Figure(f"{name}, p50", quantile(found["submit"], 0.5), "ms", "asked for at p95", LIMIT),
+        Figure(f"{name}, p95", quantile(found["submit"], 0.95), "ms", "asked for at p95", LIMIT),
+        Figure(f"{name}, next record, p95", quantile(found["next"], 0.95), "ms", "asked for at p95", LIMIT),
+    ]
