@@ -179,8 +179,8 @@ def put(record: Record, texts: Iterable[tuple[Piece, str]]) -> dict[str, Any]:
 def with_texts(record: Record, texts: Mapping[str, str]) -> dict[str, Any]:
     """The columns of the record with other texts, by the names of their pieces. Line ends come back as they were sent by
     a browser, so they are made plain. Raises ValidationError."""
-    given = [(piece, _plain(texts[piece.name])) for piece in pieces(record) if piece.name in texts]
-    return put(record, [(piece, text) for piece, text in given if text != _plain(piece.text)])
+    given = [(piece, plain(texts[piece.name])) for piece in pieces(record) if piece.name in texts]
+    return put(record, [(piece, text) for piece, text in given if text != plain(piece.text)])
 
 
 def clean_labels(given: Any) -> list[str]:
@@ -195,7 +195,8 @@ def clean_labels(given: Any) -> list[str]:
     return sorted(labels)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The text with plain line ends. Raises ValidationError for one that cannot be stored."""
     if len(text) > MAX_TEXT:
         raise ValidationError(f"A text may have at most {MAX_TEXT:,} characters: split the record.")
     if "\x00" in text:
@@ -210,12 +211,19 @@ def edit(record: Record, user: User, texts: dict[str, str], revision: int) -> Ch
     return change(record, user, "edit", revision=revision, **with_texts(record, texts))
 
 
+def refuse_nul(value: Any) -> None:
+    """Raises ValidationError when a text anywhere in the value holds what PostgreSQL cannot store."""
+    if "\\u0000" in json.dumps(value).replace("\\\\", ""):
+        raise ValidationError("The text contains a NUL character, which cannot be stored: remove it.")
+
+
 def update(record: Record, user: User, revision: int, values: dict[str, Any]) -> Change | None:
     """Whole columns at once, as the API sends them. Raises Conflict, and ValidationError for what cannot be stored."""
     if unknown := values.keys() - RESTORABLE:
         raise ValidationError(f"{sorted(unknown)[0]} cannot be changed.")
-    if "\\u0000" in json.dumps(values).replace("\\\\", ""):
-        raise ValidationError("The text contains a NUL character, which cannot be stored: remove it.")
+    refuse_nul(values)
+    if "labels" in values:
+        values["labels"] = clean_labels(values["labels"])
     if "status" in values:
         values["reviewed_by_id"] = None if values["status"] == Record.Status.NEW else user.pk
     return change(

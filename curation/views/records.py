@@ -1,5 +1,6 @@
 """Pages: one record, side by side with its source; review, edit in place, history. Filters stay in the address."""
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -10,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, history, lineage, records
-from curation.chat import text_of, thinking_of
+from curation import datasets, editing, history, lineage, merging, records
+from curation.chat import ROLES, text_of, thinking_of
 from curation.diffs import word_diff
+from curation.editing import Wish
 from curation.filters import Filters
 from curation.models import Queue, Record
 from curation.records import Conflict
@@ -67,7 +69,7 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "can_review": can_review,
         "query": query(chosen),
         "editing": can_review and "edit" in request.GET,
-        "pieces": _editable(record),
+        **_editor(record),
         "here": here,
         **addresses,
         **_sides(record),
@@ -81,11 +83,6 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "onward": lineage.onward(record),
         **more,
     }
-
-
-def _editable(record: Record) -> list[records.Piece]:
-    """Of a conversation its messages, of a document its fields: the source of an answer stays as it came."""
-    return [piece for piece in records.pieces(record) if not record.messages or piece.path[0] != "fields"]
 
 
 def _sides(record: Record) -> dict[str, Any]:
@@ -147,7 +144,7 @@ def review(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
     try:
         change = records.review(record, request.user, action, _revision(request))
     except Conflict as conflict:
-        return _conflict(request, conflict.record, {})
+        return _stale(request, conflict.record)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect(_address(project_id, dataset_id, pk, chosen))
@@ -166,46 +163,121 @@ def _revision(request: HttpRequest) -> int | None:
 
 @require_POST
 def edit(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
-    """Save the texts, and with `then=accept` go on to the next; when somebody else was faster, both are shown."""
+    """Save the record, and with `then=accept` go on to the next; when somebody else was faster, both are shown."""
     record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
-    texts = {name.removeprefix("text."): value for name, value in request.POST.items() if name.startswith("text.")}
+    wish, revision = Wish.read(request.POST.dict()), _revision(request) or 0
+    if request.POST.get("add"):  # one more message to fill in; nothing is saved yet
+        wish = wish.with_one_more(request.POST["add"])
+        return render(request, "curation/record.html", _context(request, record, editing=True, **_editor(record, wish)))
     chosen, accepts = Filters.lenient(request.GET), request.POST.get("then") == "accept"
     after = chosen.neighbours(record, record.dataset)[1] if accepts else None  # before the change, as in `review`
     try:
-        change = records.edit(record, request.user, texts, _revision(request) or 0)
+        if revision != record.revision:
+            return _both(request, record, wish, revision)
+        change = records.change(record, request.user, "edit", revision=revision, **editing.values(record, wish))
         if accepts:
             records.review(record, request.user, "accept")
     except Conflict as conflict:
-        return _conflict(request, conflict.record, texts)
+        return _both(request, conflict.record, wish, revision)
     except ValidationError as error:
-        context = _context(request, record, editing=True, error=" ".join(error.messages), given=texts)
+        context = _context(request, record, editing=True, error=" ".join(error.messages), **_editor(record, wish))
         return render(request, "curation/record.html", context, status=422)
     saved = "Saved" if change else "Nothing was changed"
     messages.success(request, f"{saved}; accepted." if accepts else f"{saved}.")
     return redirect(_address(project_id, dataset_id, after or pk, chosen))
 
 
-def _conflict(request: HttpRequest, record: Record, texts: dict[str, str]) -> HttpResponse:
-    """409: how the record is now and what was sent, side by side, each with its words that differ."""
-    mine = {name: text.replace("\r\n", "\n") for name, text in texts.items()}
-    now = {piece.name: piece for piece in records.pieces(record)}
-    pairs = [
-        (
-            piece,
-            mine.get(name),
-            word_diff(piece.text, mine[name]) if name in mine and mine[name] != piece.text else None,
-        )
-        for name, piece in now.items()
-    ]
-    last = record.changes.first()
+def _editor(record: Record, wish: Wish | None = None) -> dict[str, Any]:
+    """The fields of the editor: as the record is, or as they were sent."""
+    sent = wish or Wish()
+    pieces = records.pieces(record)
+
+    def fields(name: str) -> list[tuple[records.Piece, str]]:
+        mine = [piece for piece in pieces if piece.name == name or piece.name.startswith(f"{name}.")]
+        return [(piece, sent.texts.get(piece.name, piece.text)) for piece in mine]
+
+    def added(name: str) -> list[editing.Added]:
+        return [each for each in sent.added if each.after == name]
+
+    columns = []
+    for column in editing.TURNS:
+        turns = getattr(record, column)
+        if not turns and (column != "messages" or record.dataset.kind == "documents"):
+            continue
+        rows = []
+        for index, message in enumerate(turns):
+            name = f"{column}.{index}"
+            role = sent.roles.get(name, str(message.get("role", "")) if isinstance(message, dict) else "")
+            rows.append(
+                {
+                    "name": name,
+                    "role": role,
+                    "fields": fields(name),
+                    "dropped": name in sent.dropped,
+                    "added": added(name),
+                }
+            )
+        columns.append({"name": column, "start": f"{column}.", "rows": rows, "added": added(f"{column}.")})
+    return {
+        "source_pieces": fields("fields"),
+        "columns": columns,
+        "roles": ROLES,
+        "labels_text": "\n".join(record.labels) if sent.labels is None else sent.labels,
+        "metadata_text": editing.shown(record.metadata) if sent.metadata is None else sent.metadata,
+        "tools_text": editing.shown(record.tools) if sent.tools is None else sent.tools,
+    }
+
+
+def _both(request: HttpRequest, record: Record, wish: Wish, revision: int) -> HttpResponse:
+    """409 with their changes and mine, from the same beginning where the history still knows it."""
+    base = merging.as_of(record, revision)
+    seen = Record(dataset=record.dataset, **(base or merging.columns_of(record)))
+    mine = merging.columns_of(seen) | editing.values(seen, wish)
+    return _clashing(request, record, base, mine, revision)
+
+
+def _clashing(request: HttpRequest, record: Record, base: Any, mine: Any, revision: int) -> HttpResponse:
+    merged, clashes = merging.merge(base, merging.columns_of(record), mine)
     context = _context(
         request,
         record,
-        pairs=pairs,
-        orphans=[(n, t) for n, t in mine.items() if n not in now],
-        last=last,
-        mine_given=any(pair[2] for pair in pairs),
+        clashes=clashes,
+        fits=[name for name, value in merged.items() if value != getattr(record, name)],
+        mine=json.dumps(mine, ensure_ascii=False),
+        base=revision,
+        last=record.changes.first(),
+        merge_url=_address(
+            record.dataset.project_id, record.dataset_id, record.pk, Filters.lenient(request.GET), "merge_record"
+        ),
     )
+    return render(request, "curation/record_conflict.html", context, status=409)
+
+
+@require_POST
+def merge(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
+    """Save what was decided about each place that two people changed at once."""
+    record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
+    base_revision = request.POST.get("base", "")
+    base = merging.as_of(record, int(base_revision)) if base_revision.isdecimal() and len(base_revision) < 10 else None
+    try:
+        mine = merging.read(request.POST.get("mine", ""))
+        if _revision(request) != record.revision:  # once more somebody was faster
+            return _clashing(request, record, base, mine, int(base_revision or 0))
+        merged, clashes = merging.merge(base, merging.columns_of(record), mine)
+        values = merging.settle(record, merged, clashes, mine, request.POST)
+        change = records.change(record, request.user, "merge", **values)
+    except Conflict as conflict:
+        return _clashing(request, conflict.record, base, mine, int(base_revision or 0))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
+    messages.success(request, "Both are saved together." if change else "It stays as they wrote it.")
+    return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
+
+
+def _stale(request: HttpRequest, record: Record) -> HttpResponse:
+    """409 for a decision about a record that is another one now."""
+    context = _context(request, record, last=record.changes.first(), clashes=[], fits=[])
     return render(request, "curation/record_conflict.html", context, status=409)
 
 
@@ -217,6 +289,6 @@ def restore(request: HttpRequest, project_id: int, dataset_id: int, pk: int, cha
     try:
         change = records.restore(record, request.user, old, _revision(request))
     except Conflict as conflict:
-        return _conflict(request, conflict.record, {})
+        return _stale(request, conflict.record)
     messages.success(request, "Put back." if change else "It is so already.")
     return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
