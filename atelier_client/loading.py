@@ -1,0 +1,72 @@
+"""A version's files on this machine, each checked against its hash before anything reads it."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atelier_client.errors import Broken, Refused
+from atelier_client.transport import Transport
+
+if TYPE_CHECKING:
+    import datasets
+
+CHUNK = 1 << 20
+
+
+def cache() -> Path:
+    """Where files are kept: ATELIER_CLIENT_CACHE, else the user's cache folder."""
+    given = os.environ.get("ATELIER_CLIENT_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "atelier"
+
+
+def fetch(
+    transport: Transport, path: str, about: dict[str, Any], split: str | None, folder: str | Path | None
+) -> dict[str, Path]:
+    """The wanted splits' files by name; empty splits are left out. Raises Broken, or Refused for an unknown split."""
+    if about["status"] != "done":
+        raise Refused(f"Version {about['id']} is not frozen: it is {about['status']}.")
+    present = {name: about["sha256"][name] for name, rows in about["counts"].items() if rows}
+    if split is not None and split not in present:
+        raise Refused(f"The version has no rows in the split {split!r}: use one of {', '.join(present)}.")
+    kept = Path(folder) if folder else cache()
+    kept.mkdir(parents=True, exist_ok=True)
+    wanted = present if split is None else {split: present[split]}
+    return {name: _file(transport, f"{path}/splits/{name}", sha, kept) for name, sha in wanted.items()}
+
+
+def _file(transport: Transport, path: str, sha: str, folder: Path) -> Path:
+    file = folder / f"{sha}.jsonl"
+    if file.exists() and _hash(file) == sha:
+        return file
+    draft = file.with_suffix(f".{os.getpid()}.part")
+    found = hashlib.sha256()
+    try:
+        with transport.stream(path) as pieces, draft.open("wb") as out:
+            for piece in pieces:
+                found.update(piece)
+                out.write(piece)
+        if found.hexdigest() != sha:
+            raise Broken(f"What came is not what was frozen: its hash is {found.hexdigest()[:12]}…, not {sha[:12]}….")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return file
+
+
+def _hash(file: Path) -> str:
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset | datasets.DatasetDict":
+    """Files as datasets. Raises ImportError, saying what to install, without the `datasets` library."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError("load_dataset needs the library: pip install 'atelier-client[datasets]'.") from error
+    found = {name: datasets.Dataset.from_json(str(path)) for name, path in files.items()}
+    return found[split] if split is not None else datasets.DatasetDict(found)

@@ -1,0 +1,161 @@
+"""The client against a live server: errors with sentences, repeated calls that do nothing twice, verified files."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from django.core.files.storage import default_storage
+
+from atelier_client import (
+    Broken,
+    Client,
+    Conflict,
+    Forbidden,
+    JobFailed,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    Unavailable,
+)  # fmt: skip
+from atelier_client.transport import Transport
+from curation.models import Import, Version
+from tests.curation.teaching import conversations
+
+ROWS = [{"messages": [{"role": "user", "content": f"Q{n}"}, {"role": "assistant", "content": "A"}]} for n in range(12)]
+
+
+def test_the_only_project_is_found(client_of_bob, project):
+    assert client_of_bob.project == project.pk
+    client_of_bob.create_project("Another")
+    fresh = Client("http://127.0.0.1:9", "k")
+    fresh._transport = client_of_bob._transport
+    with pytest.raises(ValueError, match="Say which project"):
+        _ = fresh.project
+
+
+def test_errors_have_their_own_kinds_and_the_server_s_sentence(server, key, project, team, vic, client_of_bob):
+    from atelier.accounts.models import APIKey
+
+    dataset = conversations(project, 3)
+    with pytest.raises(NotSignedIn, match="Send `Authorization"):
+        Client(server, "atl_wrong").projects()
+    with pytest.raises(Forbidden, match="needs the role editor"):
+        Client(server, APIKey.issue(team, vic, "v")[1]).create_dataset("Mine")
+    with pytest.raises(NotFound):
+        client_of_bob.record(dataset.pk, 10**9)
+    with pytest.raises(Refused, match="called Briefs already"):
+        client_of_bob.create_dataset("Briefs")
+    record = dataset.records.first()
+    with pytest.raises(Conflict) as caught:
+        client_of_bob.change_record(dataset.pk, record.pk, 99, status="rejected")
+    assert caught.value.status == 409
+    assert caught.value.current
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        Client("http://127.0.0.1:9", key, project=1)._transport._tried(lambda: httpx.get("http://127.0.0.1:9"), tries=1)
+
+
+def test_an_answer_that_got_lost_is_asked_for_again_and_nothing_is_done_twice(client_of_bob, project, monkeypatch):
+    dataset = client_of_bob.create_dataset("Rows")["id"]
+    transport, lost = client_of_bob._transport, []
+    real = transport._http.request
+
+    def lossy(method, path, **request):
+        answer = real(method, path, **request)
+        if method == "POST" and not lost:
+            lost.append(answer.status_code)
+            raise httpx.ReadTimeout("the answer never came")
+        return answer
+
+    monkeypatch.setattr(transport._http, "request", lossy)
+    monkeypatch.setattr(transport, "_sleep", lambda seconds: None)
+    job = client_of_bob.import_rows(dataset, ROWS)
+    assert lost == [202]
+    assert job["ok"] == 12
+    assert Import.objects.filter(dataset=dataset).count() == 1
+
+
+def test_making_a_dataset_is_not_repeated(client_of_bob, monkeypatch):
+    calls = []
+
+    def dead(method, path, **request):
+        calls.append(method)
+        raise httpx.ConnectError("no route")
+
+    assert client_of_bob.project
+    monkeypatch.setattr(client_of_bob._transport._http, "request", dead)
+    with pytest.raises(Unavailable):
+        client_of_bob.create_dataset("Once")
+    assert calls == ["POST"]
+
+
+def test_retry_after_is_obeyed():
+    pauses: list[float] = []
+    transport = Transport("http://test", "k", 1, sleep=pauses.append)
+    answers = iter(
+        [httpx.Response(429, headers={"Retry-After": "7"}), httpx.Response(503), httpx.Response(200, json=[])]
+    )
+    transport._http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(lambda request: next(answers)))
+    assert transport.call("GET", "/x") == []
+    assert pauses == [7.0, 1.0]
+
+
+def test_a_file_is_imported_and_undone_bulk_comes_back(client_of_bob, project, tmp_path):
+    dataset = client_of_bob.create_dataset("File")["id"]
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer\nWhy?,Because.\nHow?,So.\n")
+    mapping = {"kind": "conversations", "prompt": "question", "answer": "answer"}
+    try:
+        job = client_of_bob.import_file(dataset, path)
+    except Refused:
+        job = client_of_bob.import_file(dataset, path, mapping=mapping)
+    assert job["ok"] == 2
+    action = client_of_bob.bulk(dataset, "reject", filters={})
+    assert {record["status"] for record in client_of_bob.records(dataset)} == {"rejected"}
+    client_of_bob.undo(action)
+    assert {record["status"] for record in client_of_bob.records(dataset)} == {"new"}
+    assert list(client_of_bob.annotations(dataset)) == []
+
+
+def test_a_failed_job_raises_its_sentence(client_of_bob, project):
+    dataset = conversations(project, 30)
+    dataset.records.update(content_hash="ab" * 32)
+    with pytest.raises(JobFailed, match="same content in another split"):
+        client_of_bob.freeze(dataset.pk)
+    assert client_of_bob.freeze(dataset.pk, allow_leaks=True).status == "done"
+    assert [version["number"] for version in client_of_bob.versions()] == [2, 1]
+
+
+def test_a_damaged_download_is_refused_and_a_damaged_cache_is_fetched_anew(client_of_bob, project, tmp_path):
+    version = client_of_bob.freeze(conversations(project, 30).pk)
+    client_of_bob.load_dataset(version.id, "train", folder=tmp_path)
+    [kept] = tmp_path.glob("*.jsonl")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert len(client_of_bob.load_dataset(version.id, "train", folder=tmp_path)) == version["counts"]["train"]
+    Version.objects.filter(pk=version.id).update(
+        files={**version_files(version.id), "train": version_files(version.id)["train"] | {"sha256": "0" * 64}}
+    )
+    with pytest.raises((Broken, Refused), match="not what was frozen"):
+        client_of_bob.load_dataset(version.id, "train", folder=tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def version_files(pk: int) -> dict:
+    return Version.objects.get(pk=pk).files
+
+
+def test_a_flipped_byte_on_the_server_reaches_nobody(client_of_bob, project, tmp_path):
+    version = client_of_bob.freeze(conversations(project, 30).pk)
+    path = Path(default_storage.path(version_files(version.id)["train"]["name"]))
+    content = bytearray(path.read_bytes())
+    content[30] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match="is not what was frozen"):
+        client_of_bob.load_dataset(version.id, "train", folder=tmp_path / "new")
+
+
+def test_training_and_evaluating_are_asked_for_and_refused_with_sentences(client_of_bob, project):
+    version = client_of_bob.freeze(conversations(project, 30).pk)
+    with pytest.raises(Refused):
+        client_of_bob.train(version.id, base="no-such-base")
+    with pytest.raises((Refused, NotFound)):
+        client_of_bob.evaluate(version.id, endpoints=[10**6])
