@@ -10,9 +10,11 @@ from curation.models import Change, Record
 
 LABELS = {
     "accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "put back to review", "edit": "edited", "review": "reviewed",
-    "restore": "restored an earlier text", "delete": "deleted", "undo": "undid a bulk action",
+    "restore": "restored an earlier text", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
+    "label": "labelled", "unlabel": "took a label away from", "assign": "assigned", "replace": "found and replaced in", "mask": "masked",
+    "mend": "mended", "copy": "copied here", "split": "assigned the splits anew",
 }  # fmt: skip
-HIDDEN = {"reviewed_by_id", "reviewed_note", "deleted"}
+HIDDEN = {"reviewed_by_id", "reviewed_note", "deleted", "wanted", "copied_from"}
 LIMIT = 100
 
 
@@ -38,7 +40,8 @@ def _entry(change: Change) -> Entry:
         for name, before, after in change.fields
         if name not in HIDDEN
     ]
-    return Entry(change, LABELS.get(change.action, change.action), diffs, "deleted" not in change.before)
+    restorable = bool(change.before) and not change.before.keys() & {"deleted", "assigned"}
+    return Entry(change, LABELS.get(change.action, change.action), diffs, restorable)
 
 
 def readable(name: str, value: Any) -> str:
@@ -52,6 +55,8 @@ def readable(name: str, value: Any) -> str:
             f"{key}: {item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}"
             for key, item in value.items()
         )
+    if name in ("labels", "assigned") and isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, str):
         return Record.Status(value).label if name == "status" and value in Record.Status.values else value
     return json.dumps(value, ensure_ascii=False, indent=1)

@@ -11,7 +11,7 @@ from ninja import Header, Query, Router, Schema, Status
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import job_out
 from atelier.jobs import claims, queue
-from curation import bulk
+from curation import activity, bulk
 from curation.api.fetching import dataset_or_404
 from curation.filters import Filters
 from curation.models import BulkAction
@@ -133,3 +133,31 @@ def undo_bulk(request: HttpRequest, project_id: int, pk: int) -> Any:
     job = child_or_404(project_or_404(request, project_id, needs="annotator").bulkactions.select_related("undoes"), pk)
     project_or_404(request, project_id, needs=bulk.role_for(job.action if job.undoes is None else job.undoes.action))
     return Status(202, started(bulk.begin_undo(job, request.user)))
+
+
+@router.get("/projects/{project_id}/datasets/{dataset_id}/activity", summary="Who did what in a dataset, newest first")
+def list_activity(
+    request: HttpRequest,
+    project_id: int,
+    dataset_id: int,
+    person: str = "",
+    action: str = "",
+    after: str = "",
+    limit: int = Query(50, ge=1, le=500),
+) -> Any:
+    """`record` and `change` of a single change, or `bulk`. Ask again with `after` set to `next` until it is null."""
+    dataset = dataset_or_404(request, project_id, dataset_id)
+    found = activity.page(dataset, person=person, action=action, after=after, size=limit)
+    items = [
+        {
+            "at": act.at,
+            "actor": act.actor,
+            "action": act.change.action if act.change else act.bulk.action if act.bulk else "",
+            "words": act.words,
+            "record": act.change.record_id if act.change else None,
+            "change": act.change.pk if act.change else None,
+            "bulk": act.bulk.pk if act.bulk else None,
+        }
+        for act in found.acts
+    ]
+    return {"items": items, "next": found.after}

@@ -27,6 +27,7 @@ class RecordPatch(Schema):
     rejected: list[dict[str, Any]] | None = None
     tools: list[dict[str, Any]] | None = None
     metadata: dict[str, Any] | None = None
+    labels: list[str] | None = None
 
 
 class RecordFilters(Schema):
@@ -86,12 +87,11 @@ def list_records(
     dataset = dataset_or_404(request, project_id, dataset_id)
     wanted = Filters.read(chosen.dict(by_alias=True))
     page = filters.page(wanted, dataset, after=after, size=limit)
-    count, exact = wanted.count(dataset)
     return {
         "items": [short_out(record) for record in page.records],
         "next": page.after,
-        "count": count,
-        "count_is_exact": exact,
+        "count": page.count,
+        "count_is_exact": page.exact,
     }
 
 
