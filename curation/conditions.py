@@ -24,7 +24,7 @@ _NO_STRINGS = frozenset(
 
 def apply(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> RecordQuerySet:
     """The records of which every term is true."""
-    said = [term for term in terms if term.name in TEXT and not _is_length(term)]
+    said = [term for term in terms if term.name in TEXT]
     for term in terms:
         if term not in said:
             condition = _READERS[term.name](term, dataset)
@@ -35,11 +35,6 @@ def apply(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> Recor
         if term.negated:
             records = search.without(records, search.Said(term.value, True))
     return search.narrowed(records, wanted)
-
-
-def _is_length(term: Term) -> bool:
-    """`words:>10` is no text."""
-    return term.name == "words" and term.low is not None
 
 
 def _is_narrowed_by_text(term: Term) -> bool:
@@ -64,7 +59,8 @@ class HasField(Func):
             " ELSE CAST(value AS TEXT) END"
         )
         return self._as(
-            compiler, "EXISTS(SELECT 1 FROM json_each({0}) WHERE key = {1} AND ({3} = '' OR " + value + " = {3}))"  # noqa: S608 - our own words
+            compiler,
+            "EXISTS(SELECT 1 FROM json_each({0}) WHERE key = {1} AND ({3} = '' OR " + value + " = {3}))",  # noqa: S608 - our own words
         )
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
@@ -189,7 +185,7 @@ def _in(term: Term, dataset: Dataset) -> Q:
 
 _READERS: dict[str, Callable[[Term, Dataset], Q]] = {
     "field": _field, "status": _status, "split": _equal("split"), "label": _mark, "problem": _mark, "language": _language,
-    "by": _by, "assigned": _assigned, "source": _source, "has": _has, "is": _is, "words": _number("words"),
+    "by": _by, "assigned": _assigned, "source": _source, "has": _has, "is": _is, "length": _number("words"),
     "tokens": _number("tokens"), "changed": _days("changed_at"), "created": _days("created_at"), "in": _in,
     "cluster": lambda term, dataset: Q(cluster=term.low),
 }  # fmt: skip

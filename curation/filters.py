@@ -221,35 +221,66 @@ class Filters:
 
 @dataclass(frozen=True)
 class Page:
-    """Records of one page, with the cursors of the pages around it, None at the ends."""
+    """Records of one page, with the cursors of the pages around it, None at the ends; how many match in all, and whether
+    that is exact; and of what the facets' counts are: "filter" where few match, else "dataset".
+    """
 
     records: list[Record]
     before: str | None
     after: str | None
+    count: int
+    exact: bool
+    of: str
+    counts: facets.Counts
 
 
 def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "", size: int = 50) -> Page:
-    """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs."""
-    records = filters.records(dataset)
-    if before:
-        found = _ids_of(filters.beyond(records, before, backwards=True), size + 1)
-        more_before, more_after = len(found) > size, True
-        found = found[:size][::-1]
+    """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs. Raises ValidationError for a
+    place that does not exist.
+    """
+    count, exact = filters.count(dataset)
+    few = filters.narrow and exact and count <= COUNTED
+    rows = _all_of_few(filters, dataset) if few else []
+    if few:
+        found = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
     else:
-        found = _ids_of(filters.beyond(records, after) if after else filters.ordered(records), size + 1)
-        more_before, more_after = bool(after), len(found) > size
-        found = found[:size]
-    rows = Record.objects.defer(*UNSEEN).in_bulk(found)
-    shown = [rows[pk] for pk in found if pk in rows]
+        found = _place_among_many(filters, dataset, after, before, size + 1)
+    more, found = len(found) > size, found[:size]
+    if before:
+        found.reverse()
+    there = Record.objects.defer(*UNSEEN).in_bulk(found)
+    shown = [there[pk] for pk in found if pk in there]
     return Page(
         shown,
-        filters.cursor(shown[0]) if shown and more_before else None,
-        filters.cursor(shown[-1]) if shown and more_after else None,
-    )
+        filters.cursor(shown[0]) if shown and (more if before else after) else None,
+        filters.cursor(shown[-1]) if shown and (before or more) else None,
+        count, exact, "filter" if few else "dataset", facets.counted(rows) if few else facets.tallies(dataset),
+    )  # fmt: skip
 
 
-def _ids_of(records: RecordQuerySet, most: int) -> list[int]:
-    """Ids first: an index has them, while each row stands behind its own long texts."""
+def _all_of_few(filters: Filters, dataset: Dataset) -> list[facets.Row]:
+    pks = list(filters.records(dataset).order_by().values_list("pk", flat=True)[:COUNTED])
+    return facets.rows(dataset, pks, deleted=filters.status == "deleted")
+
+
+def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:
+    """Ids from a place on, sorted here: so few that no index of the order has to be walked."""
+    column = SORTS[filters.sort]
+    name, down = column.lstrip("-"), column.startswith("-") != backwards
+    keys = sorted(((getattr(row, name), row.id) for row in rows), reverse=down)
+    if cursor:
+        place = _read_cursor(cursor, name)
+        keys = [key for key in keys if (key < place if down else key > place)]
+    return [pk for _, pk in keys]
+
+
+def _place_among_many(filters: Filters, dataset: Dataset, after: str, before: str, most: int) -> list[int]:
+    """Ids first: an index has them, while each record stands behind its own long texts."""
+    records = filters.records(dataset)
+    if before or after:
+        records = filters.beyond(records, before or after, backwards=bool(before))
+    else:
+        records = filters.ordered(records)
     return list(records.values_list("pk", flat=True)[:most])
 
 

@@ -147,7 +147,8 @@ def _whole(name: str, value: str) -> int:
 
 
 def _number(name: str, value: str) -> Term:
-    """A number, a comparison or a range."""
+    """A number, a comparison or a range. The term of `words:` is called "length", for "words" are text."""
+    called = "length" if name == "words" else name
     low, dots, high = value.partition("..")
     if dots:
         begin = _whole(name, low) if low else 0
@@ -156,10 +157,10 @@ def _number(name: str, value: str) -> Term:
             raise QueryError(
                 f"{name}:{value[:40]} holds nothing, for it begins above its end: write {name}:{end}..{begin}."
             )
-        return Term(name, value, low=begin, high=end)
+        return Term(called, value, low=begin, high=end)
     sign, rest = _compared(value)
     number = _whole(name, rest)
-    return Term(name, value, low={">": number + 1, "<": 0, "<=": 0}.get(sign, number),
+    return Term(called, value, low={">": number + 1, "<": 0, "<=": 0}.get(sign, number),
                 high={">": LIMIT - 1, ">=": LIMIT - 1, "<": number - 1}.get(sign, number))  # fmt: skip
 
 

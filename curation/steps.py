@@ -1,5 +1,7 @@
 """What the data side shows in the rail and on the project's home."""
 
+from collections import Counter
+
 from django.urls import reverse
 
 from atelier import loop
@@ -19,7 +21,13 @@ def register() -> None:
 
 
 def _records(project: Project) -> int:
-    return Record.objects.present().filter(dataset__project=project).count()
+    return sum(found.total() for found in datasets.totals(project).values())
+
+
+def _taught(project: Project) -> Counter[str]:
+    """Records that are conversations or preferences, by status."""
+    kinds = datasets.totals(project)
+    return sum((found for kind, found in kinds.items() if kind != Dataset.Kind.DOCUMENTS), Counter())
 
 
 def _data(project: Project) -> loop.State:
@@ -40,9 +48,11 @@ def _review(project: Project) -> loop.State:
             reverse("curation:review", args=[project.pk]),
             needs="annotator",
         )
-    taught = Record.objects.present().filter(dataset__project=project).exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
     return loop.State(
-        0, "All conversations are reviewed." if taught.exists() else "Conversations wait here, once there are some."
+        0,
+        "All conversations are reviewed."
+        if _taught(project).total()
+        else "Conversations wait here, once there are some.",
     )
 
 
@@ -55,11 +65,11 @@ def _distil(project: Project) -> loop.State:
     last = project.distillations.select_related("target").order_by("-pk").first()
     if last is not None:
         return loop.State(count, f"{last.ok} answers by {last.teacher_name} in {last.target.name}.")
-    if not Record.objects.present().filter(dataset__project=project).exists():
+    kinds = datasets.totals(project)
+    if not kinds:
         return loop.State(0, "A teacher writes answers, once there are records.")
-    to_answer = project.datasets.filter(kind=Dataset.Kind.DOCUMENTS, records__deleted_at=None, records__isnull=False)
     line = "A teacher can write answers to the records."
-    if not to_answer.exists():
+    if not kinds.get(Dataset.Kind.DOCUMENTS, Counter()).total():
         return loop.State(0, line)
     return loop.State(0, line, "Distil", reverse("curation:distil", args=[project.pk]))
 
@@ -73,8 +83,7 @@ def _freeze(project: Project) -> loop.State:
     last = done.order_by("-pk").first()
     if last is not None:
         return loop.State(done.count(), f"{last} has {last.rows} rows.")
-    taught = Record.objects.present().filter(dataset__project=project).exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
-    accepted = taught.filter(status=Record.Status.ACCEPTED).count()
+    accepted = _taught(project)[Record.Status.ACCEPTED]
     if not accepted:
         return loop.State(0, "A snapshot to train on, once records are accepted.")
     address = reverse("curation:new_version", args=[project.pk])

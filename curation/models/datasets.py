@@ -97,9 +97,37 @@ class Record(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["dataset", "deleted_at", "status", "id"], name="record_by_status"),
-            models.Index(fields=["dataset", "deleted_at", "split", "id"], name="record_by_split"),
-            models.Index(fields=["dataset", "deleted_at", "id"], name="record_by_id"),
+            # Both have the other's column behind: the two together are counted without a look at a record.
+            models.Index(fields=["dataset", "deleted_at", "status", "id", "split"], name="record_by_status"),
+            models.Index(fields=["dataset", "deleted_at", "split", "id", "status"], name="record_by_split"),
+            # With all that a list counts and sorts by: a record itself stands behind its long texts.
+            models.Index(
+                fields=[
+                    "dataset",
+                    "deleted_at",
+                    "id",
+                    "status",
+                    "split",
+                    "language",
+                    "words",
+                    "changed_at",
+                    "reviewed_by",
+                    "imported_by",
+                    "problem_count",
+                ],
+                name="record_by_id",
+            ),
+            models.Index(fields=["dataset", "deleted_at", "language", "id"], name="record_by_language"),
+            models.Index(
+                fields=["dataset", "deleted_at", "tokens", "id"],
+                name="record_by_tokens",
+                condition=models.Q(tokens__isnull=False),
+            ),
+            models.Index(
+                fields=["dataset", "deleted_at", "reviewed_by", "id"],
+                name="record_by_reviewer",
+                condition=models.Q(reviewed_by__isnull=False),
+            ),
             models.Index(fields=["dataset", "deleted_at", "changed_at", "id"], name="record_by_change"),
             models.Index(fields=["dataset", "deleted_at", "words", "id"], name="record_by_words"),
             models.Index(fields=["dataset", "content_hash"], name="record_by_content"),

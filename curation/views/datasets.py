@@ -11,10 +11,11 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, filters
+from curation import datasets, facets, filters
 from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
 from curation.models import Dataset, Record
+from curation.query import NAMES
 from curation.views import bulk
 
 GET_POST = require_http_methods(["GET", "POST"])
@@ -63,6 +64,9 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
         "selects": _selects(chosen),
         "can_edit": project.role.covers("editor"),
         "can_review": project.role.covers("annotator"),
+        "complete_url": reverse("curation:complete_search", args=[project.pk, dataset.pk]),
+        "saved": saved_list(dataset),
+        "language": [(example, note) for _, example, note in NAMES.values()],
         "import_url": f"{reverse('curation:new_import', args=[project.pk])}?dataset={dataset.pk}",
         **_rows(request, dataset, chosen),
     }
@@ -75,7 +79,7 @@ def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, 
         shown = filters.page(chosen, dataset, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     except ValidationError:  # a cursor of another sort: begin at the first page
         shown = filters.page(chosen, dataset)
-    found, exact = chosen.count(dataset)
+    found, exact = shown.count, shown.exact
     base = request.path + "?" + query(chosen)
     return {
         "records": shown.records,
@@ -86,9 +90,38 @@ def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, 
         "query": query(chosen),
         "buttons": bulk.buttons(request.project.role),
         "counts": datasets.counts(dataset),
+        "facets": _facets(request.path, chosen, facets.shown(shown.counts)),
+        "facets_of": shown.of,
         "found": f"{found:,}{'' if exact else '+'} record{'' if found == 1 else 's'}",
         "sorts": _sorts(request.path, chosen),
     }
+
+
+def _facets(path: str, chosen: Filters, found: list[facets.Facet]) -> list[dict[str, Any]]:
+    """Each value with the address that adds its condition to the search, or takes it away."""
+    there = f" {chosen.q} "
+    return [
+        {
+            "title": facet.title,
+            "values": [
+                {
+                    "text": value.text,
+                    "count": value.count,
+                    "on": f" {value.term} " in there,
+                    "url": f"{path}?{query(chosen.toggled(value.term))}",
+                }
+                for value in facet.values
+            ],
+        }
+        for facet in found
+    ]
+
+
+def saved_list(dataset: Dataset) -> list[tuple[str, str]]:
+    """(name, address) of the team's filters."""
+    address = reverse("curation:dataset", args=[dataset.project_id, dataset.pk])
+    rows = dataset.saved_filters.order_by("name").values_list("name", "filters")
+    return [(name, f"{address}?{query(Filters.lenient(kept))}") for name, kept in rows]
 
 
 def query(chosen: Filters) -> str:

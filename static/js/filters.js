@@ -12,3 +12,14 @@ document.addEventListener("submit", (event) => {
   for (const field of form.elements) if (field.name && field.value === "") field.disabled = true;
   setTimeout(() => { for (const field of form.elements) field.disabled = false; });
 });
+// A link that narrows a list changes its address; the form above the list says the same then.
+document.addEventListener("htmx:pushedIntoHistory", () => {
+  const given = new URLSearchParams(location.search);
+  for (const form of document.querySelectorAll("form[data-filters]")) {
+    for (const field of form.elements) {
+      if (field.name && field !== document.activeElement && field.type !== "hidden") field.value = given.get(field.name) ?? "";
+    }
+    const sort = form.elements.namedItem("sort");
+    if (sort && !sort.value) sort.selectedIndex = 0;
+  }
+});
