@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import workshop
-from tests.bench.figures import Clock, Figure, rates
+from tests.bench.figures import Clock, Figure, memory, rates
 from tests.bench.workshop import Options
 
 REFERENCE = "bare select and orjson.dumps"
@@ -14,7 +14,7 @@ SHARES = {"train": 0.9, "validation": 0.05, "test": 0.05}
 
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
-    from curation import exporting, tasks, versions
+    from curation import exporting, exports, tasks, versions
 
     dataset = workshop.filled(options)
     version = versions.create(dataset, None, filters={}, shares=SHARES)
@@ -30,7 +30,15 @@ def measure(options: Options) -> list[Figure]:
         with Clock() as bare:
             select(dataset, out)
         complete(out, options.rows)
+    before = memory("VmRSS")
+    with Clock() as job:
+        made = exports.begin(dataset, None, "chat")
+        tasks.export(made.pk)
+    peak = memory("VmHWM")
+    workshop.finished(made)
     return [
+        *rates("export job, chat with fields and marks", options.rows, job, REFERENCE, bare),
+        Figure("export job, peak memory of the worker", peak, "MiB", "the same process before it began", before),
         *rates("freeze", options.rows, freezing, REFERENCE, bare),
         *rates("export", options.rows, exported, REFERENCE, bare),
     ]
