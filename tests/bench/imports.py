@@ -64,6 +64,6 @@ def values(path: Path) -> Iterator[tuple[tuple[Any, ...], str]]:
             text = " ".join(message["content"] for message in row["messages"])
             messages, metadata = orjson.dumps(row["messages"]).decode(), orjson.dumps(row["metadata"]).decode()
             yield (
-                "{}", messages, "[]", "[]", "[]", metadata, "[]", 1, "new", "", "0" * 64, "0" * 64, "train", "",
-                text[:300], 450, 0, 1, 1, number, "imported", now, now,
+                "{}", messages, "[]", "[]", "[]", metadata, "[]", "[]", 1, "new", "", "0" * 64, "0" * 64, "train", "",
+                text[:300], 450, 0, "", False, 1, 1, number, "imported", now, now,
             ), text  # fmt: skip
