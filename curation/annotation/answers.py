@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from atelier.accounts.models import User
@@ -46,6 +46,7 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
     Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
     """
     task = annotation.task
+    prefetch_related_objects([task.queue.dataset], "questions")  # asked for several times on the way
     asked = list(task.queue.dataset.questions.all())
     clean = values.clean_all(asked, given, annotation.record)
     if annotation.state == State.SUBMITTED and annotation.answers == clean:
@@ -74,7 +75,7 @@ def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | Non
     if not Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(**written):
         raise Lost
     Task.objects.filter(pk=task.pk).update(submitted=F("submitted") + 1)
-    Assignment.objects.filter(task=task, user=annotation.user).update(done=True)
+    Assignment.objects.filter(task=task, user=annotation.user_id).update(done=True)
     return written
 
 
@@ -194,7 +195,7 @@ def settle(task: Task, by: User | None) -> None:
         Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
         task.state = Task.State.DONE
         return
-    comments = set(task.queue.dataset.questions.filter(kind=Kind.COMMENT).values_list("name", flat=True))
+    comments = {question.name for question in task.queue.dataset.questions.all() if question.kind == Kind.COMMENT}
     given = list(task.annotations.filter(state=State.SUBMITTED).order_by("pk").values_list("answers", flat=True))
     plain = [{name: value for name, value in one.items() if name not in comments} for one in given]
     if given and all(one == plain[0] for one in plain):

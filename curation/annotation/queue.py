@@ -118,7 +118,8 @@ def open_tasks(queue: Queue, user: User) -> QuerySet[Task]:
 
 def _waiting(queue: Queue, user: User) -> Task | None:
     standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
-    tasks = open_tasks(queue, user).order_by("place", "pk").select_for_update(skip_locked=_skips(), of=("self",))
+    tasks = open_tasks(queue, user).select_related("record").order_by("place", "pk")
+    tasks = tasks.select_for_update(skip_locked=_skips(), of=("self",))
     own = tasks.filter(Exists(standing.filter(user=user))).first()
     if own is not None or queue.assigned_only:
         return own
@@ -137,17 +138,15 @@ def take(task: Task) -> bool:
 
 def _hold(queue: Queue, task: Task, user: User) -> Annotation:
     """Open the person's annotation; an expired one of theirs comes back with its draft."""
-    annotation, _ = Annotation.objects.update_or_create(
-        task=task,
-        user=user,
-        defaults={"state": State.OPEN, "expires_at": _until(queue), "record_revision": task.record.revision},
-        create_defaults={
-            "record_id": task.record_id,
-            "author": user.username,
-            "expires_at": _until(queue),
-            "record_revision": task.record.revision,
-        },
-    )
+    held = {"state": State.OPEN, "expires_at": _until(queue), "record_revision": task.record.revision}
+    # The person's row is locked, so nobody makes this one between the two statements.
+    if Annotation.objects.filter(task=task, user=user).update(**held):
+        annotation = Annotation.objects.get(task=task, user=user)
+    else:
+        annotation = Annotation.objects.create(
+            task=task, user=user, record_id=task.record_id, author=user.username, **held
+        )
+    annotation.task, annotation.record = task, task.record
     return annotation
 
 

@@ -115,7 +115,9 @@ def take_back(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
 def _mine(request: HttpRequest, project_id: int, pk: int) -> Annotation:
     project = project_or_404(request, project_id, needs="annotator")
     rows = Annotation.objects.filter(task__queue__dataset__project=project, user=request.user)
-    return child_or_404(rows.select_related("record__reviewed_by", "task__queue__dataset__project"), pk)
+    found = child_or_404(rows.select_related("record", "task__queue__dataset__project"), pk)
+    found.user = request.user
+    return found
 
 
 @router.put(

@@ -55,7 +55,7 @@ def answer(request: HttpRequest, project_id: int, dataset_id: int, annotation_id
     box = _queue_or_404(request, project_id, dataset_id)
     mine = Annotation.objects.filter(task__queue=box, user=request.user).select_related("task", "record")
     annotation = child_or_404(mine, annotation_id)
-    annotation.task.queue = box
+    annotation.task.queue, annotation.user = box, request.user
     given = annotate_form.read(list(box.dataset.questions.all()), request.POST)
     try:
         _do(annotation, move, given, request)
