@@ -14,6 +14,7 @@ from curation.history import readable
 from curation.models import Dataset, Mark, Record, Tally
 
 SHOWN = 5
+NEAR = 160  # characters of unchanged text on each side of a change
 LOOKED_AT = 50  # records, for those that mending changes
 TITLES = {
     "empty-document": "Empty document",
@@ -100,12 +101,22 @@ def preview(dataset: Dataset, code: str) -> list[Mended]:
         mended, notes = mend_record(columns, [code])
         if mended:
             diffs = [
-                (name, word_diff(readable(name, columns[name]), readable(name, value)))
+                (name, _around(word_diff(readable(name, columns[name]), readable(name, value))))
                 for name, value in mended.items()
             ]
             shown.append(Mended(record, notes, diffs))
         if len(shown) == SHOWN:
             break
+    return shown
+
+
+def _around(diff: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A diff without what is far from any change."""
+    shown = []
+    for place, (op, text) in enumerate(diff):
+        head, tail = ("" if place == 0 else text[:NEAR]), ("" if place == len(diff) - 1 else text[-NEAR:])
+        short = op == "equal" and len(text) > 2 * NEAR
+        shown.append((op, f"{head} … {tail}" if short else text))
     return shown
 
 
