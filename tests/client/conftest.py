@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from celery import current_app
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from atelier.accounts.models import APIKey
 from atelier.jobs import queue
@@ -17,7 +17,7 @@ def worker(monkeypatch):
 
     def work(name: str, pk: int) -> None:
         try:
-            current_app.tasks[name].run(pk)
+            import_string(name)(pk)
         finally:
             connection.close()
 
