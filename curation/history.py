@@ -10,7 +10,7 @@ from curation.models import Change, Record
 
 LABELS = {
     "accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "put back to review", "edit": "edited", "review": "reviewed",
-    "restore": "restored an earlier text", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
+    "restore": "restored an earlier text", "import": "changed by an import", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
     "label": "labelled", "unlabel": "took a label away from", "assign": "assigned", "replace": "found and replaced in", "mask": "masked",
     "mend": "mended", "copy": "copied here", "split": "assigned the splits anew",
 }  # fmt: skip

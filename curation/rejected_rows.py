@@ -60,7 +60,8 @@ def take(issue: ImportIssue, data: dict[str, Any]) -> Problem | None:
     """
     try:
         with transaction.atomic():
-            job = Import.objects.select_for_update().select_related("dataset", "created_by").get(pk=issue.parent_id)
+            rows = Import.objects.select_for_update(of=("self",)).select_related("dataset", "created_by")
+            job = rows.get(pk=issue.parent_id)
             now = ImportIssue.objects.get(pk=issue.pk)
             if job.status in (Status.RUNNING, Status.QUEUED):
                 return BUSY
