@@ -1,5 +1,6 @@
 """What an action makes of one record: a function from the record to the values that would change. Nothing is written here."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,7 +84,30 @@ def _mask(pieces: str, record: Record) -> Edited:
     seen: pii.Seen = {}
     for piece in meant:  # a name that one text tells is masked in those before it too
         pii.learn(pii.known_names(piece.text), seen)
-    return _put(record, meant, [pii.mask(piece.text, seen)[0] for piece in meant])
+    return _put(record, meant, [_masked(piece, seen) for piece in meant])
+
+
+def _masked(piece: Piece, seen: pii.Seen) -> str:
+    """Arguments of a call are JSON in a text, and stay that: their texts are masked, and numbers that are personal become texts."""
+    masked, _ = pii.mask(piece.text, seen)
+    if masked == piece.text or piece.path[-1] != "arguments":
+        return masked
+    try:
+        value = json.loads(piece.text)
+    except (ValueError, RecursionError):
+        return masked
+    return json.dumps(_masked_json(value, seen), ensure_ascii=False)
+
+
+def _masked_json(value: Any, seen: pii.Seen) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked_json(inner, seen) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked_json(inner, seen) for inner in value]
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return value
+    masked, found = pii.mask(str(value), seen)
+    return masked if found else value
 
 
 def _mend(codes: list[str], record: Record) -> Edited:

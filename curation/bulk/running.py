@@ -14,7 +14,7 @@ from curation.models import BulkAction, BulkFailure
 
 Action = BulkAction.Action
 BATCH = 500
-LONGEST = 0.15  # seconds that a transaction should take at most: others want to write too
+LONGEST = 0.1  # seconds that a transaction should take at most: others want to write too
 TRIES = 50
 MOST_FAILURES = 1000  # with so many, the wish itself is wrong
 

@@ -1,5 +1,6 @@
 """Bulk actions: done in batches, resumed, undone as one."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -225,6 +226,18 @@ def test_masking_gives_the_same_value_the_same_placeholder_in_the_whole_record(c
     assert record.fields == {"mail": {"to": ["[EMAIL_1]"]}}
     assert record.metadata == {"from": "[EMAIL_1]"}
     assert act(chats, bob, "mask").changed == 0
+
+
+def test_masked_arguments_of_a_call_stay_json(chats, bob):
+    call = {"id": "a1b2c3d4e", "type": "function", "function": {"name": "write"}}
+    call["function"]["arguments"] = '{"to": "eva@example.org", "card": 4111111111111111, "urgent": true}'
+    record = make(chats, "x")
+    record.messages[1] = {"role": "assistant", "content": "Done.", "tool_calls": [call]}
+    record.save()
+    act(chats, bob, "mask")
+    record.refresh_from_db()
+    said = json.loads(record.messages[1]["tool_calls"][0]["function"]["arguments"])
+    assert said == {"to": "[EMAIL_1]", "card": "[CARD_1]", "urgent": True}
 
 
 def test_mending_takes_the_problems_asked_for_and_can_be_undone(chats, bob):
