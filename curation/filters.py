@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -267,11 +267,18 @@ def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: 
     """Ids from a place on, sorted here: so few that no index of the order has to be walked."""
     column = SORTS[filters.sort]
     name, down = column.lstrip("-"), column.startswith("-") != backwards
-    keys = sorted(((getattr(row, name), row.id) for row in rows), reverse=down)
+    keys = sorted(((_time(value) if name == "changed_at" else value, row.id) for row in rows
+                   for value in (getattr(row, name),)), reverse=down)  # fmt: skip
     if cursor:
         place = _read_cursor(cursor, name)
         keys = [key for key in keys if (key < place if down else key > place)]
     return [pk for _, pk in keys]
+
+
+def _time(value: Any) -> datetime:
+    """SQLite keeps times without their zone, which is UTC."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _place_among_many(filters: Filters, dataset: Dataset, after: str, before: str, most: int) -> list[int]:
