@@ -32,7 +32,7 @@ def _copied(row: Record, target: Dataset, job: BulkAction) -> Planned:
         name: getattr(row, name)
         for name in (
             *("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels", "key", "source_group"),
-            *("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens"),
+            *("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens", "is_checked"),
         )
     }
     copy = Record(
