@@ -41,8 +41,9 @@ def change(record: Record, user: User, action: str, *, revision: int | None = No
         raise Conflict(record)
     if not after:
         return None
+    derived = _derived(record, after)  # takes a while, so it comes before the database is held
     with transaction.atomic():
-        _write(record, seen, after)
+        _write(record, seen, after | derived)
         return Change.objects.create(
             record=record,
             user=user,
@@ -54,15 +55,19 @@ def change(record: Record, user: User, action: str, *, revision: int | None = No
         )
 
 
-def _write(record: Record, seen: int, after: dict[str, Any]) -> None:
+def _derived(record: Record, after: dict[str, Any]) -> dict[str, Any]:
+    """Set the new values on the record; what follows from its content, when that changes."""
     for name, value in after.items():
         setattr(record, name, value)
-    derived: dict[str, Any] = {}
-    if after.keys() & set(contents.COLUMNS):
-        contents.complete(record)
-        derived = {name: getattr(record, name) for name in contents.DERIVED}
+    if not after.keys() & set(contents.COLUMNS):
+        return {}
+    contents.complete(record)
+    return {name: getattr(record, name) for name in contents.DERIVED}
+
+
+def _write(record: Record, seen: int, values: dict[str, Any]) -> None:
     changed = Record.objects.filter(pk=record.pk, revision=seen, deleted_at=None).update(
-        **after, **derived, revision=F("revision") + 1, changed_at=Now()
+        **values, revision=F("revision") + 1, changed_at=Now()
     )
     if not changed:
         raise Conflict(Record.objects.select_related("dataset").get(pk=record.pk))
