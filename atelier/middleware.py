@@ -1,5 +1,6 @@
 """Middleware of the shell."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
+
+log = logging.getLogger(__name__)
 
 
 class SignInRequired(LoginRequiredMiddleware):
@@ -28,6 +31,7 @@ def unavailable_when_database_is_down(get_response: Callable[..., Any]) -> Any:
 
     def process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, OperationalError | InterfaceError):
+            log.error("The database failed at %s: %s", request.path, exception, exc_info=exception)
             return render(request, "503.html", status=503)
         return None
 
