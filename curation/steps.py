@@ -7,7 +7,7 @@ from django.urls import reverse
 from atelier import loop
 from atelier.accounts.models import Project
 from curation import datasets
-from curation.models import BulkAction, Check, Dataset, Distillation, Export, Import, Record, Version
+from curation.models import AgreementReport, BulkAction, Check, Dataset, Distillation, Export, Import, Record, Version
 
 
 def register() -> None:
@@ -16,7 +16,7 @@ def register() -> None:
         loop.Step(20, "review", "Review", "curation:review", datasets.to_review, _review),
         loop.Step(30, "distil", "Distil", "curation:distil", _distillations, _distil),
         loop.Step(40, "versions", "Versions", "curation:versions", _versions, _freeze),
-        jobs=[Import, Export, BulkAction, Check, Distillation, Version],
+        jobs=[Import, Export, BulkAction, Check, AgreementReport, Distillation, Version],
     )
 
 

@@ -8,7 +8,8 @@ from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
 from curation import checking, distillation, duplicates, exports, freezing, importing
-from curation.models import BulkAction, Check, Distillation, Export, Import, Version
+from curation.annotation import agreeing
+from curation.models import AgreementReport, BulkAction, Check, Distillation, Export, Import, Version
 from inference import endpoints
 
 
@@ -33,6 +34,11 @@ def check(pk: int) -> None:
 def _check(claim: Claim[Check]) -> None:
     work = {Check.Part.TEXTS: checking.check_texts, Check.Part.DUPLICATES: duplicates.run}
     work[Check.Part(claim.job.part)](claim)
+
+
+@shared_task(name="curation.tasks.agreement")
+def agreement(pk: int) -> None:
+    claims.execute(AgreementReport, pk, agreeing.run)
 
 
 @shared_task(name="curation.tasks.export")

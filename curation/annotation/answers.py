@@ -10,8 +10,8 @@ from django.utils import timezone
 from atelier.accounts.models import User
 from atelier.webhooks import events
 from curation import records
+from curation.annotation import agreement, targets, values
 from curation.annotation import queue as queues
-from curation.annotation import targets, values
 from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
 
 State = Annotation.State
@@ -69,8 +69,9 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
 def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
     """Write the annotation and count it. Returns what was written. Raises Lost."""
     task, now = annotation.task, timezone.now()
-    is_right = None if task.known is None else _agree(answers, task.known)
+    is_right = None if task.known is None else _agree(task, answers)
     written = {"state": State.SUBMITTED, "answers": answers, "submitted_at": now, "expires_at": None}
+    written |= {"review": Annotation.Review.NONE}  # what was sent back is to be looked at anew
     written |= {"is_right": is_right, **_time(annotation, seconds)}
     if not Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(**written):
         raise Lost
@@ -169,15 +170,15 @@ def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
     if task.state == Task.State.DONE:
         if task.settled_by_id != user.pk or task.settled_note:
             raise ValidationError("It is settled already: it cannot be taken back.")
-        _put_back(task.record, user, task.settled_at)
+        put_back(task.record, user, user, task.settled_at)
     Task.objects.filter(pk=task.pk).update(
         state=Task.State.OPEN, answers={}, settled_by=None, settled_note="", settled_at=None
     )
 
 
-def _put_back(record: Record, user: User, since: Any) -> None:
-    """The record as it was before the answers stood. Raises ValidationError when somebody changed it since."""
-    change = record.changes.filter(action=ACTION, user=user, at__gte=since).order_by("-pk").first()
+def put_back(record: Record, user: User, settled_by: User | None, since: Any) -> None:
+    """The record as it was before the answers of `settled_by` stood. Raises ValidationError when somebody changed it since."""
+    change = record.changes.filter(action=ACTION, user=settled_by, at__gte=since).order_by("-pk").first()
     if change is None:
         return  # the answers changed nothing of the record
     if change.revision != record.revision:
@@ -195,10 +196,8 @@ def settle(task: Task, by: User | None) -> None:
         Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
         task.state = Task.State.DONE
         return
-    comments = {question.name for question in task.queue.dataset.questions.all() if question.kind == Kind.COMMENT}
     given = list(task.annotations.filter(state=State.SUBMITTED).order_by("pk").values_list("answers", flat=True))
-    plain = [{name: value for name, value in one.items() if name not in comments} for one in given]
-    if given and all(one == plain[0] for one in plain):
+    if given and not agreement.differing(kinds(task.queue.dataset), given, task.queue.tolerance):
         stand(task, given[0], by, "")
         return
     Task.objects.filter(pk=task.pk, state=Task.State.OPEN).update(state=Task.State.DISPUTED)
@@ -256,8 +255,15 @@ def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> 
     return columns | (records.with_texts(record, texts) if texts else {})
 
 
-def _agree(answers: dict[str, Any], known: dict[str, Any]) -> bool:
-    return all(answers.get(name) == value for name, value in known.items())
+def kinds(dataset: Dataset) -> dict[str, str]:
+    """The kind of each question by its name, in their order."""
+    return {question.name: question.kind for question in dataset.questions.all()}
+
+
+def _agree(task: Task, answers: dict[str, Any]) -> bool:
+    """Whether the answers are what is known of a honeypot."""
+    asked = {name: kind for name, kind in kinds(task.queue.dataset).items() if name in task.known}
+    return not agreement.differing(asked, [task.known, answers], task.queue.tolerance)
 
 
 # --- who sees what ---------------------------------------------------------------------------------

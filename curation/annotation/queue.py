@@ -72,9 +72,10 @@ def place(queue: Queue, column: str = "chosen.chosen_id") -> str:
 
 
 def mine(queue: Queue, user: User) -> list[Annotation]:
-    """What the person holds in this queue, the first given first."""
+    """What the person holds in this queue: what was sent back to them, then the first given first."""
     held = Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN, record__deleted_at=None)
-    return list(held.select_related("record", "task").order_by("pk"))
+    rows = held.select_related("record", "task").order_by("pk")
+    return sorted(rows, key=lambda one: one.review != Annotation.Review.RETURNED)
 
 
 def next_task(queue: Queue, user: User, *, beside: int | None = None, pick: Pick | None = None) -> Annotation | None:
@@ -101,7 +102,7 @@ def _given(queue: Queue, user: User, pick: Pick | None) -> Annotation | None:
     if task is not None and take(task):
         return _hold(queue, task, user)
     for _ in range(TRIES):
-        task = _waiting(queue, user)
+        task = waiting(queue, user)
         if task is None:
             return None
         if take(task):
@@ -116,7 +117,8 @@ def open_tasks(queue: Queue, user: User) -> QuerySet[Task]:
     return tasks.filter(~Exists(seen), record__deleted_at=None)
 
 
-def _waiting(queue: Queue, user: User) -> Task | None:
+def waiting(queue: Queue, user: User) -> Task | None:
+    """The task that is next for the person, locked where the database can; None when there is none."""
     standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
     tasks = open_tasks(queue, user).select_related("record").order_by("place", "pk")
     tasks = tasks.select_for_update(skip_locked=_skips(), of=("self",))
@@ -155,7 +157,9 @@ def _until(queue: Queue) -> datetime:
 
 
 def renew(queue: Queue, annotation: Annotation) -> Annotation:
-    """Push the end of the lock further away; while most of it is left, nothing is written."""
+    """Push the end of the lock further away; while most of it is left, nothing is written. What was sent back has none."""
+    if annotation.review == Annotation.Review.RETURNED:
+        return annotation
     wanted = _until(queue)
     fresh = (
         annotation.expires_at is not None and wanted - annotation.expires_at < timedelta(minutes=queue.lock_minutes) / 4
@@ -218,7 +222,8 @@ def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | No
         raise ValidationError("Choose at least one person.")
     fill(dataset, records)
     queue, after, made = of(dataset), 0, 0
-    tasks = queue.tasks.filter(record__in=records.order_by().values("pk"), state=Task.State.OPEN).order_by("pk")
+    chosen = queue.tasks.filter(record__in=records.order_by().values("pk"), state=Task.State.OPEN, known__isnull=True)
+    tasks = chosen.order_by("pk")
     while batch := list(tasks.filter(pk__gt=after)[:500]):
         with transaction.atomic():
             made += _assign_batch(queue, batch, users, by, evenly)
@@ -275,6 +280,6 @@ def left(queue: Queue, user: User) -> str:
 
 
 def counts(queue: Queue) -> dict[str, int]:
-    """Tasks by state, and all of them."""
-    found = dict(queue.tasks.order_by().values_list("state").annotate(Count("pk")))
+    """Tasks by state, and all of them; honeypots are none of these."""
+    found = dict(queue.tasks.filter(known__isnull=True).order_by().values_list("state").annotate(Count("pk")))
     return {"all": sum(found.values()), **{state: found.get(state, 0) for state in Task.State.values}}

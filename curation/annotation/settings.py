@@ -29,7 +29,7 @@ def change(queue: Queue, **values: Any) -> Queue:
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
     bounds = {"overlap": (1, MAX_OVERLAP), "lock_minutes": (1, MAX_LOCK_MINUTES)}
-    names = {"is_open", "overlap", "guidelines", "order", "lock_minutes", "honeypot_rate", "assigned_only"}
+    names = {"is_open", "overlap", "guidelines", "order", "lock_minutes", "honeypot_rate", "assigned_only", "tolerance"}
     if unknown := values.keys() - names:
         raise ValidationError(f"A queue has no {sorted(unknown)[0]!r}.")
     for name, (low, high) in bounds.items():
@@ -39,6 +39,8 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         raise ValidationError({"order": f"Use one of {', '.join(Queue.Order.values)}."})
     if not 0 <= values.get("honeypot_rate", 0) <= 0.5:
         raise ValidationError({"honeypot_rate": "A share from 0 to 0.5."})
+    if not 0.5 <= values.get("tolerance", 1) <= 1:
+        raise ValidationError({"tolerance": "From 0.5 to 1: at 1 only what is the same agrees."})
     if len(values.get("guidelines", "")) > 100_000:
         raise ValidationError({"guidelines": "At most 100,000 characters."})
     return values
@@ -54,7 +56,9 @@ def _windows(queue: Queue) -> Iterator[tuple[int, int]]:
 
 def _want(queue: Queue) -> None:
     for first, last in _windows(queue):
-        queue.tasks.filter(pk__gte=first, pk__lte=last, state=Task.State.OPEN).update(wanted=queue.overlap)
+        queue.tasks.filter(pk__gte=first, pk__lte=last, state=Task.State.OPEN, known__isnull=True).update(
+            wanted=queue.overlap
+        )
 
 
 def _replace(queue: Queue) -> None:

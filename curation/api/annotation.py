@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation.annotation import answers, queue, suggestions
+from curation.annotation import answers, honeypots, queue, suggestions
 from curation.api.fetching import dataset_or_404
 from curation.api.records import record_out
 from curation.models import Annotation, Dataset, Queue
@@ -92,7 +92,7 @@ def _queue_or_404(dataset: Dataset) -> Queue:
 def next_record(request: HttpRequest, project_id: int, dataset_id: int, beside: int | None = None) -> Any:
     """What you hold already comes first. `beside` names an annotation you are at, to fetch the one after it. 204: nothing waits."""
     box = _queue_or_404(dataset_or_404(request, project_id, dataset_id, needs="annotator"))
-    annotation = queue.next_task(box, request.user, beside=beside)
+    annotation = queue.next_task(box, request.user, beside=beside, pick=honeypots.pick)
     if annotation is None:
         return Status(204, None)
     annotation.task.queue = box

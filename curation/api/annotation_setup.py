@@ -53,6 +53,7 @@ class QueuePatch(Schema):
     order: Literal["oldest", "shuffled"] | None = None
     lock_minutes: int | None = None
     honeypot_rate: float | None = None
+    tolerance: float | None = None
     assigned_only: bool | None = None
 
 
@@ -74,7 +75,7 @@ def question_out(question: Question) -> dict[str, Any]:
 
 
 def queue_out(box: Queue) -> dict[str, Any]:
-    names = ("is_open", "overlap", "guidelines", "order", "lock_minutes", "honeypot_rate", "assigned_only")
+    names = ("is_open", "overlap", "guidelines", "order", "lock_minutes", "honeypot_rate", "assigned_only", "tolerance")
     tasks = queue.counts(box) if box.pk else {}
     return {name: getattr(box, name) for name in names} | {"tasks": tasks}
 

@@ -1,5 +1,6 @@
 """The data side: datasets and their records, imports, distillations, versions."""
 
+from curation.models.agreement import AgreementReport
 from curation.models.annotation import (
     Annotation,
     Assignment,
@@ -19,6 +20,7 @@ from curation.models.imports import Import, ImportIssue
 from curation.models.versions import Version, VersionEntry
 
 __all__ = [
+    "AgreementReport",
     "Annotation",
     "Assignment",
     "BulkAction",

@@ -69,6 +69,7 @@ class Queue(models.Model):
     lock_minutes = models.PositiveSmallIntegerField(default=30)  # a record given and left alone goes back after these
     honeypot_rate = models.FloatField(default=0)  # share of tasks that are records with known answers
     assigned_only = models.BooleanField(default=False)  # people get only what was assigned to them
+    tolerance = models.FloatField(default=1)  # texts and spans agree from this F1 on; 1: only when they are the same
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -181,6 +182,7 @@ class Comment(models.Model):
     text = models.TextField()
     at = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         ordering = ["pk"]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
 from curation import history, markdown
-from curation.annotation import answers, queue
+from curation.annotation import answers, honeypots, queue
 from curation.models import Annotation, Queue, Record
 from curation.views import annotate_form
 from curation.views.records import shown
@@ -33,7 +33,7 @@ def _queue_or_404(request: HttpRequest, project_id: int, dataset_id: int) -> Que
 def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
     """The record that the person holds, or the next; when none waits, a page that says so."""
     box = _queue_or_404(request, project_id, dataset_id)
-    annotation = queue.next_task(box, request.user)
+    annotation = queue.next_task(box, request.user, pick=honeypots.pick)
     return render(request, "curation/annotate.html", _context(request, box, annotation))
 
 
@@ -43,7 +43,7 @@ def ahead(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespons
     box = _queue_or_404(request, project_id, dataset_id)
     given = request.POST.get("beside", "")
     beside = int(given) if given.isdecimal() and len(given) < 19 else None
-    annotation = queue.next_task(box, request.user, beside=beside)
+    annotation = queue.next_task(box, request.user, beside=beside, pick=honeypots.pick)
     if annotation is None:
         return HttpResponse(status=204)
     return render(request, "curation/annotate.html#task", _context(request, box, annotation))

@@ -121,6 +121,13 @@ class QueueForm(forms.Form):
         max_value=0.5,
         help_text="How many of the given records have answers that are known already: 0.05 is one in twenty.",
     )
+    tolerance = forms.FloatField(
+        label="Texts and spans agree from",
+        min_value=0.5,
+        max_value=1,
+        required=False,
+        help_text="The share of words, or of marked spans that touch, that two answers have in common. 1: only what is the same.",
+    )
     guidelines = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 10}),
         required=False,
@@ -130,6 +137,10 @@ class QueueForm(forms.Form):
 
     def __init__(self, *args: Any, queue: Queue, **kwargs: Any) -> None:
         super().__init__(*args, initial={name: getattr(queue, name) for name in self.base_fields}, **kwargs)
+
+    def clean_tolerance(self) -> float:
+        given = self.cleaned_data["tolerance"]
+        return 1.0 if given is None else float(given)
 
 
 def kinds() -> list[tuple[str, str, str]]:

@@ -1,0 +1,119 @@
+"""Honeypots: records whose answers are known, slipped in among the others to see how carefully people answer.
+
+Nothing that an annotator gets says which they are, and their answers never become a record's.
+"""
+
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from atelier.accounts.models import User
+from curation.annotation import queue as queues
+from curation.annotation import values
+from curation.models import Annotation, Dataset, Question, Queue, Record, Task
+
+AT_ONCE = 1_000
+ALWAYS = 32_767  # answers wanted: everybody may be given it
+FINE = 10_000  # steps of a chance
+Kind = Question.Kind
+
+
+def pick(queue: Queue, user: User) -> Task | None:
+    """For `queue.next_task`: at the queue's rate a honeypot that the person has not seen, while other records wait too."""
+    if secrets.randbelow(FINE) >= queue.honeypot_rate * FINE:
+        return None
+    seen = Annotation.objects.filter(task=OuterRef("pk"), user=user).exclude(state=Annotation.State.EXPIRED)
+    tests = queue.tasks.filter(known__isnull=False, state=Task.State.OPEN, record__deleted_at=None).filter(
+        ~Exists(seen)
+    )
+    found = tests.select_related("record").order_by("?").first()
+    # When nothing else is left, a record that still comes would be known for what it is.
+    return found if found is not None and queues.waiting(queue, user) is not None else None
+
+
+def mark(dataset: Dataset, rows: list[dict[str, Any]]) -> int:
+    """Make honeypots of records: rows of {"record", "answers": {question name: answer}}, all or none. Returns how many.
+
+    Sent again, the answers are replaced. Raises ValidationError naming the row, as for one that people answered already.
+    """
+    if not 0 < len(rows) <= AT_ONCE:
+        raise ValidationError(f"Send 1 to {AT_ONCE:,} records at once.")
+    queue, asked = queues.of(dataset), list(dataset.questions.all())
+    records = dataset.records.present().in_bulk([row["record"] for row in rows])
+    known: dict[int, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        try:
+            known[row["record"]] = _known(asked, row, records)
+        except ValidationError as error:
+            raise ValidationError(f"Row {number}: {' '.join(error.messages)}") from None
+    with transaction.atomic():
+        for pk, answers in known.items():
+            _make(queue, records[pk], answers)
+    return len(known)
+
+
+def _known(asked: list[Question], row: dict[str, Any], records: dict[int, Record]) -> dict[str, Any]:
+    record = records.get(row["record"])
+    if record is None:
+        raise ValidationError(f"there is no record {row['record']} in this dataset.")
+    clean = values.clean_all(asked, row["answers"], record, complete=False)
+    comments = {question.name for question in asked if question.kind == Kind.COMMENT}
+    kept = {name: value for name, value in clean.items() if name not in comments}
+    if not kept:
+        raise ValidationError("give the known answer to at least one question that is no comment.")
+    return kept
+
+
+def _make(queue: Queue, record: Record, known: dict[str, Any]) -> None:
+    new = {"queue": queue, "place": record.pk, "wanted": ALWAYS, "known": known}
+    task, made = Task.objects.select_for_update(of=("self",)).get_or_create(record=record, defaults=new)
+    if made:
+        return
+    if task.known is None and (task.given or task.submitted or task.state != Task.State.OPEN):
+        raise ValidationError(
+            f"Record {record.pk} was answered or given to somebody already: take one that nobody has seen."
+        )
+    Task.objects.filter(pk=task.pk).update(known=known, wanted=ALWAYS, state=Task.State.OPEN)
+    task.assignments.all().delete()
+
+
+def retire(task: Task) -> None:
+    """End a honeypot. One that nobody answered becomes a record like any other; else it is only given no more."""
+    with transaction.atomic():
+        now = Task.objects.select_for_update(of=("self",)).select_related("queue").get(pk=task.pk)
+        if now.known is None:
+            return
+        if now.annotations.exists():
+            Task.objects.filter(pk=now.pk).update(state=Task.State.DONE)
+        else:
+            Task.objects.filter(pk=now.pk).update(known=None, wanted=now.queue.overlap)
+
+
+def of(dataset: Dataset) -> QuerySet[Task]:
+    """The dataset's honeypots with `right` and `wrong`, how often they were answered so."""
+    right = Count("annotations", filter=Q(annotations__is_right=True))
+    wrong = Count("annotations", filter=Q(annotations__is_right=False))
+    tasks = Task.objects.filter(queue__dataset=dataset, known__isnull=False).select_related("record")
+    return tasks.annotate(right=right, wrong=wrong).order_by("pk")
+
+
+def from_labels(dataset: Dataset, records: QuerySet[Record]) -> list[dict[str, Any]]:
+    """Rows for `mark` of records that nobody answered, from the labels that they have. Those without are left out."""
+    asked = [question for question in dataset.questions.all() if question.kind in (Kind.LABEL, Kind.LABELS)]
+    unseen = records.filter(Q(task=None) | Q(task__given=0, task__submitted=0, task__state=Task.State.OPEN))
+    rows = []
+    for pk, labels in unseen.order_by("pk").values_list("pk", "labels")[:AT_ONCE]:
+        known = {question.name: found for question in asked if (found := _offered(question, labels)) is not None}
+        if known:
+            rows.append({"record": pk, "answers": known})
+    return rows
+
+
+def _offered(question: Question, labels: list[str]) -> Any:
+    found = [value for value in values.label_values(question) if value in labels]
+    if question.kind == Kind.LABELS:
+        return found or None
+    return found[0] if len(found) == 1 else None

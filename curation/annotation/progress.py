@@ -1,0 +1,122 @@
+"""How far people are: how much each did, how long it took them, how often they agreed with what stands in the end."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from atelier.accounts.models import Project, User
+from curation.annotation import agreement, answers
+from curation.models import Annotation, Dataset, Task
+
+State = Annotation.State
+TIMED, COMPARED, DAYS = 2_000, 500, 30
+TOLD_FROM = 5  # honeypots, before a person is told their own accuracy: one alone would be recognised
+
+
+@dataclass
+class Person:
+    """One person's figures. Times are seconds; shares are 0 to 1, None when there is nothing to take them of."""
+
+    user_id: int | None
+    name: str
+    done: int = 0
+    skipped: int = 0
+    returned: int = 0
+    median: float | None = None
+    p90: float | None = None
+    agreed: int = 0
+    compared: int = 0
+    right: int = 0
+    judged: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        return self.agreed / self.compared if self.compared else None
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.right / self.judged if self.judged else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return agreement.wilson(self.right, self.judged)
+
+
+def _rows(project: Project, dataset: Dataset | None, user: User | None) -> QuerySet[Annotation]:
+    rows = Annotation.objects.filter(task__queue__dataset__project=project)
+    rows = rows.filter(task__queue__dataset=dataset) if dataset is not None else rows
+    return rows.filter(user=user) if user is not None else rows
+
+
+def people(project: Project, dataset: Dataset | None = None, user: User | None = None) -> list[Person]:
+    """Everybody who answered, who did most first; with `user` only that person. Honeypot figures of a person alone are
+    left out until there are some."""
+    rows = _rows(project, dataset, user)
+    counts = rows.order_by().values("user_id", "author").annotate(
+        done=Count("pk", filter=Q(state=State.SUBMITTED)),
+        skipped=Count("pk", filter=Q(state=State.SKIPPED)),
+        returned=Count("pk", filter=Q(reviewed_at__isnull=False) & ~Q(review_note="") & ~Q(review=Annotation.Review.CORRECTED)),
+        right=Count("pk", filter=Q(is_right=True)),
+        judged=Count("pk", filter=Q(is_right__isnull=False)),
+    )  # fmt: skip
+    found = [Person(row["user_id"], row["author"], row["done"], row["skipped"], row["returned"], right=row["right"], judged=row["judged"]) for row in counts]  # fmt: skip
+    for person in found:
+        own = rows.filter(user=person.user_id, author=person.name, state=State.SUBMITTED)
+        person.median, person.p90 = spread(
+            own.filter(seconds__gt=0).order_by("-submitted_at").values_list("seconds", flat=True)[:TIMED]
+        )
+        person.agreed, person.compared = _with_what_stands(own)
+        if user is not None and person.judged < TOLD_FROM:
+            person.right = person.judged = 0
+    return sorted(
+        (one for one in found if one.done or one.skipped or one.returned), key=lambda one: (-one.done, one.name)
+    )
+
+
+def spread(seconds: Iterable[float]) -> tuple[float | None, float | None]:
+    """The median and the 90th percentile, by nearest rank; None of nothing."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return None, None
+    return ordered[(len(ordered) - 1) // 2], ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
+
+
+def _with_what_stands(own: QuerySet[Annotation]) -> tuple[int, int]:
+    """Of the last answers to records that several people answered: how many are what stands, and how many there are."""
+    settled = own.filter(task__state=Task.State.DONE, task__known__isnull=True, task__submitted__gt=1)
+    kinds: dict[int, dict[str, str]] = {}
+    agreed = compared = 0
+    last = settled.select_related("task__queue__dataset").order_by("-submitted_at").only(
+        "answers", "task__answers", "task__queue__tolerance", "task__queue__dataset"
+    )  # fmt: skip
+    for one in last[:COMPARED]:
+        dataset = one.task.queue.dataset
+        if dataset.pk not in kinds:
+            kinds[dataset.pk] = answers.kinds(dataset)
+        agreed += not agreement.differing(kinds[dataset.pk], [one.task.answers, one.answers], one.task.queue.tolerance)
+        compared += 1
+    return agreed, compared
+
+
+def chart(project: Project, dataset: Dataset | None = None, user: User | None = None) -> dict[str, Any]:
+    """Records submitted a day over the last 30 days, as `partials/chart.html` takes it: everybody's, or one line a person."""
+    today = timezone.localdate()
+    since = timezone.now() - timedelta(days=DAYS)
+    rows = _rows(project, dataset, user).filter(state=State.SUBMITTED, submitted_at__gte=since)
+    lines: dict[str, dict[int, int]] = defaultdict(dict)
+    for row in (
+        rows.order_by().annotate(day=TruncDate("submitted_at")).values("day", "author").annotate(count=Count("pk"))
+    ):
+        lines[row["author"]][(row["day"] - today).days] = row["count"]
+    most = sorted(lines, key=lambda name: sum(lines[name].values()))[-4:]
+    total = {day: sum(line.get(day, 0) for line in lines.values()) for day in range(1 - DAYS, 1)}
+    series = [{"name": name, "points": [[day, lines[name].get(day, 0)] for day in total]} for name in most]
+    if len(lines) > 1:
+        series.append({"name": "Everybody", "points": [[day, count] for day, count in total.items()]})
+    return {"x": "Days from today", "y": "Records", "series": series, "done": True}

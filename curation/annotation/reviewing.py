@@ -1,0 +1,110 @@
+"""The review step: a reviewer goes through what was submitted, and accepts it, sends it back, or corrects it."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from atelier.accounts.models import User
+from curation.annotation import adjudication, answers
+from curation.models import Annotation, Assignment, Dataset, Mention, Record, Task
+
+Review = Annotation.Review
+State = Annotation.State
+MOST_COMMENT = 1_000
+
+
+def waiting(
+    dataset: Dataset, person: str = "", question: str = "", review: str | None = Review.NONE
+) -> QuerySet[Annotation]:
+    """What can be reviewed, oldest first: submitted answers of settled and disputed tasks, so that nobody sees answers whose
+    record they may be given themselves. Honeypots are not reviewed. `review` None: whatever became of it."""
+    rows = Annotation.objects.filter(task__queue__dataset=dataset, state=State.SUBMITTED, task__known__isnull=True)
+    rows = rows.exclude(task__state=Task.State.OPEN).filter(record__deleted_at=None)
+    rows = rows.filter(author=person) if person else rows
+    rows = rows.filter(answers__has_key=question) if question else rows
+    rows = rows.filter(review=review) if review is not None else rows
+    return rows.select_related("record__dataset", "user", "reviewed_by", "task").order_by("pk")
+
+
+def accept(annotation: Annotation, by: User) -> Annotation:
+    """It is good. Raises ValidationError when it was sent back or taken back meanwhile."""
+    return _mark(annotation, by, Review.ACCEPTED, "")
+
+
+def unmark(annotation: Annotation, by: User) -> Annotation:
+    """Back among those not reviewed: undoes an acceptance."""
+    return _mark(annotation, by, Review.NONE, "")
+
+
+def correct(annotation: Annotation, by: User, given: dict[str, Any], note: str) -> Annotation:
+    """Other answers stand for the record; what the person had said is kept as it was. Raises ValidationError by question."""
+    annotation.task.queue.dataset = annotation.record.dataset
+    with transaction.atomic():
+        adjudication.decide(
+            annotation.task, by, given, note or f"corrected what {annotation.author} answered", again=True
+        )
+        return _mark(annotation, by, Review.CORRECTED, note)
+
+
+def _mark(annotation: Annotation, by: User, review: str, note: str) -> Annotation:
+    written = {
+        "review": review,
+        "reviewed_by": by,
+        "review_note": note.strip()[:MOST_COMMENT],
+        "reviewed_at": timezone.now(),
+    }
+    if not Annotation.objects.filter(pk=annotation.pk, state=State.SUBMITTED).update(**written):
+        raise ValidationError("It is being answered again: it was taken or sent back meanwhile.")
+    for name, value in written.items():
+        setattr(annotation, name, value)
+    return annotation
+
+
+def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
+    """The person gets the record again before any other, with the comment, and is told. Raises ValidationError.
+
+    What stood because of this answer is taken back where nobody changed the record since.
+    """
+    comment = comment.replace("\x00", " ").strip()[:MOST_COMMENT]
+    if not comment:
+        raise ValidationError("Say what is to be done better: the person reads it beside the record.")
+    if annotation.user is None:
+        raise ValidationError(
+            "Nobody here gave this answer: it was imported, or the account is gone. Correct it instead."
+        )
+    with transaction.atomic():
+        # The annotation's row before the task's, as everywhere.
+        now = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
+        task = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=now.task_id)
+        if now.state != State.SUBMITTED or task.known is not None:
+            raise ValidationError("It cannot be sent back: it is being answered already, or it is a test.")
+        if task.state == Task.State.DONE:
+            _put_back(task, by)
+        adjudication.unsettled(task.pk, Task.State.OPEN)
+        Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
+        _open(now, by, comment)
+        Mention.objects.create(
+            user=annotation.user, record=task.record, line=f"{by} sent your answer back: {comment}"[:300]
+        )
+    annotation.refresh_from_db()
+    return annotation
+
+
+def _put_back(task: Task, by: User) -> None:
+    try:
+        with transaction.atomic():
+            answers.put_back(task.record, by, task.settled_by, task.settled_at)
+    except ValidationError:
+        return  # somebody changed the record since: their work stays, the new answer will stand over it
+
+
+def _open(annotation: Annotation, by: User, comment: str) -> None:
+    annotation.state, annotation.submitted_at, annotation.expires_at = State.OPEN, None, None
+    annotation.review, annotation.review_note = Review.RETURNED, comment
+    annotation.reviewed_by, annotation.reviewed_at = by, timezone.now()
+    annotation.record_revision = Record.objects.values_list("revision", flat=True).get(pk=annotation.record_id)
+    annotation.save()
+    Assignment.objects.filter(task=annotation.task_id, user=annotation.user_id).update(done=False)
