@@ -55,6 +55,7 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
         "groups": problems.groups(dataset),
         "unchecked": dataset.records.filter(is_checked=False).count(),
         "records": dataset.records.present().exists(),
+        "any_checked": dataset.records.present().filter(is_checked=True).exists(),
     }
     return render(request, "curation/check_problems.html", context | _context(request, dataset, "problems"))
 
@@ -151,7 +152,7 @@ def job(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 
 def _job_context(request: HttpRequest, job: Check) -> dict[str, Any]:
     args = [job.project_id, job.pk]
-    results = "problems" if job.part == Check.Part.TEXTS else "duplicates"
+    results = {Check.Part.TEXTS: "problems", Check.Part.MAP: "pictures"}.get(job.part, "duplicates")
     return {
         "job": job,
         "crumbs": crumbs(request.project, job.dataset),
