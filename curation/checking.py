@@ -24,7 +24,7 @@ from curation.models import Check, Dataset, Record
 BATCH = 200
 SAMPLE = 2000  # records whose lengths say what is usual
 AUTOMATIC = 200_000  # records; near-duplicates of larger datasets are looked for when somebody asks
-PARTS = (Check.Part.TEXTS, Check.Part.DUPLICATES)
+PARTS = (Check.Part.TEXTS, Check.Part.DUPLICATES, Check.Part.MAP)
 
 
 def begin(

@@ -66,7 +66,7 @@ def _sketch(claim: Claim[Check]) -> dedup.Sketches:
     records = claim.job.dataset.records.present()
     sketches, done = dedup.Sketches(), 0
     claim.progress(done=0, total=records.count(), line="Reading the records")
-    for batch in _texts(records):
+    for batch in texts(records):
         sketches.add([pk for pk, _ in batch], [text for _, text in batch])
         done += len(batch)
         claim.progress(done=done)
@@ -74,11 +74,11 @@ def _sketch(claim: Claim[Check]) -> dedup.Sketches:
     return sketches
 
 
-def _texts(records: RecordQuerySet) -> Iterator[list[tuple[int, str]]]:
+def texts(records: RecordQuerySet) -> Iterator[list[tuple[int, str]]]:
     """(id, text to compare) of all, in the order of ids: pages by key, so no transaction stays open."""
     after = 0
     while pks := _fitting(records.filter(pk__gt=after).order_by("pk")):
-        yield _read(records, pks)
+        yield read(records, pks)
         after = pks[-1]
 
 
@@ -93,7 +93,7 @@ def _fitting(records: RecordQuerySet) -> list[int]:
     return pks
 
 
-def _read(records: RecordQuerySet, pks: list[int]) -> list[tuple[int, str]]:
+def read(records: RecordQuerySet, pks: list[int]) -> list[tuple[int, str]]:
     rows = records.filter(pk__in=pks).order_by("pk").values_list("pk", "fields", "messages", "chosen", "rejected")
     return [(pk, contents.compared_text(Said(*columns))) for pk, *columns in rows]
 
@@ -121,7 +121,7 @@ def _shingle_sets(dataset: Dataset, pks: set[int]) -> dict[int, dedup.Hashes]:
     return {
         pk: dedup.shingle_set(text)
         for part in _parts(sorted(pks), COMPARED // 20)
-        for pk, text in _read(dataset.records.present(), part)
+        for pk, text in read(dataset.records.present(), part)
     }
 
 

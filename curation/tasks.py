@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
-from curation import checking, distillation, duplicates, exports, freezing, importing
+from curation import checking, distillation, duplicates, exports, freezing, importing, maps
 from curation.annotation import agreeing
 from curation.models import AgreementReport, BulkAction, Check, Distillation, Export, Import, Version
 from inference import endpoints
@@ -32,7 +32,7 @@ def check(pk: int) -> None:
 
 
 def _check(claim: Claim[Check]) -> None:
-    work = {Check.Part.TEXTS: checking.check_texts, Check.Part.DUPLICATES: duplicates.run}
+    work = {Check.Part.TEXTS: checking.check_texts, Check.Part.DUPLICATES: duplicates.run, Check.Part.MAP: maps.run}
     work[Check.Part(claim.job.part)](claim)
 
 

@@ -140,6 +140,12 @@ class Record(models.Model):
             models.Index(
                 fields=["dataset", "cluster", "id"], name="record_by_cluster", condition=models.Q(cluster__isnull=False)
             ),
+            # All that the map draws: a record itself stands behind its long texts.
+            models.Index(
+                fields=["dataset", "deleted_at", "id", "map_x", "map_y", "status", "split", "language", "cluster"],
+                name="record_on_map",
+                condition=models.Q(map_x__isnull=False),
+            ),
             models.Index(fields=["dataset", "key"], name="record_by_key", condition=~models.Q(key="")),
         ]
         constraints = [

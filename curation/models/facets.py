@@ -65,9 +65,13 @@ class Selection(models.Model):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="selections")
     name = models.CharField(max_length=120, blank=True)
-    size = models.PositiveIntegerField(default=0)
+    size = models.PositiveIntegerField(default=0)  # 0 until all of it is written
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "idempotency_key"], name="selection_idempotent")]
 
     def __str__(self) -> str:
         return self.name or f"{self.size} chosen records"

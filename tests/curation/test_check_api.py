@@ -47,7 +47,7 @@ def test_a_check_is_started_once_for_one_key_and_tells_what_it_found(root, chats
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"part": "map"}, {"part": "texts", "x": 1}, {"part": "duplicates", "threshold": 0.1}]
+    "body", [{}, {"part": "maps"}, {"part": "texts", "x": 1}, {"part": "duplicates", "threshold": 0.1}]
 )
 def test_what_is_no_check_is_refused(root, chats, bob_api, body):
     assert post(bob_api, f"{root}/datasets/{chats.pk}/checks", body).status_code == 422
