@@ -167,9 +167,11 @@ class Batch:
 
     def _without_duplicates(self, good: list[Good]) -> list[Good]:
         """What is not in the dataset yet, nor earlier in this batch; the rest is skipped, naming its twin."""
-        # Sorted here: asked for an order by id, SQLite walks the whole dataset instead of its index of contents.
-        twins = self.dataset.records.present().filter(content_hash__in={digest for _, digest, _, _, _ in good})
-        there = dict(sorted(twins.order_by().values_list("content_hash", "pk"), key=itemgetter(1), reverse=True))
+        # Sorted and narrowed here: asked for an order by id, or for present records, SQLite walks the whole dataset
+        # instead of its index of contents.
+        twins = self.dataset.records.filter(content_hash__in={digest for _, digest, _, _, _ in good}).order_by()
+        found = sorted(twins.values_list("content_hash", "pk", "deleted_at"), key=itemgetter(1), reverse=True)
+        there = {digest: pk for digest, pk, deleted_at in found if deleted_at is None}
         lines: dict[str, int] = {}
         kept = []
         for row in good:
