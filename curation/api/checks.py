@@ -19,7 +19,7 @@ After = Query(0, ge=0, lt=2**63)
 
 
 class CheckIn(Schema):
-    """`part` is texts or duplicates. `everything` looks at texts again that were looked at; `threshold` is the Jaccard
+    """`part` is texts, duplicates or map. `everything` looks at texts again that were looked at; `threshold` is the Jaccard
     similarity of three-word shingles from which two records are near-duplicates, 0.42 unless given."""
 
     model_config = {"extra": "forbid"}

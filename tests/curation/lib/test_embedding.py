@@ -31,10 +31,7 @@ def briefs() -> tuple[list[str], list[str]]:
     with (SAMPLE / "briefs.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     answers = [json.loads(line) for line in (SAMPLE / "answers.jsonl").read_text("utf-8").splitlines()]
-    said = {
-        row["id"]: next(str(value) for name, value in row.items() if name in ("answer", "rewrite", "content"))
-        for row in answers
-    }
+    said = {row["id"]: row["answer"] for row in answers}
     return [f"{row['text']}\n{said[row['id']]}" for row in rows], [row["topic"] for row in rows]
 
 
