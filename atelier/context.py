@@ -23,6 +23,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         frame["team"] = project.team
         # Polls and other fragments have no rail: what nobody shows is not counted.
         frame["steps"] = SimpleLazyObject(lambda: rail(request, project))
+        frame["inboxes"] = SimpleLazyObject(lambda: inboxes(request, project))
         frame["running"] = SimpleLazyObject(lambda: running(project))
         frame["running_url"] = reverse("running", args=[project.pk])
     return frame
@@ -43,6 +44,14 @@ def rail(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
             }
         )
     return entries
+
+
+def inboxes(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
+    """What the person was told in this project, with how much of it is unread."""
+    return [
+        {"label": one.label, "url": reverse(one.route, args=[project.pk]), "unread": one.unread(request.user, project)}
+        for one in loop.inboxes()
+    ]
 
 
 def running(project: Project) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atelier.accounts.models import Project, Role
+    from atelier.accounts.models import Project, Role, User
     from atelier.jobs.models import Job
 
 
@@ -40,6 +40,16 @@ class Step:
     needs: str = "viewer"
 
 
+@dataclass(frozen=True)
+class Inbox:
+    """What a person was told in a project: how much is unread, and the page that lists it."""
+
+    label: str
+    route: str  # URL name that takes the project's id
+    unread: Callable[["User", "Project"], int]
+
+
+_inboxes: list[Inbox] = []
 _steps: dict[str, Step] = {}
 _jobs: list[type["Job"]] = []
 _sweeps: list[Callable[[], int]] = []
@@ -50,6 +60,16 @@ def register(*steps: Step, jobs: list[type["Job"]] = []) -> None:  # noqa: B006 
     for step in steps:
         _steps[step.key] = step
     _jobs.extend(job for job in jobs if job not in _jobs)
+
+
+def register_inbox(inbox: Inbox) -> None:
+    """Called once, when Django is ready."""
+    if inbox.route not in [one.route for one in _inboxes]:
+        _inboxes.append(inbox)
+
+
+def inboxes() -> list[Inbox]:
+    return list(_inboxes)
 
 
 def on_tick(sweep: Callable[[], int]) -> None:

@@ -7,10 +7,12 @@ from django.urls import reverse
 from atelier import loop
 from atelier.accounts.models import Project
 from curation import datasets
+from curation.annotation import comments
 from curation.models import AgreementReport, BulkAction, Check, Dataset, Distillation, Export, Import, Record, Version
 
 
 def register() -> None:
+    loop.register_inbox(loop.Inbox("Mentions", "curation:mentions", comments.unread))
     loop.register(
         loop.Step(10, "data", "Data", "curation:data", _records, _data),
         loop.Step(20, "review", "Review", "curation:review", datasets.to_review, _review),

@@ -8,4 +8,5 @@ urlpatterns = [
     path("", include("curation.views.bulk_urls")),
     path("", include("curation.views.distil_urls")),
     path("", include("curation.views.annotate_urls")),
+    path("", include("curation.views.together_urls")),
 ]

@@ -26,7 +26,7 @@ def waiting(
     rows = rows.filter(author=person) if person else rows
     rows = rows.filter(answers__has_key=question) if question else rows
     rows = rows.filter(review=review) if review is not None else rows
-    return rows.select_related("record__dataset", "user", "reviewed_by", "task").order_by("pk")
+    return rows.select_related("record__dataset", "user", "reviewed_by", "task__queue").order_by("pk")
 
 
 def accept(annotation: Annotation, by: User) -> Annotation:

@@ -13,9 +13,10 @@ from curation.api import (
     finding,
     imports,
     records,
+    together,
     versions,
 )
 
 router = Router()
-for part in (data, finding, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation):
+for part in (data, finding, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
     router.add_router("", part.router)

@@ -15,3 +15,11 @@ def thousands(number: int) -> str:
 def entry(texts: dict[str, str], name: str) -> str:
     """The text under a name that holds dots."""
     return texts.get(name, "")
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """0.934 as 93%; a share that is nearly all or nothing with a decimal place."""
+    if share is None:
+        return "—"
+    return f"{100 * share:.1f}%" if 0 < share < 0.01 or 0.99 < share < 1 else f"{100 * share:.0f}%"

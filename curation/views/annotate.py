@@ -13,7 +13,7 @@ from atelier.accounts.access import child_or_404, project_or_404
 from curation import history, markdown
 from curation.annotation import answers, honeypots, queue
 from curation.models import Annotation, Queue, Record
-from curation.views import annotate_form
+from curation.views import annotate_form, comments
 from curation.views.records import shown
 
 SCRIPT = "x-annotate"  # the page's script says with this header that it swaps by itself
@@ -156,6 +156,7 @@ def _context(
     if annotation is not None:
         annotation.task.queue = box
         record = annotation.record
+        record.dataset = dataset
         context |= {
             "record": record,
             "shown": annotate_form.shown(annotation, given, errors),
@@ -163,5 +164,6 @@ def _context(
             "thread": _thread(record),
             "chosen": [shown(message) for message in record.chosen],
             "rejected": [shown(message) for message in record.rejected],
+            **comments.beside(request, record, annotating=True),
         }
     return context

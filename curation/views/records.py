@@ -18,7 +18,7 @@ from curation.editing import Wish
 from curation.filters import Filters
 from curation.models import Queue, Record
 from curation.records import Conflict
-from curation.views import annotate_landing
+from curation.views import annotate_landing, comments
 from curation.views.datasets import crumbs, query
 
 DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reopen": "Put back to review."}
@@ -72,7 +72,7 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         **_editor(record),
         "here": here,
         **addresses,
-        **_sides(record),
+        **sides(record),
         "list_url": reverse("curation:dataset", args=args[:2]) + f"?{query(chosen)}",
         "narrow": chosen.narrow,
         "previous_url": _address(*args[:2], before, chosen) if before else None,
@@ -81,11 +81,13 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "history": history.entries(record),
         "generation": getattr(record, "generation", None),
         "onward": lineage.onward(record),
+        **comments.beside(request, record),
+        **comments.outcome(request, record),
         **more,
     }
 
 
-def _sides(record: Record) -> dict[str, Any]:
+def sides(record: Record) -> dict[str, Any]:
     """What stands left and right, and the words that differ between the source and the last answer."""
     thread = [shown(message) for message in record.messages]
     answer = thread[-1:] if thread and thread[-1]["role"] == "assistant" else []

@@ -3,7 +3,9 @@
 import { each, on } from "./bind.js";
 import { spansOf } from "./annotate-spans.js";
 
-const all = (task = document.querySelector("[data-annotate-place] > [data-task]")) => [...(task?.querySelectorAll("[data-question]") ?? [])];
+// What is folded away is no question now.
+const isThere = (element) => element.checkVisibility?.() ?? element.getClientRects().length > 0;
+const all = (task = document.querySelector("[data-annotate-place] > [data-task]")) => [...(task?.querySelectorAll("[data-question]") ?? [])].filter((one) => !task.isConnected || isThere(one));
 const marked = () => document.querySelector("[data-question].is-current");
 
 /** Makes a question the current one: only its options have keys. */

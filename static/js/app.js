@@ -17,6 +17,7 @@ import "./chart.js";
 import "./stream.js";
 import "./panes.js";
 import "./annotate.js";
+import "./adjudicate.js";
 import "./submit.js";
 import "./turns.js";
 import "./complete.js";

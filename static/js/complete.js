@@ -1,18 +1,19 @@
-// input[data-complete="url"]: a combobox. The words up to the caret go to the address, which answers what they may become;
+// [data-complete="url"], an input or a text area: a combobox. The words up to the caret go to the address, which answers what they may become;
 // arrows choose, Enter or Tab takes, Escape closes. Nothing is chosen until an arrow says so, so Enter searches as ever.
 import { each, make } from "./bind.js";
 
 const WAIT = 120;
+const MOST = 400; // characters before the caret that are sent
 let made = 0;
 
-each("input[data-complete]", (input) => {
+each("[data-complete]", (input) => {
   const list = make("ul", { className: "completions", id: `completions-${made += 1}`, role: "listbox", hidden: true });
-  list.setAttribute("aria-label", "What the search may go on with");
+  list.setAttribute("aria-label", "What it may go on with");
   input.closest("label").after(list);
   for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id]]) {
     input.setAttribute(name, value);
   }
-  let items = [], chosen = -1, timer = 0, asked = 0;
+  let items = [], chosen = -1, timer = 0, asked = 0, sentFrom = 0;
 
   function close() {
     clearTimeout(timer);
@@ -45,7 +46,8 @@ each("input[data-complete]", (input) => {
   }
 
   function take(place) {
-    const { text, start } = items[place];
+    const { text } = items[place];
+    const start = sentFrom + items[place].start;
     const caret = input.selectionStart ?? input.value.length;
     const open = text.endsWith(":");
     const taken = input.value.slice(0, start) + text + (open ? "" : " ");
@@ -57,10 +59,13 @@ each("input[data-complete]", (input) => {
 
   async function ask() {
     const mine = asked += 1;
-    const typed = input.value.slice(0, input.selectionStart ?? input.value.length);
+    const caret = input.selectionStart ?? input.value.length;
+    const from = Math.max(0, caret - MOST);
+    const typed = input.value.slice(from, caret);
     try {
       const answer = await fetch(`${input.dataset.complete}?${new URLSearchParams({ q: typed })}`, { headers: { accept: "application/json" } });
       if (!answer.ok || mine !== asked || document.activeElement !== input) return;
+      sentFrom = from;
       items = (await answer.json()).items;
       show();
     } catch (error) {
