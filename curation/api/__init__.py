@@ -12,11 +12,12 @@ from curation.api import (
     exports,
     finding,
     imports,
+    pictures,
     records,
     together,
     versions,
 )
 
 router = Router()
-for part in (data, finding, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
+for part in (data, finding, pictures, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
     router.add_router("", part.router)

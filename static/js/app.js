@@ -22,3 +22,4 @@ import "./submit.js";
 import "./turns.js";
 import "./complete.js";
 import "./facets.js";
+import "./map.js";
