@@ -15,6 +15,17 @@ COLUMNS = ("fields", "messages", "tools", "chosen", "rejected")
 # What `complete` sets anew whenever content changes: every writer of content writes these too.
 DERIVED = ("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens", "is_checked")
 MOST_PROBLEMS = 50
+# Every blank of Latin-1 as one, and all else as x.
+_BLANKS = bytes(ord(" ") if chr(code).isspace() else ord("x") for code in range(256))
+
+
+def count_words(text: str) -> int:
+    """As many as `text.split()` finds, at a third of its cost where the text is Latin-1, for no word is made."""
+    try:
+        seen = text.encode("latin-1").translate(_BLANKS)
+    except UnicodeEncodeError:
+        return len(text.split())
+    return seen.count(b" x") + seen.startswith(b"x")
 
 
 def source_text(content: Content) -> str:
@@ -33,13 +44,15 @@ def preview(content: Content) -> str:
     """The first words: of what the user says, else of the source, else of what there is."""
     said = (text_of(message) for message in content.messages if isinstance(message, dict))
     text = source_text(content) or next(filter(None, said), "") or field_text(content)
-    return " ".join(text[: 4 * PREVIEW].split())[:PREVIEW]
+    # Nearly always a little more than what is shown is enough, and the rest is not even split.
+    begin = " ".join(text[: PREVIEW + PREVIEW // 4].split())
+    return (begin if len(begin) >= PREVIEW else " ".join(text[: 4 * PREVIEW].split()))[:PREVIEW]
 
 
 def words(content: Content) -> int:
     """Of the conversation and its answers; of the fields when there is none."""
     said = [m for m in (*content.messages, *content.chosen, *content.rejected) if isinstance(m, dict)]
-    return sum(len(text_of(message).split()) for message in said) if said else len(field_text(content).split())
+    return sum(count_words(text_of(message)) for message in said) if said else count_words(field_text(content))
 
 
 def learned_text(content: Content) -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from atelier.jobs.claims import Claim
 from curation import contents, search, splits, tallying
 from curation.chat import Problem
-from curation.formats import Mapping, Row, RowError, Source, read
+from curation.formats import Draft, Mapping, Row, RowError, Source, read
 from curation.import_updates import Updates
 from curation.models import Import, ImportIssue, Record
 
@@ -33,20 +33,20 @@ HASH, PREVIEW, KEY = (COLUMNS.index(name) for name in ("content_hash", "preview"
 Good = tuple[int, str, tuple[Any, ...], str, str]  # line, hash, values, text for the search, file
 
 
-def run(claim: Claim[Import], path: Path) -> None:
+def run(claim: Claim[Import], path: Path, batch: "Batch | None" = None) -> None:
     """Read what the ledger does not have yet. Raises FormatError when the file breaks off."""
     job = claim.job
-    source, batch = Source.from_json(job.source), Batch(job)
+    source, batch = Source.from_json(job.source), batch or Batch(job)
     claim.progress(total=source.rows or 0, line=f"Reading {job.original_name}")
     rows = read(path, source, start=job.done)
     if batch.sqlite:
         _checkpoint_every(CHECKPOINT_PAGES)
-    while chunk := list(islice(rows, UPDATES if job.update_by_key else BATCH)):
+    while chunk := list(islice(rows, batch.size)):
         claim.obey()
         batch.take(chunk)
         with claim.writing():
             batch.write()
-            claim.update(**counters(job))
+            claim.update(**batch.counters())
     search.settle()
     claim.progress(total=job.done, line=outcome(job))
 
@@ -94,6 +94,14 @@ class Batch:
         self.good: list[Good] = []
         self.issues: list[ImportIssue] = []
 
+    @property
+    def size(self) -> int:
+        return UPDATES if self.job.update_by_key else BATCH
+
+    def counters(self) -> dict[str, Any]:
+        """What the job stores of this batch, in the batch's transaction."""
+        return counters(self.job)
+
     def take(self, rows: list[Row]) -> None:
         """Map and check rows; what is wrong with one never stops the others."""
         self.good, self.issues = [], []
@@ -107,11 +115,13 @@ class Batch:
     def _values(self, row: Row, now: Any) -> Good:
         if row.data is None:
             raise RowError(row.problem or Problem("empty", "The row is empty."))
-        draft = self.mapping.apply(row.data)
+        return self._of(self.mapping.apply(row.data), row, now)
+
+    def _of(self, draft: Draft, row: Row, now: Any) -> Good:
         group, found = draft.source_group, contents.problems(draft, self.mapping.kind)
         content = (draft.fields, draft.messages, draft.tools, draft.chosen, draft.rejected, draft.metadata)
         values = (
-            *_json(content), orjson.dumps(found).decode(), "[]", self.dataset.pk, self.status, self.job.mark_accepted_by,
+            *_json(content), orjson.dumps(found).decode() if found else "[]", "[]", self.dataset.pk, self.status, self.job.mark_accepted_by,
             draft.content_hash, group, splits.assign(self.dataset.seed, group, self.dataset.shares), _clean(draft.key),
             contents.preview(draft), contents.words(draft), len(found), "", False, 1, self.job.pk, row.line, self.origin, now, now,
         )  # fmt: skip
@@ -196,6 +206,9 @@ class Batch:
 def _json(content: tuple[Any, ...]) -> Iterator[str]:
     """The columns as JSON text. Raises RowError for what no database can hold."""
     for value in content:
+        if not value:
+            yield "{}" if isinstance(value, dict) else "[]"
+            continue
         try:
             text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
         except (TypeError, RecursionError) as error:

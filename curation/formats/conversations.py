@@ -75,8 +75,11 @@ def without_nones(value: Any, key: str = "") -> Any:
     Arguments are the model's own words and `default` is a value, so both stay as they are.
     """
     if isinstance(value, dict) and key != "arguments":
+        # Most are strings, which are not asked again.
         return {
-            name: without_nones(item, name) for name, item in value.items() if item is not None or name == "default"
+            name: item if type(item) is str else without_nones(item, name)
+            for name, item in value.items()
+            if item is not None or name == "default"
         }
     if isinstance(value, list):
         return [without_nones(item) for item in value]

@@ -1,0 +1,49 @@
+"""What is done a quicker way for most rows gives what the slow way gives."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation import contents
+from curation.checks import conversation
+from curation.formats import Draft
+
+BLANKS = " \t\n\r\x0b\x0c\x1c\x1f\x85\xa0\u1680\u2003\u2028\u3000"
+TEXTS = st.text(st.sampled_from(BLANKS + "aé’中\x00\ud800"), max_size=12)
+ROLES = st.sampled_from(["system", "user", "assistant", "tool", "function", "narrator", 1, None])
+CONTENTS = st.one_of(TEXTS, st.just("Good day."), st.none(), st.integers(), st.just([{"type": "text", "text": "Hi"}]))
+MESSAGES = st.one_of(
+    st.fixed_dictionaries({"role": ROLES, "content": CONTENTS}),
+    st.fixed_dictionaries({"role": ROLES}, optional={"content": CONTENTS, "weight": st.integers(0, 2)}),
+    st.text(max_size=2),
+)
+TURNS = st.lists(st.text("ab .", min_size=1, max_size=5), max_size=6)
+
+
+@given(st.lists(MESSAGES, max_size=5))
+def test_a_conversation_seen_quickly_has_the_problems_that_a_close_look_finds(messages: list[object]) -> None:
+    assert conversation.check(messages) == conversation._check_closely(messages, None, "nine")
+
+
+@given(TURNS, st.booleans())
+def test_so_has_one_of_plain_turns(texts: list[str], with_system: bool) -> None:
+    messages = [{"role": "system", "content": "Be kind."}] if with_system else []
+    messages += [{"role": "assistant" if at % 2 else "user", "content": text} for at, text in enumerate(texts)]
+    assert conversation.check(messages) == conversation._check_closely(messages, None, "nine")
+
+
+def test_a_good_conversation_is_seen_to_be_good_at_once() -> None:
+    turns = [{"role": role, "content": "Grüezi, ’tis 中文."} for role in ("system", "user", "assistant")]
+    assert conversation._is_good(turns)
+    assert not conversation._is_good(turns[:2])
+
+
+@given(TEXTS)
+def test_words_are_counted_as_they_are_split(text: str) -> None:
+    assert contents.count_words(text) == len(text.split())
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=60), st.integers(1, 60))
+def test_a_preview_is_of_the_first_words(piece: str, times: int) -> None:
+    draft = Draft("documents", {"text": piece * times})
+    whole = " ".join((piece * times)[: 4 * contents.PREVIEW].split())
+    assert contents.preview(draft) == whole[: contents.PREVIEW]
