@@ -2,7 +2,12 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
-application = get_asgi_application()
+os.environ["ATELIER_PROCESS"] = "web"  # read by the settings: requests share a pool of connections
+django.setup(set_prefix=False)
+
+from atelier.handler import Handler  # noqa: E402 - Django is set up first
+
+application = Handler()

@@ -1,6 +1,7 @@
 """System checks of the installation."""
 
 import sqlite3
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,19 @@ def sqlite_is_recent(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             f"SQLite {sqlite3.sqlite_version} has a known rare fault with write-ahead logging, mended in 3.51.3.",
             hint="Use PostgreSQL (DATABASE_URL) for data you cannot import again, or back var/db.sqlite3 up.",
             id="atelier.I001",
+        )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def connections_are_shared(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql" or find_spec("psycopg_pool"):
+        return []
+    return [
+        Info(
+            "psycopg_pool is not installed: every request opens a connection of its own.",
+            hint="Run `make setup`: it installs what the lock names.",
+            id="atelier.I002",
         )
     ]
 

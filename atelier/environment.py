@@ -1,6 +1,7 @@
 """Reading the environment, and the few files that an installation makes for itself. No Django here."""
 
 import hashlib
+import importlib.util
 import os
 import secrets
 import tempfile
@@ -49,3 +50,8 @@ def redis_socket(folder: Path) -> Path:
         return path
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"atelier-{os.getuid()}-{digest}" / "redis.sock"
+
+
+def has_pool() -> bool:
+    """True in the web process, where many short requests share connections, if psycopg's pool is installed."""
+    return os.environ.get("ATELIER_PROCESS") == "web" and importlib.util.find_spec("psycopg_pool") is not None
