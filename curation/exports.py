@@ -1,7 +1,6 @@
 """Exports: a filtered set or a version as one file in a chosen format, made in the background and kept for download."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import TextField
@@ -22,14 +20,17 @@ from curation import selection, versions
 from curation.formats import WRITERS, Draft, Writer, source_group
 from curation.formats.writers import MARK
 from curation.models import Annotation, Dataset, Export, Version
+from curation.splitfiles import TemporaryFile
 from curation.splits import SPLITS
 
 BATCH = 1000
+BUFFER = 1 << 20  # bytes; rows are small, and each write is a call of the system
 EVERY = 2000  # records between two looks at the wishes of people
 NAMED = 50  # records named for each reason for which they were left out
 REASONS = 40
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels")
 PLAIN = ("key", "source_group", "status", "split")
+MARKS = tuple(f"{MARK}{name}" for name in ("status", "split", "labels", "annotations"))
 
 
 def begin(
@@ -142,13 +143,14 @@ def run(claim: Claim[Export]) -> None:
     folder.mkdir(parents=True)
     try:
         drafts = _of_version(claim) if job.version else _of_dataset(claim)
-        with tempfile.NamedTemporaryFile(dir=folder) as out:
+        path = folder / "rows"
+        with path.open("wb", buffering=BUFFER) as out:
             for piece in writer.write(drafts, refused):
                 out.write(piece)
             size = out.tell()
-            out.seek(0)
-            claim.progress(line="Storing the file")
-            name = default_storage.save(f"exports/{job.pk}-{job.fence}{writer.suffix}", File(out))
+        claim.progress(line="Storing the file")
+        with TemporaryFile(path) as file:
+            name = default_storage.save(f"exports/{job.pk}-{job.fence}{writer.suffix}", file)
         _finish(claim, name, size, refused)
     except versions.Broken as error:
         raise JobFailed(" ".join(error.messages)) from error
@@ -199,8 +201,9 @@ def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
     # As text, and read by a quicker hand than the database adapter's.
     texts = {f"text_{name}": Cast(name, TextField()) for name in CONTENT}
     columns = chosen.annotate(**texts).order_by("pk").values_list("pk", *PLAIN, *texts)
+    submitted = Annotation.objects.filter(record__dataset=dataset, state=Annotation.State.SUBMITTED).exists()
     while rows := list(columns.filter(pk__gt=last)[:BATCH]):
-        said = _annotations([row[0] for row in rows])
+        said = _annotations([row[0] for row in rows]) if submitted else {}
         for row in rows:
             yield _draft(dataset.kind, row, said.get(row[0], []))
         done, last = done + len(rows), rows[-1][0]
@@ -209,12 +212,15 @@ def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
 
 def _draft(kind: str, row: tuple[Any, ...], said: list[dict[str, Any]]) -> Draft:
     pk, key, group, status, split, *texts = row
-    fields, messages, tools, chosen, rejected, metadata, labels = map(orjson.loads, texts)
+    fields, messages, tools, chosen, rejected, metadata, labels = map(_loads, texts)
     # A group that follows from the content need not be said: an import finds the same.
     named = "" if group == source_group("", fields, messages) else group
-    marks = {"status": status, "split": split, "labels": labels, "annotations": said}
-    marks = {f"{MARK}{name}": value for name, value in marks.items()}
+    marks = dict(zip(MARKS, (status, split, labels, said), strict=True))
     return Draft(kind, fields, messages, chosen, rejected, tools, metadata, named, key, marks, pk)
+
+
+def _loads(text: str) -> Any:
+    return [] if text == "[]" else {} if text == "{}" else orjson.loads(text)
 
 
 def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:

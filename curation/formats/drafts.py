@@ -82,12 +82,21 @@ def source_group(group: str, fields: dict[str, Any], messages: list[Message]) ->
     return sha256(_canonical({"messages": messages} if messages else {"fields": fields})).hexdigest()
 
 
+def _is_latin(text: str) -> bool:
+    """Latin-1 has no character that NFC changes or joins; asking for it takes a tenth of the time."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _canonical(content: Any) -> bytes:
     data = orjson.dumps(content, option=SORTED)
     if data.isascii():
         return data
     text = data.decode()
-    if unicodedata.is_normalized("NFC", text):
+    if _is_latin(text) or unicodedata.is_normalized("NFC", text):
         return data
     # Keys may sort differently once normalised. No quote or bracket of JSON composes with anything.
     return orjson.dumps(orjson.loads(unicodedata.normalize("NFC", text)), option=SORTED)

@@ -88,15 +88,15 @@ def test_a_version_is_exported_whole_or_by_split(chats):
 def test_a_killed_export_is_made_anew_and_leaves_one_file(chats, monkeypatch, settings):
     job = exports.begin(chats, None, "chat")
     monkeypatch.setattr(exports, "BATCH", 2)
-    whole, seen = exports._annotations, []
+    whole, seen = exports._draft, []
 
-    def dying(pks):
-        seen.append(pks)
-        if len(seen) == 2:
+    def dying(*row):
+        seen.append(row)
+        if len(seen) == 3:
             raise SystemExit
-        return whole(pks)
+        return whole(*row)
 
-    monkeypatch.setattr(exports, "_annotations", dying)
+    monkeypatch.setattr(exports, "_draft", dying)
     with pytest.raises(SystemExit):
         export(job.pk)
     job.refresh_from_db()
