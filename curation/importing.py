@@ -20,7 +20,7 @@ from atelier.jobs.claims import Claim, JobFailed, LostClaim, Paused
 from atelier.jobs.models import Status
 from atelier.webhooks import events
 from atelier.webhooks.models import Webhook
-from curation import import_rows, origins
+from curation import import_rows, moving, origins
 from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, sniff, suggest
 from curation.formats.mapping import MappingError
 from curation.models import Dataset, Import
@@ -127,6 +127,10 @@ def inspect(job: Import) -> None:
 def _suggested(job: Import, source: Source, rows: list[dict[str, Any]]) -> tuple[Mapping, str]:
     """The mapping of the dataset's last import where it fits, else one by the names of the columns."""
     dataset = job.dataset
+    if source.tool:
+        kind = None if job.source.get("any_kind") else dataset.kind
+        last = Mapping.from_json(dataset.mapping) if dataset.mapping else None
+        return moving.suggested(source.tool, source.columns, rows, kind, last)
     if dataset.mapping:
         last = Mapping.from_json(dataset.mapping)
         if set(last.columns) <= set(source.columns):
@@ -187,6 +191,7 @@ def preview(job: Import, mapping: Mapping) -> list[tuple[int, dict[str, Any] | N
 
 def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True, update_by_key: bool = False) -> bool:
     """The mapping is right: queue the work; the caller wakes a worker. False when it was started already. Raises ValidationError."""
+    update_by_key = update_by_key or bool(moving.name_of(job))  # a task that was moved before is known by its id
     check_update(mapping, update_by_key)
     _adopt(job, mapping)
     waiting = Import.objects.filter(pk=job.pk, confirmed=False)
@@ -266,7 +271,7 @@ def run(claim: Claim[Import], private_hosts: tuple[str, ...] = ()) -> None:
         raise Paused
     try:
         with local(job) as path:
-            import_rows.run(claim, path)
+            (moving if moving.name_of(job) else import_rows).run(claim, path)
         claim.when_done(lambda: events.emit(job.project, Webhook.Event.IMPORTED, told(job)))
     except FormatError as error:
         raise JobFailed(str(error)) from error

@@ -27,7 +27,8 @@ class Row(NamedTuple):
 
     `line` rises and never repeats within a source: the line of the file for JSONL and text tables, the number of the
     row for JSON arrays, Parquet and spreadsheets; in archives it counts on from file to file. `raw` holds the start of
-    a row that could not be read, and is empty for the others. `file` names the file within an archive.
+    a row that could not be read, and is empty for the others. `file` names the file within an archive. `task` is the whole
+    of what another annotation tool's export says in this row, of which `data` are the columns.
     """
 
     line: int
@@ -35,6 +36,7 @@ class Row(NamedTuple):
     problem: Problem | None = None
     raw: str = ""
     file: str = ""
+    task: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Source:
     rows: int | None = None
     rows_exact: bool = False
     notes: tuple[str, ...] = ()
+    tool: str = ""  # another annotation tool, whose export it is: label_studio or argilla
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,17 +6,23 @@ for row in read(path, source): ...
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from curation.formats import archives, arrays, columnar, encodings, lines, spreadsheets, tables
+from curation.formats import archives, argilla, arrays, columnar, encodings, label_studio, lines, spreadsheets, tables
 from curation.formats.encodings import Readable
 from curation.formats.rows import FormatError, Row, Source, bad_row
 from curation.formats.sniffing import SAMPLE, kind_of
 
 SAMPLE_ROWS = 50
+# Other tools' exports: how a row is known, and how rows are made of it.
+TOOLS: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[Iterator[Row]], Iterator[Row]]]] = {
+    "label_studio": (label_studio.is_task, label_studio.rows),
+    "label_studio_min": (label_studio.is_minimal, label_studio.minimal_rows),
+    "argilla": (lambda row: argilla.is_record(row) or argilla.is_flat(row), argilla.rows),
+}
 
 
 class Peeked:
@@ -46,12 +52,21 @@ def sniff(path: str | Path, name: str = "") -> Source:
         raise FormatError(f"{shown} is empty: choose a file with rows.")
     with path.open("rb") as file:
         source = _source_of(file, size, shown)
-    source = _with_rows(path, source)
+    source = replace(_with_rows(path, source), tool=_tool_of(path, source))
     rows = list(itertools.islice(read(path, source), SAMPLE_ROWS))
     columns = tuple(dict.fromkeys(column for row in rows for column in row.data or ()))
     if not rows:
         raise FormatError(f"{shown} holds no rows: a table needs a header line and at least one line below it.")
     return replace(source, columns=columns)
+
+
+def _tool_of(path: Path, source: Source) -> str:
+    """Another annotation tool whose export this is, by the first rows; nothing for any other file."""
+    for row in itertools.islice(read(path, source), SAMPLE_ROWS):
+        tool = next((name for name, (is_one, _) in TOOLS.items() if row.data and is_one(row.data)), "")
+        if tool or not source.compression:
+            return tool
+    return ""
 
 
 def _source_of(file: IO[bytes], size: int, name: str) -> Source:
@@ -107,6 +122,10 @@ def read(path: str | Path, source: Source, start: int = 0) -> Iterator[Row]:
 
     Raises FormatError when the whole file turns out to be damaged, or to be a bomb.
     """
+    if source.tool:
+        # What a tool calls a row is not what the file has as one, so they are counted after they were made.
+        yield from itertools.islice(TOOLS[source.tool][1](read(path, replace(source, tool=""))), start, None)
+        return
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         if source.compression == "zip":

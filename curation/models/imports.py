@@ -40,11 +40,12 @@ class Import(Job):
 
 
 class ImportIssue(models.Model):
-    """A row that did not become a record, and why. With the records, it makes the import's ledger tally."""
+    """A row that did not become a record, or not whole, and why. With the records, it makes the import's ledger tally."""
 
     class Outcome(models.TextChoices):
         FAILED = "failed"
         SKIPPED = "skipped"
+        PARTLY = "partly"  # it became a record; what is in `raw` has no place here
 
     parent = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="issues")
     line = models.PositiveBigIntegerField()
