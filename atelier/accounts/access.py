@@ -3,7 +3,7 @@
 from typing import Any, NoReturn, TypeVar
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest
 
 from atelier.accounts.models import Membership, Project, Role, Team
@@ -11,22 +11,18 @@ from atelier.accounts.models import Membership, Project, Role, Team
 M = TypeVar("M", bound=Model)
 
 
-def _membership(request: HttpRequest, team_id: int) -> Membership | None:
+def _reaches(request: HttpRequest, team_id: int) -> bool:
+    """A key never reaches beyond its own team, whoever holds it."""
     key = getattr(request, "api_key", None)
-    if key is not None and key.team_id != team_id:
-        return None  # a key never reaches beyond its own team, whoever holds it
-    return Membership.objects.filter(team_id=team_id, user=request.user).first()
+    return key is None or key.team_id == team_id
 
 
 def _refuse(has: str, needs: str) -> NoReturn:
     raise PermissionDenied(f"This needs the role {needs}; yours here is {has}. An owner of the team can change that.")
 
 
-def _check(request: HttpRequest, team_id: int, needs: str, missing: str) -> Role:
-    membership = _membership(request, team_id)
-    if membership is None:
-        raise Http404(missing)
-    role = Role(membership.role)
+def _covering(has: str, needs: str) -> Role:
+    role = Role(has)
     if not role.covers(needs):
         _refuse(role, needs)
     return role
@@ -34,19 +30,22 @@ def _check(request: HttpRequest, team_id: int, needs: str, missing: str) -> Role
 
 def team_or_404(request: HttpRequest, team_id: int, needs: str = "viewer") -> Team:
     """The team with `.role`, the asker's role in it. 404 for strangers, 403 for a role that is too small."""
-    team = Team.objects.filter(pk=team_id).first()
-    if team is None:
+    membership = Membership.objects.select_related("team").filter(team=team_id, user=request.user).first()
+    if membership is None or not _reaches(request, team_id):
         raise Http404("No such team.")
-    team.role = _check(request, team.pk, needs, "No such team.")
+    team = membership.team
+    team.role = _covering(membership.role, needs)
     return team
 
 
 def project_or_404(request: HttpRequest, project_id: int, needs: str = "viewer") -> Project:
     """The project with `.role`, the asker's role in it. 404 for strangers, 403 for a role that is too small."""
-    project = Project.objects.select_related("team").filter(pk=project_id).first()
-    if project is None:
+    # One query, for every page begins with it: the project as a member of its team sees it.
+    found = Project.objects.select_related("team").filter(pk=project_id, team__memberships__user=request.user)
+    project = found.annotate(askers_role=F("team__memberships__role")).first()
+    if project is None or not _reaches(request, project.team_id):
         raise Http404("No such project.")
-    project.role = _check(request, project.team_id, needs, "No such project.")
+    project.role = _covering(project.askers_role, needs)
     request.project = project  # the rail shows it
     return project
 

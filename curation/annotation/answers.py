@@ -220,8 +220,9 @@ def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> No
     The one place where answers become the record's, whoever decided: one person alone, all alike, or an adjudicator
     with a note. Raises ValidationError when the record is changed at this very moment.
     """
-    with transaction.atomic():
-        record = Record.objects.select_related("dataset").get(pk=task.record_id)
+    with transaction.atomic(savepoint=False):  # whoever calls gives up as a whole
+        record = Record.objects.get(pk=task.record_id)
+        record.dataset = task.queue.dataset
         asked = list(task.queue.dataset.questions.all())
         now = timezone.now()
         if by is not None:

@@ -84,25 +84,40 @@ def next_task(queue: Queue, user: User, *, beside: int | None = None, pick: Pick
     What they hold already comes first. With `beside`, the id of the one on screen, another than that, fetched ahead.
     `pick` may name a task to slip in (a honeypot); it gets its place like any other.
     """
-    free_expired(queue)
+    given, is_late = _next(queue, user, beside, pick)
+    # Looked for on the way, freed when it costs nobody's time, at the latest when there is nothing else.
+    if is_late and free_expired(queue) and given is None:
+        given, _ = _next(queue, user, beside, pick)
+    return given
+
+
+def _next(queue: Queue, user: User, beside: int | None, pick: Pick | None) -> tuple[Annotation | None, bool]:
+    """The next one, and whether somebody in the queue holds one for too long."""
     with transaction.atomic():
-        # Two requests of one person take turns; NO KEY, so that rows that point to the user can still be written.
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        is_late, has_own = _turn(queue, user)
         held = mine(queue, user)
         for annotation in held:
             if annotation.pk != beside:
-                return renew(queue, annotation)
+                return renew(queue, annotation), is_late
         if len(held) >= AHEAD or not queue.is_open:
-            return None
-        return _given(queue, user, pick)
+            return None, is_late
+        return _given(queue, user, pick, has_own), is_late
 
 
-def _given(queue: Queue, user: User, pick: Pick | None) -> Annotation | None:
+def _turn(queue: Queue, user: User) -> tuple[bool, bool]:
+    """Two requests of one person take turns. With it, in one statement: is anything held too long, have they assignments."""
+    own = Assignment.objects.filter(task__queue=queue, user=user, done=False)
+    # NO KEY, so that rows that point to the user can still be written.
+    row = User.objects.filter(pk=user.pk).select_for_update(no_key=True).order_by()
+    return row.values_list(Exists(_late(queue)), Exists(own)).get()
+
+
+def _given(queue: Queue, user: User, pick: Pick | None, has_own: bool) -> Annotation | None:
     task = pick(queue, user) if pick is not None else None
     if task is not None and take(task):
         return _hold(queue, task, user)
     for _ in range(TRIES):
-        task = waiting(queue, user)
+        task = waiting(queue, user, has_own)
         if task is None:
             return None
         if take(task):
@@ -117,15 +132,19 @@ def open_tasks(queue: Queue, user: User) -> QuerySet[Task]:
     return tasks.filter(~Exists(seen), record__deleted_at=None)
 
 
-def waiting(queue: Queue, user: User) -> Task | None:
-    """The task that is next for the person, locked where the database can; None when there is none."""
+def waiting(queue: Queue, user: User, has_own: bool = True) -> Task | None:
+    """The task that is next for the person, locked where the database can; None when there is none.
+
+    `has_own` is False when it is known that nothing is assigned to them.
+    """
     standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
     tasks = open_tasks(queue, user).select_related("record").order_by("place", "pk")
+    tasks = tasks.annotate(was_theirs=Exists(Annotation.objects.filter(task=OuterRef("pk"), user=user)))
     tasks = tasks.select_for_update(skip_locked=_skips(), of=("self",))
-    own = tasks.filter(Exists(standing.filter(user=user))).first()
-    if own is not None or queue.assigned_only:
-        return own
-    return tasks.filter(~Exists(standing)).first()
+    own = tasks.filter(Exists(standing.filter(user=user)))[:1] if has_own else ()
+    for task in own:
+        return task
+    return None if queue.assigned_only else next(iter(tasks.filter(~Exists(standing))[:1]), None)
 
 
 def _skips() -> bool:
@@ -141,8 +160,9 @@ def take(task: Task) -> bool:
 def _hold(queue: Queue, task: Task, user: User) -> Annotation:
     """Open the person's annotation; an expired one of theirs comes back with its draft."""
     held = {"state": State.OPEN, "expires_at": _until(queue), "record_revision": task.record.revision}
-    # The person's row is locked, so nobody makes this one between the two statements.
-    if Annotation.objects.filter(task=task, user=user).update(**held):
+    # The person's row is locked, so nobody makes this one meanwhile. A picked task does not tell whether it was theirs.
+    again = getattr(task, "was_theirs", True)
+    if again and Annotation.objects.filter(task=task, user=user).update(**held):
         annotation = Annotation.objects.get(task=task, user=user)
     else:
         annotation = Annotation.objects.create(
@@ -185,13 +205,14 @@ def retake(queue: Queue, annotation: Annotation) -> bool:
     return True
 
 
+def _late(queue: Queue) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(task__queue=queue, state=State.OPEN, expires_at__lt=timezone.now())
+
+
 def free_expired(queue: Queue) -> int:
     """Give back what was held too long; the drafts stay. Returns how many places became free."""
-    late = Annotation.objects.filter(task__queue=queue, state=State.OPEN, expires_at__lt=timezone.now())
-    if not late.exists():
-        return 0
     with transaction.atomic():
-        rows = late.select_for_update(skip_locked=_skips(), of=("self",)).order_by("pk")
+        rows = _late(queue).select_for_update(skip_locked=_skips(), of=("self",)).order_by("pk")
         freed = list(rows.values_list("pk", "task_id")[:EXPIRED_AT_ONCE])
         for pk, task_id in freed:
             if Annotation.objects.filter(pk=pk, state=State.OPEN).update(state=State.EXPIRED, expires_at=None):

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema, Status
 
@@ -10,7 +11,7 @@ from atelier.accounts.access import child_or_404, project_or_404
 from curation.annotation import answers, honeypots, queue, suggestions
 from curation.api.fetching import dataset_or_404
 from curation.api.records import record_out
-from curation.models import Annotation, Dataset, Queue
+from curation.models import Annotation, Queue
 
 router = Router(tags=["annotating"])
 STRICT = {"extra": "forbid"}
@@ -65,7 +66,9 @@ def annotation_out(annotation: Annotation, hidden: bool = False) -> dict[str, An
 
 def _task_out(annotation: Annotation) -> dict[str, Any]:
     best = suggestions.best(annotation.record)
-    names = dict(annotation.task.queue.dataset.questions.values_list("pk", "name"))
+    dataset = annotation.task.queue.dataset
+    prefetch_related_objects([dataset], "questions")  # asked for already where an answer came with the wish
+    names = {question.pk: question.name for question in dataset.questions.all()}
     return annotation_out(annotation) | {
         "record": record_out(annotation.record),
         "suggestions": [
@@ -76,11 +79,14 @@ def _task_out(annotation: Annotation) -> dict[str, Any]:
     }
 
 
-def _queue_or_404(dataset: Dataset) -> Queue:
-    found = Queue.objects.filter(dataset=dataset).first()
+def _queue_or_404(request: HttpRequest, project_id: int, dataset_id: int) -> Queue:
+    project = project_or_404(request, project_id, needs="annotator")
+    queues = Queue.objects.select_related("dataset").filter(dataset__project=project)
+    found = queues.filter(dataset=dataset_id).first()
     if found is None:
+        child_or_404(project.datasets, dataset_id)
         raise Http404("This dataset has no queue yet.")
-    found.dataset = dataset
+    found.dataset.project = project
     return found
 
 
@@ -91,10 +97,15 @@ def _queue_or_404(dataset: Dataset) -> Queue:
 )
 def next_record(request: HttpRequest, project_id: int, dataset_id: int, beside: int | None = None) -> Any:
     """What you hold already comes first. `beside` names an annotation you are at, to fetch the one after it. 204: nothing waits."""
-    box = _queue_or_404(dataset_or_404(request, project_id, dataset_id, needs="annotator"))
+    box = _queue_or_404(request, project_id, dataset_id)
+    found = _next_out(box, request, beside)
+    return Status(204, None) if found is None else found
+
+
+def _next_out(box: Queue, request: HttpRequest, beside: int | None) -> dict[str, Any] | None:
     annotation = queue.next_task(box, request.user, beside=beside, pick=honeypots.pick)
     if annotation is None:
-        return Status(204, None)
+        return None
     annotation.task.queue = box
     return _task_out(annotation)
 
@@ -105,7 +116,7 @@ def next_record(request: HttpRequest, project_id: int, dataset_id: int, beside: 
     summary="Take back your last submit or skip",
 )
 def take_back(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
-    box = _queue_or_404(dataset_or_404(request, project_id, dataset_id, needs="annotator"))
+    box = _queue_or_404(request, project_id, dataset_id)
     try:
         return annotation_out(answers.undo(box, request.user))
     except ValidationError as error:
@@ -115,7 +126,8 @@ def take_back(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
 def _mine(request: HttpRequest, project_id: int, pk: int) -> Annotation:
     project = project_or_404(request, project_id, needs="annotator")
     rows = Annotation.objects.filter(task__queue__dataset__project=project, user=request.user)
-    found = child_or_404(rows.select_related("record", "task__queue__dataset__project"), pk)
+    found = child_or_404(rows.select_related("record", "task__queue__dataset"), pk)
+    found.task.queue.dataset.project = project
     found.user = request.user
     return found
 
@@ -138,8 +150,11 @@ def put_draft(request: HttpRequest, project_id: int, pk: int, body: AnswersIn) -
     response={200: dict, 409: dict, 422: dict},
     summary="Submit your answers",
 )
-def submit(request: HttpRequest, project_id: int, pk: int, body: AnswersIn) -> Any:
-    """The same answers again change nothing. 422 names each question with what is wrong."""
+def submit(
+    request: HttpRequest, project_id: int, pk: int, body: AnswersIn, with_next: bool = False, beside: int | None = None
+) -> Any:
+    """The same answers again change nothing. 422 names each question with what is wrong. `with_next` brings the record
+    that you answer next along, as `next`: one request a record; null when nothing waits."""
     annotation = _mine(request, project_id, pk)
     try:
         answers.submit(annotation, body.answers, body.seconds)
@@ -148,7 +163,8 @@ def submit(request: HttpRequest, project_id: int, pk: int, body: AnswersIn) -> A
     except ValidationError as error:
         faults = error.message_dict if hasattr(error, "error_dict") else {}
         return Status(422, {"detail": " ".join(error.messages), "faults": faults})
-    return annotation_out(annotation)
+    found = annotation_out(annotation)
+    return found | {"next": _next_out(annotation.task.queue, request, beside)} if with_next else found
 
 
 @router.post(
