@@ -29,7 +29,7 @@ LONGEST = 20_000  # characters of one text that are read: its subject shows long
 TOO_COMMON = 0.98  # of the texts: a stem in nearly all of them tells nothing
 REMEMBERED = 500_000  # words whose buckets are kept
 PART = 500  # rows at a time
-ENTRIES = 50_000  # of a sparse matrix, multiplied at a time
+GATHERED = 2_000_000  # numbers of a product at a time: 8 MB
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Whole = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -62,9 +62,9 @@ class Sparse(NamedTuple):
     def times(self, matrix: Floats) -> Floats:
         """(rows, width) by (width, n): some rows at a time, so that what is gathered stays small."""
         product = np.zeros((len(self), matrix.shape[1]), dtype=np.float32)
-        row = 0
+        row, most = 0, GATHERED // matrix.shape[1]
         while row < len(self):
-            end = max(row + 1, int(np.searchsorted(self.starts, self.starts[row] + ENTRIES, side="right")) - 1)
+            end = max(row + 1, int(np.searchsorted(self.starts, self.starts[row] + most, side="right")) - 1)
             part = slice(int(self.starts[row]), int(self.starts[end]))
             filled = np.flatnonzero(np.diff(self.starts[row : end + 1]))
             if len(filled):
