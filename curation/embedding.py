@@ -147,7 +147,7 @@ class Half(NamedTuple):
         """(texts, size), each of length 1; zeros where nothing is known."""
         matrix = _weighed(counts, self.column_of, self.rarity)
         filled = (np.diff(matrix.starts) > 0)[:, None]
-        found = np.where(filled, matrix.times(self.directions) - self.middle, np.float32(0))
+        found: Floats = np.where(filled, matrix.times(self.directions) - self.middle, np.float32(0))
         return _of_length_one(found)
 
 
