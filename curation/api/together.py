@@ -80,7 +80,7 @@ def report_out(job: AgreementReport) -> dict[str, Any]:
 def get_agreement(
     request: HttpRequest, project_id: int, dataset_id: int, since: date | None = None, until: date | None = None
 ) -> Any:
-    """Measured now up to 10,000 answers; above that the newest report, null before there is one."""
+    """Measured now up to 2,000 answers; above that the newest report, null before there is one."""
     dataset = dataset_or_404(request, project_id, dataset_id)
     if agreeing.is_small(dataset, since, until):
         return {"figures": agreeing.figures(dataset, since, until), "measured_at": None}
