@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 Message = dict[str, Any]
 ROLES = ("system", "user", "assistant", "tool")
+# Every blank of Latin-1 as one, and all else as x.
+_BLANKS = bytes(ord(" ") if chr(code).isspace() else ord("x") for code in range(256))
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,15 @@ def text_of(message: Mapping[str, Any]) -> str:
             str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text"
         )
     return ""
+
+
+def count_words(text: str) -> int:
+    """As many as `text.split()` finds, at a third of its cost where the text is Latin-1, for no word is made."""
+    try:
+        seen = text.encode("latin-1").translate(_BLANKS)
+    except UnicodeEncodeError:
+        return len(text.split())
+    return seen.count(b" x") + seen.startswith(b"x")
 
 
 def thinking_of(message: Mapping[str, Any]) -> str:

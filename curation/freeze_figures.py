@@ -5,6 +5,7 @@ Memory stays flat: counters have a cap, and of each row's content 16 bytes are k
 
 from array import array
 from collections import Counter as Tally
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Figures:
         self.tokens = tokens
         self.words = 0
         self._problems: dict[str, dict[str, Any]] = {}
-        self._tallies: dict[str, Tally[str]] = {}
+        self._tallies: dict[str, Tally[str]] = defaultdict(Tally)
         self._hashes, self._pks = array("Q"), array("q")
 
     def add(self, batch: list[Row], sides: list[str]) -> None:
@@ -37,8 +38,9 @@ class Figures:
             self.words += row.words
             self._hashes.append(int(row.content_hash[:16], 16) >> SIDE_BITS << SIDE_BITS | SPLITS.index(split))
             self._pks.append(row.pk)
-            for code, message in {problem["code"]: problem["message"] for problem in row.problems}.items():
-                self._problem(code, message, [row.pk])
+            if row.problems:
+                for code, message in {problem["code"]: problem["message"] for problem in row.problems}.items():
+                    self._problem(code, message, [row.pk])
             self._tally(row)
         self.tokens.add([(split, row.messages + row.chosen) for row, split in zip(batch, sides, strict=True)])
 
@@ -56,7 +58,7 @@ class Figures:
             self._count("reviewers", f"user {row.reviewed_by_id}" if row.reviewed_by_id else row.reviewed_note)
 
     def _count(self, name: str, value: str) -> None:
-        tally = self._tallies.setdefault(name, Tally())
+        tally = self._tallies[name]
         tally[value if value in tally or len(tally) < KINDS else OTHERS] += 1
 
     def _problem(self, code: str, message: str, pks: list[int], count: int = 1) -> None:

@@ -1,12 +1,14 @@
 """Token counts of conversations, by the student's own tokenizer where it lies on this machine."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from curation.chat import text_of
+from curation import token_pieces
+from curation.chat import count_words, text_of
 
 STUDENT = "smollm2-135m-instruct"
 ESTIMATE = "estimate"
@@ -25,8 +27,9 @@ class Counter:
     """Adds up prompt and answer tokens of each split, and remembers the longest conversation."""
 
     def __init__(self, path: Path | None) -> None:
-        self._tokenizer = _load(path)
-        self.name = path.parent.name if path and self._tokenizer else ESTIMATE
+        tokenizer = _load(path)
+        self._count = _counting(tokenizer)
+        self.name = path.parent.name if path and tokenizer else ESTIMATE
         self._splits: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -35,9 +38,7 @@ class Counter:
 
     def count(self, texts: list[str]) -> list[int]:
         """Tokens of each text, without any marks."""
-        if self._tokenizer is None:
-            return [round(len(text.split()) * TOKENS_A_WORD) for text in texts]
-        return [len(encoded.ids) for encoded in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return self._count(texts)
 
     def add(self, conversations: list[tuple[str, list[dict[str, Any]]]]) -> None:
         """Count a batch of (split, messages)."""
@@ -55,6 +56,15 @@ class Counter:
     def table(self) -> dict[str, dict[str, Any]]:
         """split -> {"prompt", "answer", "longest", "tokenizer"}."""
         return self._splits
+
+
+def _counting(tokenizer: Any) -> Callable[[list[str]], list[int]]:
+    """The quickest way to count that gives what the tokenizer would."""
+    if tokenizer is None:
+        return lambda texts: [round(count_words(text) * TOKENS_A_WORD) for text in texts]
+    if token_pieces.fits(tokenizer):
+        return token_pieces.Pieces(tokenizer).count
+    return lambda texts: [len(found.ids) for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _load(path: Path | None) -> Any:

@@ -1,9 +1,12 @@
 """What is done a quicker way for most rows gives what the slow way gives."""
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from curation import contents
+from curation import contents, token_pieces
+from curation.chat import count_words
 from curation.checks import conversation
 from curation.formats import Draft
 
@@ -39,7 +42,7 @@ def test_a_good_conversation_is_seen_to_be_good_at_once() -> None:
 
 @given(TEXTS)
 def test_words_are_counted_as_they_are_split(text: str) -> None:
-    assert contents.count_words(text) == len(text.split())
+    assert count_words(text) == len(text.split())
 
 
 @given(st.text(st.sampled_from("ab \n"), max_size=60), st.integers(1, 60))
@@ -47,3 +50,41 @@ def test_a_preview_is_of_the_first_words(piece: str, times: int) -> None:
     draft = Draft("documents", {"text": piece * times})
     whole = " ".join((piece * times)[: 4 * contents.PREVIEW].split())
     assert contents.preview(draft) == whole[: contents.PREVIEW]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    """A small one that cuts as the student's does, and has tokens for several blanks and for words with a space."""
+    made = Tokenizer(models.BPE())
+    digits, letters = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.pre_tokenizer = pre_tokenizers.Sequence([digits, letters])
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=["<|end|>"], show_progress=False)
+    made.train_from_iterator(["the  cat's   mat\n\n the 12 cats, we'll  see\n \n the\t\tend " * 9], trainer)
+    return made
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.text(st.sampled_from(" \n\t.,'s’é12te\x85\u3000"), max_size=24), max_size=4))
+def test_tokens_of_pieces_are_those_of_the_text(tokenizer: Tokenizer, texts: list[str]) -> None:
+    texts += ["the  cat's   mat", "the <|end|>cats ", " ", "", "we'll \n\n the 1 2"]
+    whole = [len(found.ids) for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    pieces = token_pieces.Pieces(tokenizer)
+    assert pieces.count(texts) == whole
+    assert pieces.count(texts) == whole
+
+
+def test_a_tokenizer_that_changes_texts_first_is_asked_itself(tokenizer: Tokenizer) -> None:
+    assert token_pieces.fits(tokenizer)
+    other = Tokenizer.from_str(tokenizer.to_str())
+    other.normalizer = normalizers.Lowercase()
+    assert not token_pieces.fits(other)
+    other = Tokenizer.from_str(tokenizer.to_str())
+    other.pre_tokenizer = pre_tokenizers.Metaspace()
+    assert not token_pieces.fits(other)
+
+
+def test_forgetting_pieces_changes_no_count(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_pieces, "MOST", 1)
+    pieces = token_pieces.Pieces(tokenizer)
+    assert pieces.count(["the cat", "the mat"]) == pieces.count(["the cat", "the mat"])
+    assert len(pieces._known) == 2
