@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from atelier.accounts.models import User
@@ -15,7 +16,9 @@ from curation.models.datasets import RecordQuerySet
 from curation.query import LIMIT, Term
 
 TEXT = ("words", "phrase")
-PROBED = 10_000  # of a mark on more records than this, each record is asked; else the records are looked up
+# The number stands in the statement: of a parameter SQLite cannot know that it fits the index of records with problems.
+WITH_PROBLEMS = Q(problem_count__gt=RawSQL("0", []))
+PROBED = 2000  # of a mark on more records than this, each record is asked; else the records are looked up
 _PLAIN = re.compile(r"[A-Za-z0-9 ,.;:!?'/_-]*[A-Za-z][A-Za-z0-9 ,.;:!?'/_-]*")  # tokenised alike everywhere
 _NO_STRINGS = frozenset(
     {"true", "false", "null"}
@@ -24,17 +27,42 @@ _NO_STRINGS = frozenset(
 
 def apply(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> RecordQuerySet:
     """The records of which every term is true."""
-    said = [term for term in terms if term.name in TEXT]
+    return search.saying(besides_text(records, terms, dataset), said(terms))
+
+
+def besides_text(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> RecordQuerySet:
+    """The records of which every term is true but those that `said` has."""
+    wanted, unwanted = _texts(terms)
+    for said in () if wanted else unwanted:
+        records = search.without(records, said)
     for term in terms:
-        if term not in said:
+        if term.name not in TEXT:
             condition = _READERS[term.name](term, dataset)
             records = records.filter(~condition if term.negated else condition)
-    wanted = [search.Said(term.value, term.name == "phrase") for term in said if not term.negated]
+    return records
+
+
+def said(terms: list[Term]) -> str | None:
+    """What the terms ask for in the text, and what besides it must not be there, as `search.query_of` gives it."""
+    return search.query_of(*_texts(terms))
+
+
+def _texts(terms: list[Term]) -> tuple[list[search.Said], list[search.Said]]:
+    """(wanted, unwanted)."""
+    text = [term for term in terms if term.name in TEXT]
+    wanted = [search.Said(term.value, term.name == "phrase") for term in text if not term.negated]
     wanted += [search.Said(term.value, True) for term in terms if _is_narrowed_by_text(term)]
-    for term in said:
-        if term.negated:
-            records = search.without(records, search.Said(term.value, True))
-    return search.narrowed(records, wanted)
+    return wanted, [search.Said(term.value, True) for term in text if term.negated]
+
+
+def is_slow(terms: list[Term]) -> bool:
+    """Whether each record has to be asked, for no index has all that is wanted."""
+    asked = {"label", "problem", "by", "has", "is", "created", "assigned", "in"}
+    return any(term.name in asked or (term.name == "field" and not _is_narrowed_by_text(term)) for term in terms)
+
+
+def is_text_alone(terms: list[Term]) -> bool:
+    return all(term.name in TEXT for term in terms)
 
 
 def _is_narrowed_by_text(term: Term) -> bool:
@@ -45,6 +73,12 @@ def _is_narrowed_by_text(term: Term) -> bool:
         and term.value not in _NO_STRINGS
         and _PLAIN.fullmatch(term.value) is not None
     )
+
+
+class IsNotNull(Func):
+    template = "(%(expressions)s IS NOT NULL)"
+    arity = 1
+    output_field = BooleanField()
 
 
 class HasField(Func):
@@ -98,10 +132,10 @@ def _language(term: Term, dataset: Dataset) -> Q:
 def _mark(term: Term, dataset: Dataset) -> Q:
     marks = Mark.objects.filter(dataset=dataset, kind=term.name)
     if term.value == "none":
-        return ~Q(Exists(marks.filter(record=OuterRef("pk"))))
+        return ~_asked(marks)
     marks = marks.filter(value=term.value)
     if facets.count(dataset, term.name, term.value) > PROBED:
-        return Q(Exists(marks.filter(record=OuterRef("pk"))))
+        return _asked(marks)
     return Q(pk__in=marks.values("record_id"))
 
 
@@ -132,17 +166,25 @@ def _source(term: Term, dataset: Dataset) -> Q:
     return Q(imported_by_id__in=named) if named else Q(origin__icontains=term.value)
 
 
-def _there(rows: QuerySet[Any]) -> Q:
-    return Q(Exists(rows.filter(record=OuterRef("pk"))))
+def _asked(rows: QuerySet[Any]) -> Q:
+    """Whether the record has such a row; asked for each record, where EXISTS lets PostgreSQL join both tables as a whole."""
+    return Q(IsNotNull(Subquery(rows.order_by().filter(record=OuterRef("pk")).values("pk")[:1])))
+
+
+def _there(rows: QuerySet[Any], dataset: Dataset) -> Q:
+    """The same; few rows are looked up."""
+    records = rows.order_by().filter(record__dataset=dataset).values_list("record_id", flat=True)
+    found = list(records[: PROBED + 1])
+    return _asked(rows) if len(found) > PROBED else Q(pk__in=sorted(set(found)))
 
 
 def _has(term: Term, dataset: Dataset) -> Q:
     return {
-        "problem": lambda: Q(problem_count__gt=0),
-        "comment": lambda: _there(Comment.objects.all()),
-        "label": lambda: _there(Mark.objects.filter(dataset=dataset, kind="label")),
-        "suggestion": lambda: _there(Suggestion.objects.all()),
-        "annotation": lambda: _there(Annotation.objects.filter(state=Annotation.State.SUBMITTED)),
+        "problem": lambda: WITH_PROBLEMS,
+        "comment": lambda: _there(Comment.objects.all(), dataset),
+        "label": lambda: _asked(Mark.objects.filter(dataset=dataset, kind="label")),
+        "suggestion": lambda: _there(Suggestion.objects.all(), dataset),
+        "annotation": lambda: _there(Annotation.objects.filter(state=Annotation.State.SUBMITTED), dataset),
         "duplicate": lambda: Q(cluster__isnull=False),
         "source": lambda: Q(source__isnull=False),
         "note": lambda: ~Q(reviewed_note=""),

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.dateparse import parse_datetime
 
 from curation import conditions, facets
+from curation.matches import Found
 from curation.models import Dataset, Record
 from curation.models.datasets import RecordQuerySet
 from curation.query import QueryError, Term, parse
@@ -25,6 +26,8 @@ CHOICES = {
     "sort": tuple(SORTS),
 }
 COUNTED = 10_000  # what no tally knows is counted so far: what is more, is more
+COUNTED_SLOWLY = 1000  # where no index has all that is asked
+LISTED = 2000  # of so few, every one is read: their facets are counted, and they are sorted here
 MAX_IDS = 1000
 UNSEEN = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # in a list
 MAX_SEARCH = 500  # characters
@@ -119,16 +122,20 @@ class Filters:
 
     def records(self, dataset: Dataset) -> RecordQuerySet:
         """The records that match, in no order yet."""
+        return self.found(dataset).all()
+
+    def found(self, dataset: Dataset) -> Found:
+        """The same as a list asks for them, page by page."""
         records = dataset.records.filter(deleted_at__isnull=self.status != "deleted")
         if self.mistake:
-            return records.none()
+            return Found(records.none())
         if self.status and self.status != "deleted":
             records = records.filter(status=self.status)
         if self.split:
             records = records.filter(split=self.split)
         if self.problems:
             records = (
-                records.filter(problem_count__gt=0) if self.problems == "some" else records.filter(problem_count=0)
+                records.filter(conditions.WITH_PROBLEMS) if self.problems == "some" else records.filter(problem_count=0)
             )
         if self.import_id is not None:
             records = records.filter(imported_by_id=self.import_id)
@@ -137,7 +144,9 @@ class Filters:
         if self.unanswered_in is not None:
             answers = Record.objects.present().filter(source=OuterRef("pk"), dataset_id=self.unanswered_in)
             records = records.filter(~Exists(answers.filter(dataset__project_id=dataset.project_id)))
-        return conditions.apply(records, self.terms(), dataset)
+        terms = self.terms()
+        is_narrowed = bool(self.as_dict().keys() - {"sort", "q"}) or not conditions.is_text_alone(terms)
+        return Found(conditions.besides_text(records, terms, dataset), conditions.said(terms), is_narrowed)
 
     def count(self, dataset: Dataset) -> tuple[int, bool]:
         """How many match, and whether that is all of them: what no tally knows is counted up to a bound."""
@@ -145,8 +154,13 @@ class Filters:
             return 0, True
         if (kept := self._tallied(dataset)) is not None:
             return kept, True
-        found = self.records(dataset).order_by().values("pk")[: COUNTED + 1].count()
-        return min(found, COUNTED), found <= COUNTED
+        bound = self.bound()
+        found = self.found(dataset).count(bound + 1)
+        return min(found, bound), found <= bound
+
+    def bound(self) -> int:
+        """So far is counted what no tally knows."""
+        return COUNTED_SLOWLY if conditions.is_slow(self.terms()) else COUNTED
 
     def _tallied(self, dataset: Dataset) -> int | None:
         """The count where it is kept: of everything, or of one facet's value. None where several meet."""
@@ -183,27 +197,24 @@ class Filters:
 
     # --- pages by key ----------------------------------------------------------------------------
 
-    def ordered(self, records: RecordQuerySet, backwards: bool = False) -> RecordQuerySet:
-        """In the chosen order, ties by id the same way, so that a place in it is one (value, id)."""
+    def order(self, backwards: bool = False) -> list[str]:
+        """The chosen order, ties by id the same way, so that a place in it is one (value, id)."""
         column = SORTS[self.sort]
         down = column.startswith("-") != backwards
-        names = list(dict.fromkeys([column.lstrip("-"), "id"]))
-        return records.order_by(*(f"-{name}" if down else name for name in names))
+        return [f"-{name}" if down else name for name in dict.fromkeys([column.lstrip("-"), "id"])]
 
-    def beyond(self, records: RecordQuerySet, cursor: str, backwards: bool = False) -> RecordQuerySet:
-        """What comes after (or before) a place, in that direction's order. Raises ValidationError for a bad cursor."""
+    def beyond(self, cursor: str, backwards: bool = False) -> Q:
+        """What comes after (or before) a place in the chosen order. Raises ValidationError for a bad cursor."""
         column = SORTS[self.sort]
-        value, pk = _read_cursor(cursor, column.lstrip("-"))
-        side = "lt" if column.startswith("-") != backwards else "gt"
         name = column.lstrip("-")
+        value, pk = _read_cursor(cursor, name)
+        side = "lt" if column.startswith("-") != backwards else "gt"
         if name == "id":
-            place = Q(**{f"id__{side}": pk})
-        else:
-            # The first condition is implied by the second; it lets the index begin at the place.
-            place = Q(**{f"{name}__{side}e": value}) & (
-                Q(**{f"{name}__{side}": value}) | Q(**{name: value, f"id__{side}": pk})
-            )
-        return self.ordered(records.filter(place), backwards)
+            return Q(**{f"id__{side}": pk})
+        # The first condition is implied by the second; it lets the index begin at the place.
+        return Q(**{f"{name}__{side}e": value}) & (
+            Q(**{f"{name}__{side}": value}) | Q(**{name: value, f"id__{side}": pk})
+        )
 
     def cursor(self, record: Record) -> str:
         """The place of a record in the chosen order."""
@@ -213,10 +224,11 @@ class Filters:
 
     def neighbours(self, record: Record, dataset: Dataset) -> tuple[int | None, int | None]:
         """Ids of the records before and after this one in the list."""
-        records, place = self.records(dataset), self.cursor(record)
-        after = self.beyond(records, place).values_list("pk", flat=True).first()
-        before = self.beyond(records, place, backwards=True).values_list("pk", flat=True).first()
-        return before, after
+        found, place = self.found(dataset), self.cursor(record)
+        before, after = (
+            found.beyond(self.beyond(place, backwards)).page(self.order(backwards), 1) for backwards in (True, False)
+        )
+        return before[0] if before else None, after[0] if after else None
 
 
 @dataclass(frozen=True)
@@ -239,7 +251,7 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
     place that does not exist.
     """
     count, exact = filters.count(dataset)
-    few = filters.narrow and exact and count <= COUNTED
+    few = filters.narrow and exact and count <= LISTED
     rows = _all_of_few(filters, dataset) if few else []
     if few:
         found = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
@@ -259,8 +271,7 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
 
 
 def _all_of_few(filters: Filters, dataset: Dataset) -> list[facets.Row]:
-    pks = list(filters.records(dataset).order_by().values_list("pk", flat=True)[:COUNTED])
-    return facets.rows(dataset, pks, deleted=filters.status == "deleted")
+    return facets.rows(dataset, filters.found(dataset).ids(LISTED), deleted=filters.status == "deleted")
 
 
 def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:
@@ -283,12 +294,10 @@ def _time(value: Any) -> datetime:
 
 def _place_among_many(filters: Filters, dataset: Dataset, after: str, before: str, most: int) -> list[int]:
     """Ids first: an index has them, while each record stands behind its own long texts."""
-    records = filters.records(dataset)
+    found, backwards = filters.found(dataset), bool(before)
     if before or after:
-        records = filters.beyond(records, before or after, backwards=bool(before))
-    else:
-        records = filters.ordered(records)
-    return list(records.values_list("pk", flat=True)[:most])
+        found = found.beyond(filters.beyond(before or after, backwards))
+    return found.page(filters.order(backwards), most)
 
 
 def _read_cursor(cursor: str, name: str) -> tuple[Any, int]:

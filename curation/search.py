@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 TABLE = "curation_record_search"
 MAX_WORDS = 16
-FREQUENT = 5000  # matches; what has more is walked to
+SHORTEST = 4  # letters of a beginning; what is shorter is a whole word
+VECTOR = "search_vector"  # a column of records on PostgreSQL alone, which Django does not know
+_MATCHES = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
 TEXT_KEYS = frozenset({"content", "text", "thinking", "arguments"})
 _KEYS = ", ".join(f"'{key}'" for key in sorted(TEXT_KEYS))
 _WORD = re.compile(r"[^\W_]+")
@@ -47,32 +49,48 @@ def matching(records: "QuerySet[Record]", query: str) -> "QuerySet[Record]":
 
 def narrowed(records: "QuerySet[Record]", wanted: Sequence[Said]) -> "QuerySet[Record]":
     """The records that contain all of it. What is nothing but punctuation is in none."""
-    if not wanted:
-        return records
-    vendor = connections[records.db].vendor
+    return saying(records, query_of(wanted, using=records.db))
+
+
+def query_of(wanted: Sequence[Said], unwanted: Sequence[Said] = (), using: str = "default") -> str | None:
+    """All of it in the index's language: empty when nothing is wanted, None when no record can contain it."""
+    vendor = connections[using].vendor
     terms = [_term(said, vendor) for said in sorted(wanted, key=lambda said: not said.is_phrase)]
     if not all(terms):
-        return records.none()
-    query = (" " if vendor == "sqlite" else " & ").join(terms)
-    # Few matches are looked up; where there are many, the list is walked in its order, and each record asked, until the
-    # page is full.
-    if is_frequent(query, records.db):
-        return records.filter(Contains(F("pk"), query=query))
-    return records.filter(pk__in=RawSQL(_matches(vendor), [query]))  # noqa: S611
+        return None
+    found = (" " if vendor == "sqlite" else " & ").join(terms)
+    refused = [term for said in unwanted if (term := _term(said, vendor))] if found else []
+    if vendor == "sqlite":
+        return f"({found}) NOT ({' OR '.join(refused)})" if refused else found
+    return " & ".join([found, *(f"!({term})" for term in refused)])
+
+
+def saying(records: "QuerySet[Record]", query: str | None) -> "QuerySet[Record]":
+    """The records that a query of the index matches."""
+    if not query:
+        return records if query == "" else records.none()
+    if connections[records.db].vendor == "sqlite":
+        return records.filter(pk__in=RawSQL(_MATCHES, [query]))  # noqa: S611
+    return records.filter(Contains(F("pk"), query=query))
 
 
 def without(records: "QuerySet[Record]", unwanted: Said) -> "QuerySet[Record]":
     """The records that do not contain it."""
-    query = _term(unwanted, connections[records.db].vendor)
-    return records.filter(~Q(Contains(F("pk"), query=query))) if query else records
+    vendor = connections[records.db].vendor
+    query = _term(unwanted, vendor)
+    if not query:
+        return records
+    if vendor == "sqlite":
+        return records.exclude(pk__in=RawSQL(_MATCHES, [query]))  # noqa: S611
+    return records.filter(~Q(Contains(F("pk"), query=query)))
 
 
-def is_frequent(query: str, using: str = "default") -> bool:
-    """Whether more than a page or two of the whole installation matches."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({_matches(connection.vendor)} LIMIT {FREQUENT + 1}) m", [query])  # noqa: S608
-        return bool(cursor.fetchone()[0] > FREQUENT)
+def frequency(query: str, most: int, using: str = "default") -> int:
+    """How many records of the whole installation match, up to a bound. Only for SQLite."""
+    with connections[using].cursor() as cursor:
+        sql = f"SELECT count(*) FROM (SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s LIMIT %s)"  # noqa: S608
+        cursor.execute(sql, [query, most])
+        return int(cursor.fetchone()[0])
 
 
 class Contains(Func):
@@ -93,9 +111,7 @@ class Contains(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         pk, query = (compiler.compile(part) for part in self.source_expressions)
         table = pk[0].rpartition(".")[0]
-        columns = ", ".join(f"{table}.{column}" for column in _COLUMNS)
-        vector = f"to_tsvector('simple'::regconfig, atelier_record_text({columns}))"
-        return f"{vector} @@ to_tsquery('simple', {query[0]})", (*pk[1], *query[1])
+        return f"{table}.{VECTOR} @@ to_tsquery('simple', {query[0]})", (*pk[1], *query[1])
 
 
 def _term(said: Said, vendor: str) -> str:
@@ -103,18 +119,19 @@ def _term(said: Said, vendor: str) -> str:
     found = words(said.text)
     if not found:
         return ""
+    begun = not said.is_phrase and _may_be_begun(found[-1])
     if vendor == "sqlite":
         if said.is_phrase:
             return f'"{" ".join(found)}"'
-        return " ".join(f'"{word}"' for word in found) + " *"
-    return " <-> ".join(found) if said.is_phrase else " & ".join(found) + ":*"
+        return " ".join(f'"{word}"' for word in found) + (" *" if begun else "")
+    return " <-> ".join(found) if said.is_phrase else " & ".join(found) + (":*" if begun else "")
 
 
-def _matches(vendor: str) -> str:
-    """The ids of all records that match its one parameter."""
-    if vendor == "sqlite":
-        return f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
-    return f"SELECT id FROM curation_record WHERE {_PG_VECTOR} @@ to_tsquery('simple', %s)"  # noqa: S608
+def _may_be_begun(word: str) -> bool:
+    """Very short beginnings stand for so many words that putting their matches together takes up to a second. In scripts
+    other than ours a few signs are a word.
+    """
+    return len(word) >= SHORTEST or not word.isascii()
 
 
 def strings(value: Any, found: list[str]) -> list[str]:
@@ -188,10 +205,26 @@ def install(using: str = "default", **_: Any) -> None:
         if connection.vendor == "sqlite":
             _install_sqlite(cursor, fresh=TABLE not in tables)
         elif connection.vendor == "postgresql":
-            cursor.execute(_PG_FUNCTION)
-            cursor.execute("SELECT to_regclass(%s)", [TABLE])
-            if cursor.fetchone()[0] is None:
-                cursor.execute(_PG_INDEX)
+            _install_postgres(cursor)
+
+
+def _install_postgres(cursor: Any) -> None:
+    cursor.execute(_PG_FUNCTION)
+    cursor.execute(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = 'curation_record'::regclass AND attname = %s AND NOT attisdropped",
+        [VECTOR],
+    )
+    if cursor.fetchone() is None:
+        cursor.execute("SET statement_timeout = 0")  # a quarter of a millisecond for each record that is there
+        cursor.execute(f"DROP INDEX IF EXISTS {TABLE}")
+        cursor.execute(
+            f"ALTER TABLE curation_record ADD COLUMN {VECTOR} tsvector GENERATED ALWAYS AS ({_PG_VECTOR}) STORED"
+        )
+    cursor.execute("SELECT to_regclass(%s)", [TABLE])
+    if cursor.fetchone()[0] is None:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(f"CREATE INDEX {TABLE} ON curation_record USING gin ({VECTOR})")
+    cursor.execute("RESET statement_timeout")
 
 
 def _install_sqlite(cursor: Any, fresh: bool) -> None:
@@ -247,4 +280,3 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20000 AS $$
 $$
 """
 _PG_VECTOR = "to_tsvector('simple'::regconfig, atelier_record_text(fields, messages, chosen, rejected, metadata))"
-_PG_INDEX = f"CREATE INDEX {TABLE} ON curation_record USING gin ({_PG_VECTOR})"

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from curation import completion, contents, datasets, facets, filters, saved_filters
+from curation import completion, contents, datasets, facets, filters, matches, saved_filters
 from curation.filters import Filters
 from curation.models import Comment, Dataset, Import, Record, Selected, Selection
 
@@ -70,10 +70,18 @@ def test_every_name_of_the_language_finds_what_it_says(chats, project, alice):
 def test_walking_finds_what_looking_up_finds(chats, monkeypatch):
     for number in range(12):
         make(chats, f"solar panel number {number}", labels=["good"] if number % 2 else [], words=number % 5)
-    searches = ["solar", '"panel number"', "label:good", "solar -label:good", "words:>1 panel"]
+    searches = [
+        "solar",
+        "solar -seven",
+        'number -"panel number 1"',
+        '"panel number"',
+        "label:good",
+        "solar -label:good",
+        "words:>1 panel",
+    ]
     looked_up = [found(chats, q, sort="longest") for q in searches]
-    for name in ("curation.search.FREQUENT", "curation.conditions.PROBED", "curation.filters.COUNTED"):
-        monkeypatch.setattr(name, 1)
+    for name in ("matches.LOOKED_UP", "matches.ASKED", "matches.GATHERED", "conditions.PROBED", "filters.LISTED"):
+        monkeypatch.setattr(f"curation.{name}", 1)
     assert [found(chats, q, sort="longest") for q in searches] == looked_up
 
 
@@ -81,7 +89,8 @@ def test_walking_finds_what_looking_up_finds(chats, monkeypatch):
 @pytest.mark.parametrize("sort", list(filters.SORTS))
 def test_pages_forth_and_back_hold_each_record_once(chats, monkeypatch, few, sort):
     if not few:
-        monkeypatch.setattr(filters, "COUNTED", 1)
+        monkeypatch.setattr(filters, "LISTED", 1)
+        monkeypatch.setattr(matches, "LOOKED_UP", 1)
     for number in range(11):
         make(chats, f"solar {number}", words=number % 3)
     chosen, seen, cursor = Filters.read({"q": "solar", "sort": sort}), [], ""
