@@ -50,12 +50,9 @@ def correct(annotation: Annotation, by: User, given: dict[str, Any], note: str) 
 
 
 def _mark(annotation: Annotation, by: User, review: str, note: str) -> Annotation:
-    written = {
-        "review": review,
-        "reviewed_by": by,
-        "review_note": note.strip()[:MOST_COMMENT],
-        "reviewed_at": timezone.now(),
-    }
+    written: dict[str, Any] = {"review": review, "reviewed_by": by, "reviewed_at": timezone.now()}
+    if note.strip():  # what it was sent back with stays, and is counted
+        written["review_note"] = note.strip()[:MOST_COMMENT]
     if not Annotation.objects.filter(pk=annotation.pk, state=State.SUBMITTED).update(**written):
         raise ValidationError("It is being answered again: it was taken or sent back meanwhile.")
     for name, value in written.items():

@@ -87,6 +87,8 @@ def test_what_is_sent_back_does_not_expire_and_stands_when_it_comes_again(waitin
     task = Task.objects.get(record=first.record_id)
     assert (task.state, task.given, task.submitted) == ("done", 1, 1)
     assert Annotation.objects.get(pk=first.pk).review == ""
+    reviewing.accept(Annotation.objects.get(pk=first.pk), bob)
+    assert progress.people(box.dataset.project, box.dataset)[0].returned == 1
     assert Record.objects.get(pk=first.record_id).labels == ["plain"]
 
 
