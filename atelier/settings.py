@@ -86,15 +86,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         ),
     }
 else:
-    # Workers hold no connection between two jobs; sessions are bounded.
+    # Workers hold no connection between two jobs; sessions are bounded. Compiling takes longer than any statement here.
     DATABASES["default"].update(CONN_MAX_AGE=0, CONN_HEALTH_CHECKS=True)
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-        "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
+        "-c jit=off -c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
     )
     if environment.has_pool():
         # Under ASGI each request has a thread of its own: without a pool each would open a connection of its own too,
         # which costs the database more than the request. Whoever waits too long for one gets a 503.
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- broker --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 INLINE_ROWS = 5000  # in one request; more are sent as several imports
+PAGE = 200  # of lists that come by pages
 
 
 class Client:
@@ -39,11 +40,20 @@ class Client:
     # --- projects and datasets ---
 
     def projects(self) -> list[Json]:
-        return list(self._transport.call("GET", "/projects"))
+        return self._all("/projects")
+
+    def _all(self, path: str) -> list[Json]:
+        """A list that comes by pages, whole."""
+        found: list[Json] = []
+        while True:
+            page = self._transport.call("GET", path, params={"after": found[-1]["id"] if found else 0, "limit": PAGE})
+            found += page
+            if len(page) < PAGE:
+                return found
 
     def create_project(self, name: str, **fields: str) -> Json:
         """Make a project and work in it from now on."""
-        made: Json = self._transport.call("POST", "/projects", json={"name": name, **fields})
+        made: Json = self._transport.call("POST", "/projects", json={"name": name, **fields}, once=True)
         self._project = int(made["id"])
         return made
 
@@ -62,11 +72,11 @@ class Client:
         return "/".join(["/projects", str(self.project), *map(str, parts)])
 
     def datasets(self) -> list[Json]:
-        return list(self._transport.call("GET", self._path("datasets")))
+        return self._all(self._path("datasets"))
 
     def create_dataset(self, name: str, kind: str = "conversations", description: str = "") -> Json:
         body = {"name": name, "kind": kind, "description": description}
-        made: Json = self._transport.call("POST", self._path("datasets"), json=body)
+        made: Json = self._transport.call("POST", self._path("datasets"), json=body, once=True)
         return made
 
     # --- records ---

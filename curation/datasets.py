@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Sum
 
 from atelier.accounts.models import Project, User
@@ -20,18 +20,29 @@ AT_ONCE = 1000
 
 
 def create(
-    project: Project, user: User | None, name: str, kind: str = Dataset.Kind.CONVERSATIONS, description: str = ""
+    project: Project,
+    user: User | None,
+    name: str,
+    kind: str = Dataset.Kind.CONVERSATIONS,
+    description: str = "",
+    key: str | None = None,
 ) -> Dataset:
-    """Raises ValidationError for a name that is empty or taken, or a kind that does not exist."""
+    """Raises ValidationError for a name that is empty or taken, or a kind that does not exist.
+
+    The same idempotency key gives the same dataset, whatever else is said.
+    """
+    if key and (found := project.datasets.filter(idempotency_key=key).first()):
+        return found
     if kind not in Dataset.Kind.values:
         raise ValidationError(f"There is no kind {kind[:40]!r}: choose one of {', '.join(Dataset.Kind.values)}.")
-    return Dataset.objects.create(
-        project=project,
-        created_by=user,
-        name=free_name(project, name),
-        kind=kind,
-        description=description.strip()[:300],
-    )
+    made = Dataset(project=project, created_by=user, kind=kind, idempotency_key=key or None)
+    made.name, made.description = free_name(project, name), description.strip()[:300]
+    try:
+        with transaction.atomic():
+            made.save()
+    except IntegrityError:  # the same at the same moment
+        return create(project, user, name, kind, description, key)
+    return made
 
 
 def free_name(project: Project, name: str, besides: Dataset | None = None) -> str:

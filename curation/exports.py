@@ -232,6 +232,7 @@ def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def newest(project: Project) -> Any:
-    """The last exports of a project, for a list."""
-    return project.exports.select_related("dataset", "version__dataset", "created_by").order_by("-pk")[:200]
+def newest(project: Project, before: int | None = None, limit: int = 200) -> Any:
+    """The last exports of a project, for a list; those made before the one with that id."""
+    rows = project.exports.select_related("dataset", "version__dataset", "created_by").order_by("-pk")
+    return (rows.filter(pk__lt=before) if before else rows)[:limit]

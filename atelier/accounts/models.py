@@ -119,13 +119,17 @@ class Project(models.Model):
         blank=True, help_text="The short system prompt that the student is trained and served with."
     )
     rules = models.TextField(blank=True, help_text="Machine-checkable rules (TOML) that evaluations apply.")
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = ProjectQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["team", "name"], name="project_name_unique_in_team")]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="project_name_unique_in_team"),
+            models.UniqueConstraint(fields=["team", "idempotency_key"], name="project_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,9 +1,9 @@
 """REST: datasets."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema, Status
+from ninja import Field, Header, Query, Router, Schema, Status
 
 from atelier.accounts.access import project_or_404
 from curation import datasets
@@ -13,6 +13,9 @@ from curation.models import Dataset
 
 router = Router(tags=["data"])
 STRICT = {"extra": "forbid"}
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+After = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 class DatasetIn(Schema):
@@ -48,14 +51,17 @@ def dataset_out(dataset: Dataset) -> dict[str, Any]:
 
 
 @router.get("/projects/{project_id}/datasets", summary="Datasets with their counts by status")
-def list_datasets(request: HttpRequest, project_id: int) -> Any:
-    return [dataset_out(dataset) for dataset in project_or_404(request, project_id).datasets.order_by("pk")]
+def list_datasets(request: HttpRequest, project_id: int, limit: Limit = 200, after: After = 0) -> Any:
+    """`after` is the id of the last dataset of the page before."""
+    rows = project_or_404(request, project_id).datasets.filter(pk__gt=after).order_by("pk")
+    return [dataset_out(dataset) for dataset in rows[:limit]]
 
 
 @router.post("/projects/{project_id}/datasets", response={201: dict}, summary="Make an empty dataset")
-def create_dataset(request: HttpRequest, project_id: int, body: DatasetIn) -> Any:
+def create_dataset(request: HttpRequest, project_id: int, body: DatasetIn, idempotency_key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    return Status(201, dataset_out(datasets.create(project, request.user, body.name, body.kind, body.description)))
+    made = datasets.create(project, request.user, body.name, body.kind, body.description, idempotency_key)
+    return Status(201, dataset_out(made))
 
 
 @router.get("/projects/{project_id}/datasets/{dataset_id}", summary="One dataset")

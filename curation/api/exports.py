@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Header, Router, Schema, Status
+from ninja import Field, Header, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import job_out
@@ -54,9 +54,15 @@ def _job(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") 
     return child_or_404(project.exports.select_related("dataset", "version__dataset"), pk)
 
 
-@router.get("/projects/{project_id}/exports", summary="The last 200 exports")
-def list_exports(request: HttpRequest, project_id: int) -> Any:
-    return [export_out(job) for job in exports.newest(project_or_404(request, project_id))]
+@router.get("/projects/{project_id}/exports", summary="Exports, the newest first")
+def list_exports(
+    request: HttpRequest,
+    project_id: int,
+    limit: int = Query(200, ge=1, le=200),
+    before: int | None = Query(None, ge=1, lt=2**63),
+) -> Any:
+    """`before` is the id of the last export of the page before."""
+    return [export_out(job) for job in exports.newest(project_or_404(request, project_id), before, limit)]
 
 
 @router.get("/projects/{project_id}/exports/{pk}", summary="How an export stands")

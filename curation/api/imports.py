@@ -73,12 +73,12 @@ def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[s
 )
 def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: str | None = Key) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    given = [name for name in ("rows", "url", "text", "source") if getattr(body, name)]
-    if len(given) > 1 or not (given or body.rows is not None):
+    given = [name for name in ("url", "text", "source") if getattr(body, name)]
+    if len(given) + (body.rows is not None) != 1:
         raise ValidationError("Send one of `rows`, `url`, `text` and `source`.")
     choices = {"skip_duplicates": body.skip_duplicates, "update_by_key": body.update_by_key}
-    if given == ["rows"] or not given:
-        pieces = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows or [])
+    if body.rows is not None:
+        pieces = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows)
         lines = ContentFile(b"".join(pieces), name="rows.jsonl")
         return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key)
     source = {"url": body.url, "text": body.text, "origin": body.source, "key": key}
@@ -105,9 +105,16 @@ def import_file(
     return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key)
 
 
-@router.get("/projects/{project_id}/imports", summary="The last 200 imports")
-def list_imports(request: HttpRequest, project_id: int) -> Any:
-    return [import_out(job) for job in project_or_404(request, project_id).imports.order_by("-pk")[:200]]
+@router.get("/projects/{project_id}/imports", summary="Imports, the newest first")
+def list_imports(
+    request: HttpRequest,
+    project_id: int,
+    limit: int = Query(200, ge=1, le=200),
+    before: int | None = Query(None, ge=1, lt=2**63),
+) -> Any:
+    """`before` is the id of the last import of the page before."""
+    rows = project_or_404(request, project_id).imports.order_by("-pk")
+    return [import_out(job) for job in (rows.filter(pk__lt=before) if before else rows)[:limit]]
 
 
 @router.get("/projects/{project_id}/imports/{pk}", summary="How an import stands")

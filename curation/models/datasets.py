@@ -31,11 +31,15 @@ class Dataset(models.Model):
     seed = models.PositiveIntegerField(default=17)
     licence = models.CharField(max_length=120, blank=True)  # for the data card
     labels = models.JSONField(default=list, blank=True)  # the labels that are offered: strings
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="dataset_name_unique_in_project")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="dataset_name_unique_in_project"),
+            models.UniqueConstraint(fields=["project", "idempotency_key"], name="dataset_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return self.name

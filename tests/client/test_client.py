@@ -74,18 +74,31 @@ def test_an_answer_that_got_lost_is_asked_for_again_and_nothing_is_done_twice(cl
     assert Import.objects.filter(dataset=dataset).count() == 1
 
 
-def test_making_a_dataset_is_not_repeated(client_of_bob, monkeypatch):
-    calls = []
+def test_a_project_and_a_dataset_whose_answers_got_lost_are_made_once(client_of_bob, project, monkeypatch):
+    transport, lost = client_of_bob._transport, []
+    real = transport._http.request
 
-    def dead(method, path, **request):
-        calls.append(method)
-        raise httpx.ConnectError("no route")
+    def lossy(method, path, **request):
+        answer = real(method, path, **request)
+        if method == "POST" and path not in lost:
+            lost.append(path)
+            raise httpx.ReadTimeout("the answer never came")
+        return answer
 
-    assert client_of_bob.project
-    monkeypatch.setattr(client_of_bob._transport._http, "request", dead)
-    with pytest.raises(Unavailable):
-        client_of_bob.create_dataset("Once")
-    assert calls == ["POST"]
+    monkeypatch.setattr(transport._http, "request", lossy)
+    monkeypatch.setattr(transport, "_sleep", lambda seconds: None)
+    made = client_of_bob.create_project("Twice sent")
+    dataset = client_of_bob.create_dataset("Twice sent")
+    assert len(lost) == 2
+    assert project.team.projects.filter(name="Twice sent").get().pk == made["id"]
+    assert [one["id"] for one in client_of_bob.datasets()] == [dataset["id"]]
+
+
+def test_a_list_that_comes_by_pages_is_whole(client_of_bob, project, monkeypatch):
+    monkeypatch.setattr("atelier_client.client.PAGE", 2)
+    wanted = [client_of_bob.create_dataset(f"Set {n}")["id"] for n in range(5)]
+    assert [one["id"] for one in client_of_bob.datasets()] == wanted
+    assert [one["id"] for one in client_of_bob.projects()] == [project.pk]
 
 
 def test_retry_after_is_obeyed():

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from atelier.accounts.models import APIKey
 from curation import contents, datasets
-from curation.models import Dataset, Import, Record
+from curation.models import Dataset, Export, Import, Record
 from curation.tasks import import_file
 
 
@@ -149,3 +149,51 @@ def test_strangers_and_small_roles_are_kept_out(root, chats, team, vic, charlie,
             403 if writes else 200
         ), path
         assert send(client, method, path, body).status_code == 401
+
+
+def test_the_same_key_makes_one_dataset_and_one_project(root, team, project, bob_api):
+    first, again = (
+        send(bob_api, "post", f"{root}/datasets", {"name": name}, **{"Idempotency-Key": "k"}) for name in ("One", "Two")
+    )
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["id"] == again.json()["id"]
+    assert [dataset.name for dataset in project.datasets.all()] == ["One"]
+    made = [send(bob_api, "post", "/api/projects", {"name": "Fresh"}, **{"Idempotency-Key": "k"}) for _ in range(2)]
+    assert [answer.status_code for answer in made] == [201, 201]
+    assert team.projects.filter(name="Fresh").count() == 1
+    other = send(bob_api, "post", "/api/projects", {"name": "Fresh"}, **{"Idempotency-Key": "another"})
+    assert other.status_code == 422
+
+
+def test_two_who_make_the_same_dataset_at_the_same_moment_get_one(project, alice, monkeypatch):
+    """Both looked before either wrote: the database decides, and the second gets the first's."""
+    real, looked = datasets.free_name, []
+
+    def late(of, name, besides=None):
+        looked.append(name)
+        found = real(of, name, besides)
+        if len(looked) == 1:
+            datasets.create(of, alice, name, key="k")
+        return found
+
+    monkeypatch.setattr(datasets, "free_name", late)
+    made = datasets.create(project, alice, "Same", key="k")
+    assert project.datasets.get() == made
+    assert len(looked) == 2
+
+
+def test_lists_of_the_project_come_by_pages(root, project, chats, alice, bob_api):
+    for number in range(3):
+        datasets.create(project, alice, f"More {number}")
+        Import.objects.create(project=project, dataset=chats, created_by=alice, status="draft")
+        Export.objects.create(project=project, dataset=chats, created_by=alice, format="chat")
+    for path, sign, cursor in (("datasets", 1, "after"), ("imports", -1, "before"), ("exports", -1, "before")):
+        whole = [one["id"] for one in bob_api.get(f"{root}/{path}").json()]
+        assert whole == sorted(whole, key=lambda pk, sign=sign: sign * pk)
+        first = [one["id"] for one in bob_api.get(f"{root}/{path}?limit=2").json()]
+        rest = [one["id"] for one in bob_api.get(f"{root}/{path}?limit=200&{cursor}={first[-1]}").json()]
+        assert len(first) == 2
+        assert first + rest == whole
+        assert bob_api.get(f"{root}/{path}?limit=0").status_code == 422
+    assert [one["id"] for one in bob_api.get("/api/projects?limit=1").json()] == [project.pk]
+    assert bob_api.get(f"/api/projects?after={project.pk}").json() == []

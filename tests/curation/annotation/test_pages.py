@@ -297,6 +297,26 @@ def test_the_api_goes_from_next_to_submit_and_back(waiting, chats, keys):
     assert [one["state"] for one in ann.get(api(chats, "annotations/mine")).json()["items"]] == ["skipped"]
 
 
+def test_a_submit_by_the_api_brings_the_next_record_along(waiting, chats, keys):
+    waiting(3)
+    ann = keys["ann"]
+    at, seen = send(ann, "post", api(chats, "queue/next")).json()["id"], []
+    ahead = send(ann, "post", api(chats, f"queue/next?beside={at}")).json()["id"]
+    body = {"answers": {"tone": "loud"}}
+    assert "next" not in send(ann, "post", of_annotation(chats, at, "submit"), body).json()
+    again = send(ann, "post", of_annotation(chats, at, "submit") + "?with_next=true", body).json()
+    assert (again["state"], again["next"]["id"]) == ("submitted", ahead)  # what they hold comes first
+    at = ahead
+    while at:
+        done = send(ann, "post", of_annotation(chats, at, "submit") + "?with_next=true", body)
+        seen.append(at)
+        at = done.json()["next"] and done.json()["next"]["id"]
+    assert len(seen) == 2
+    assert Annotation.objects.filter(state="submitted").count() == 3
+    wrong = send(ann, "post", of_annotation(chats, seen[-1], "submit") + "?with_next=true", {"answers": {"tone": "x"}})
+    assert wrong.status_code == 422
+
+
 def test_the_api_pages_all_annotations_and_hides_what_is_still_blind(waiting, chats, keys, ann):
     box = waiting(2, overlap=2)
     for tone in ("loud", "plain"):
