@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -146,11 +147,12 @@ def _context(
         "box": box,
         "crumbs": [("Review", reverse("curation:review", args=[dataset.project_id]))],
         "annotation": annotation,
-        "line": _line(box, request),
-        "guidelines": markdown.render(box.guidelines or dataset.project.guidelines),
+        # The record alone, fetched ahead, shows none of these: what nobody shows is not asked for.
+        "line": SimpleLazyObject(lambda: _line(box, request)),
+        "guidelines": SimpleLazyObject(lambda: markdown.render(box.guidelines or dataset.project.guidelines)),
         "can_edit": request.project.role.covers("editor"),
-        "has_questions": dataset.questions.exists(),
-        "can_undo": answers.last(box, request.user) is not None,
+        "has_questions": SimpleLazyObject(dataset.questions.exists),
+        "can_undo": SimpleLazyObject(lambda: answers.last(box, request.user) is not None),
         "error": general,
     }
     if annotation is not None:
