@@ -25,25 +25,33 @@ class Pieces:
         if len(self._heads) + len(self._known) > MOST:
             self._heads.clear()
             self._known.clear()
-        counts = [self._sum(text.split(" ")) for text in texts]
-        odd = [at for at, count in enumerate(counts) if count < 0]
+        cut = [text.split(" ") for text in texts]
+        counts = [self._sum(pieces) for pieces in cut]
+        new = [at for at, count in enumerate(counts) if count is None]
+        self._learn([cut[at] for at in new])
+        for at in new:
+            counts[at] = self._sum(cut[at])
+        odd = [at for at, count in enumerate(counts) if count is None or count < 0]
         for at, count in zip(odd, self._tokens([texts[at] for at in odd]), strict=True):
             counts[at] = count
-        return counts
+        return [count or 0 for count in counts]
 
-    def _sum(self, pieces: list[str]) -> int:
-        """Below 0 when the text has to be seen whole."""
+    def _sum(self, pieces: list[str]) -> int | None:
+        """Below 0 when the text has to be seen whole; None when a piece was never seen."""
         try:
             return self._heads[pieces[0]] + sum(map(self._known.__getitem__, islice(pieces, 1, None)))
         except KeyError:
-            self._learn(pieces[0], list(set(pieces[1:]).difference(self._known)))
-            return self._sum(pieces)
+            return None
 
-    def _learn(self, head: str, new: list[str]) -> None:
-        count, *counts = self._tokens([head, *(f" {piece}" for piece in new)])
+    def _learn(self, texts: list[list[str]]) -> None:
+        """All of them at once, for the tokenizer sees many with every core."""
+        heads = list({pieces[0] for pieces in texts}.difference(self._heads))
+        others = list({piece for pieces in texts for piece in islice(pieces, 1, None)}.difference(self._known))
+        counts = self._tokens([*heads, *(f" {piece}" for piece in others)])
         # Blanks beside the space at which a text is cut: with it they may be one token, or several.
-        self._heads[head] = ODD if head[-1:].isspace() else count
-        for piece, count in zip(new, counts, strict=True):
+        for head, count in zip(heads, counts, strict=False):
+            self._heads[head] = ODD if head[-1:].isspace() else count
+        for piece, count in zip(others, counts[len(heads) :], strict=True):
             self._known[piece] = ODD if not piece or piece[0].isspace() or piece[-1].isspace() else count
 
     def _tokens(self, texts: list[str]) -> list[int]:
