@@ -58,7 +58,12 @@ def _texts(terms: list[Term]) -> tuple[list[search.Said], list[search.Said]]:
 def is_slow(terms: list[Term]) -> bool:
     """Whether each record has to be asked, for no index has all that is wanted."""
     asked = {"label", "problem", "by", "has", "is", "created", "assigned", "in"}
-    return any(term.name in asked or (term.name == "field" and not _is_narrowed_by_text(term)) for term in terms)
+    return any(
+        term.name in asked
+        or (term.name == "field" and not _is_narrowed_by_text(term))
+        or (term.name in TEXT and term.negated)
+        for term in terms
+    )
 
 
 def is_text_alone(terms: list[Term]) -> bool:
@@ -159,7 +164,9 @@ def _assigned(term: Term, dataset: Dataset) -> Q:
 
 def _source(term: Term, dataset: Dataset) -> Q:
     if term.value.lower() == "none":
-        return Q(imported_by=None)
+        # Without the tally a million records would be read to find none. Of deleted ones it knows nothing.
+        is_none = not facets.count(dataset, "source", "0") and not facets.count(dataset, "deleted", "deleted")
+        return Q(pk__in=[]) if is_none else Q(imported_by=None)
     if term.value.isascii() and term.value.isdigit() and len(term.value) < 19:
         return Q(imported_by_id=int(term.value))
     named = list(dataset.imports.filter(original_name__icontains=term.value).values_list("pk", flat=True)[:200])
@@ -171,20 +178,19 @@ def _asked(rows: QuerySet[Any]) -> Q:
     return Q(IsNotNull(Subquery(rows.order_by().filter(record=OuterRef("pk")).values("pk")[:1])))
 
 
-def _there(rows: QuerySet[Any], dataset: Dataset) -> Q:
-    """The same; few rows are looked up."""
-    records = rows.order_by().filter(record__dataset=dataset).values_list("record_id", flat=True)
-    found = list(records[: PROBED + 1])
+def _there(rows: QuerySet[Any]) -> Q:
+    """The same; where the installation has few such rows, they are looked up."""
+    found = list(rows.order_by().values_list("record_id", flat=True)[: PROBED + 1])
     return _asked(rows) if len(found) > PROBED else Q(pk__in=sorted(set(found)))
 
 
 def _has(term: Term, dataset: Dataset) -> Q:
     return {
         "problem": lambda: WITH_PROBLEMS,
-        "comment": lambda: _there(Comment.objects.all(), dataset),
+        "comment": lambda: _there(Comment.objects.all()),
         "label": lambda: _asked(Mark.objects.filter(dataset=dataset, kind="label")),
-        "suggestion": lambda: _there(Suggestion.objects.all(), dataset),
-        "annotation": lambda: _there(Annotation.objects.filter(state=Annotation.State.SUBMITTED), dataset),
+        "suggestion": lambda: _there(Suggestion.objects.all()),
+        "annotation": lambda: _there(Annotation.objects.filter(state=Annotation.State.SUBMITTED)),
         "duplicate": lambda: Q(cluster__isnull=False),
         "source": lambda: Q(source__isnull=False),
         "note": lambda: ~Q(reviewed_note=""),

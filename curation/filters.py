@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils.dateparse import parse_datetime
 
@@ -148,19 +149,25 @@ class Filters:
         is_narrowed = bool(self.as_dict().keys() - {"sort", "q"}) or not conditions.is_text_alone(terms)
         return Found(conditions.besides_text(records, terms, dataset), conditions.said(terms), is_narrowed)
 
-    def count(self, dataset: Dataset) -> tuple[int, bool]:
+    def count(self, dataset: Dataset, found: Found | None = None) -> tuple[int, bool]:
         """How many match, and whether that is all of them: what no tally knows is counted up to a bound."""
         if self.mistake:
             return 0, True
         if (kept := self._tallied(dataset)) is not None:
             return kept, True
-        bound = self.bound()
-        found = self.found(dataset).count(bound + 1)
-        return min(found, bound), found <= bound
+        found = found or self.found(dataset)
+        bound = self._bound(found)
+        number = found.count(bound + 1)
+        return min(number, bound), number <= bound
 
-    def bound(self) -> int:
+    def _bound(self, found: Found) -> int:
         """So far is counted what no tally knows."""
-        return COUNTED_SLOWLY if conditions.is_slow(self.terms()) else COUNTED
+        terms = self.terms()
+        if conditions.is_slow(terms):
+            return COUNTED_SLOWLY
+        # Each record that the index of texts finds is looked at, by PostgreSQL always.
+        dear = found.text and (found.is_narrowed or connection.vendor == "postgresql")
+        return LISTED if dear else COUNTED
 
     def _tallied(self, dataset: Dataset) -> int | None:
         """The count where it is kept: of everything, or of one facet's value. None where several meet."""
@@ -250,28 +257,25 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
     """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs. Raises ValidationError for a
     place that does not exist.
     """
-    count, exact = filters.count(dataset)
+    found = filters.found(dataset)
+    count, exact = filters.count(dataset, found)
     few = filters.narrow and exact and count <= LISTED
-    rows = _all_of_few(filters, dataset) if few else []
+    rows = facets.rows(dataset, found.ids(LISTED), deleted=filters.status == "deleted") if few else []
     if few:
-        found = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
+        shown_ids = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
     else:
-        found = _place_among_many(filters, dataset, after, before, size + 1)
-    more, found = len(found) > size, found[:size]
+        shown_ids = _place_among_many(filters, found, after, before, size + 1)
+    more, shown_ids = len(shown_ids) > size, shown_ids[:size]
     if before:
-        found.reverse()
-    there = Record.objects.defer(*UNSEEN).in_bulk(found)
-    shown = [there[pk] for pk in found if pk in there]
+        shown_ids.reverse()
+    there = Record.objects.defer(*UNSEEN).in_bulk(shown_ids)
+    shown = [there[pk] for pk in shown_ids if pk in there]
     return Page(
         shown,
         filters.cursor(shown[0]) if shown and (more if before else after) else None,
         filters.cursor(shown[-1]) if shown and (before or more) else None,
         count, exact, "filter" if few else "dataset", facets.counted(rows) if few else facets.tallies(dataset),
     )  # fmt: skip
-
-
-def _all_of_few(filters: Filters, dataset: Dataset) -> list[facets.Row]:
-    return facets.rows(dataset, filters.found(dataset).ids(LISTED), deleted=filters.status == "deleted")
 
 
 def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:
@@ -292,9 +296,9 @@ def _time(value: Any) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _place_among_many(filters: Filters, dataset: Dataset, after: str, before: str, most: int) -> list[int]:
+def _place_among_many(filters: Filters, found: Found, after: str, before: str, most: int) -> list[int]:
     """Ids first: an index has them, while each record stands behind its own long texts."""
-    found, backwards = filters.found(dataset), bool(before)
+    backwards = bool(before)
     if before or after:
         found = found.beyond(filters.beyond(before or after, backwards))
     return found.page(filters.order(backwards), most)

@@ -33,6 +33,9 @@ class DatasetSettingsForm(forms.Form):
 
     name = forms.CharField(max_length=datasets.NAME_LENGTH)
     description = forms.CharField(max_length=300, required=False)
+    licence = forms.CharField(
+        max_length=120, required=False, help_text="As the data card says it, such as CC-BY-4.0. Empty: not stated."
+    )
     train = forms.FloatField(label="Train, %", min_value=0, max_value=100)
     validation = forms.FloatField(label="Validation, %", min_value=0, max_value=100)
     test = forms.FloatField(label="Test, %", min_value=0, max_value=100)
@@ -44,7 +47,8 @@ class DatasetSettingsForm(forms.Form):
 
     def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
         shares = {split: round(100 * share, 4) for split, share in dataset.shares.items()}
-        initial = {"name": dataset.name, "description": dataset.description, "seed": dataset.seed, **shares}
+        kept = {name: getattr(dataset, name) for name in ("name", "description", "licence", "seed")}
+        initial = {**kept, **shares}
         super().__init__(*args, initial=initial, **kwargs)
         self.dataset = dataset
 

@@ -13,6 +13,7 @@ LABELS = {
     "restore": "restored an earlier text", "import": "changed by an import", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
     "label": "labelled", "unlabel": "took a label away from", "assign": "assigned", "replace": "found and replaced in", "mask": "masked",
     "mend": "mended", "copy": "copied here", "split": "assigned the splits anew",
+    "annotate": "took over the answers of annotators",
 }  # fmt: skip
 HIDDEN = {"reviewed_by_id", "reviewed_note", "deleted", "wanted", "copied_from"}
 LIMIT = 100

@@ -75,12 +75,12 @@ class Found:
         return (self._followed() if records is None else records).order_by()
 
     @cached_property
-    def _frequency(self) -> int:
-        return search.frequency(self.text, GATHERED + 1) if self.text else 0
+    def _is_rare(self) -> bool:
+        return not self.text or search.frequency(self.text, LOOKED_UP + 1) <= LOOKED_UP
 
     def _asked(self) -> RecordQuerySet | None:
         """By a set of ids, where one is small; None where neither is."""
-        if not self.text or self._frequency <= LOOKED_UP:
+        if not self.text or self._is_rare:
             return self.all()
         if not self.is_narrowed:
             return None
@@ -104,6 +104,6 @@ class Found:
         anew for each question: so those are gathered once.
         """
         text = self.text or ""
-        if "*" in text or self._frequency <= GATHERED:
+        if "*" in text or search.frequency(text, GATHERED + 1) <= GATHERED:
             return search.saying(self.records, text)
         return self.records.filter(search.Contains(F("pk"), query=text))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TABLE = "curation_record_search"
 MAX_WORDS = 16
+GATHERED = 100_000  # matches that are left out as one set; of more, each record is asked
 SHORTEST = 4  # letters of a beginning; what is shorter is a whole word
 VECTOR = "search_vector"  # a column of records on PostgreSQL alone, which Django does not know
 _MATCHES = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
@@ -80,7 +81,7 @@ def without(records: "QuerySet[Record]", unwanted: Said) -> "QuerySet[Record]":
     query = _term(unwanted, vendor)
     if not query:
         return records
-    if vendor == "sqlite":
+    if vendor == "sqlite" and frequency(query, GATHERED + 1, records.db) <= GATHERED:
         return records.exclude(pk__in=RawSQL(_MATCHES, [query]))  # noqa: S611
     return records.filter(~Q(Contains(F("pk"), query=query)))
 

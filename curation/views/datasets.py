@@ -163,7 +163,7 @@ def settings(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResp
     dataset = child_or_404(project.datasets, dataset_id)
     form = DatasetSettingsForm(request.POST or None, dataset=dataset)
     if request.method == "POST" and form.is_valid():
-        data = {name: form.cleaned_data[name] for name in ("name", "description", "shares", "seed")}
+        data = {name: form.cleaned_data[name] for name in ("name", "description", "licence", "shares", "seed")}
         try:
             action = datasets.change(dataset, request.user, **data)
         except ValidationError as error:
