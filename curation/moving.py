@@ -102,8 +102,9 @@ def members(job: Import) -> QuerySet[User]:
     return User.objects.filter(memberships__team=job.project.team_id).order_by("username")
 
 
-def look(job: Import, path: Path, mapping: Mapping) -> tuple[list[Asked], dict[str, User | None]]:
-    """What the first tasks ask, and who answered them, for the preview: at most two seconds of looking."""
+def look(job: Import, path: Path, mapping: Mapping) -> tuple[list[tuple[Asked, list[str]]], dict[str, User | None]]:
+    """What the first tasks ask, each with the kinds it can be, the suggested one first; and who answered them. For the
+    preview: at most two seconds of looking."""
     survey = _survey(job, path)
     until = time.monotonic() + SECONDS
     for row in islice(read(path, Source.from_json(job.source)), LOOKED_AT):
@@ -112,7 +113,9 @@ def look(job: Import, path: Path, mapping: Mapping) -> tuple[list[Asked], dict[s
         if time.monotonic() > until:
             break
     found = [who for who, _ in survey.people.most_common(MOST_PEOPLE)]
-    return chosen(job, survey.asked(), mapping), _who(job, found)
+    asked = survey.asked()
+    options = [could_be(one) for one in asked]
+    return list(zip(chosen(job, asked, mapping), options, strict=True)), _who(job, found)
 
 
 def _survey(job: Import, path: Path) -> Survey | argilla.Survey:
@@ -271,7 +274,18 @@ WORDS = {
     "annotations": "annotation", "skipped": "skipped annotation", "drafts": "draft", "suggestions": "suggestion",
     "known": "known answer", "disputed": "task whose answers differ",
 }  # fmt: skip
+HEADINGS = {
+    "annotations": "Annotations", "skipped": "Skipped", "drafts": "Drafts", "suggestions": "Suggestions",
+    "known": "Known answers", "disputed": "Disputed tasks",
+}  # fmt: skip
 PLURAL = {"disputed": "tasks whose answers differ"}
+
+
+def facts(job: Import) -> dict[str, Any] | None:
+    """What came besides the records and what could not, as counts; None for an import of any other file."""
+    state = job.source.get("moving", {})
+    left = {code: {"count": count, "message": message} for code, (count, message) in state.get("left", {}).items()}
+    return {"from": name_of(job), "counts": state.get("counts", {}), "left": left} if name_of(job) else None
 
 
 def told(job: Import) -> str:

@@ -16,6 +16,7 @@ from curation.models import Import, ImportIssue, Record
 MAX_TEXT = 2_000_000
 TABLES = ("csv", "tsv")
 BUSY = Problem("busy", "The import still runs: wait until it ends, or pause it, then mend its rows.")
+MOVED = Problem("moved", "This is a task of another tool with its answers: mend it there, export it and move it again.")
 TAKEN = Problem("taken", "Somebody has imported this row already.")
 
 
@@ -58,6 +59,8 @@ def take(issue: ImportIssue, data: dict[str, Any]) -> Problem | None:
 
     Asked twice, or by two people at once, it comes in once: the import's row is locked, and its issue looked at again.
     """
+    if issue.parent.source.get("tool"):
+        return MOVED
     try:
         with transaction.atomic():
             rows = Import.objects.select_for_update(of=("self",)).select_related("dataset", "created_by")

@@ -12,6 +12,7 @@ from curation.api import (
     exports,
     finding,
     imports,
+    moving,
     pictures,
     records,
     together,
@@ -19,5 +20,5 @@ from curation.api import (
 )
 
 router = Router()
-for part in (data, finding, pictures, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
+for part in (data, finding, pictures, moving, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
     router.add_router("", part.router)

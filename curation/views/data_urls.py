@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from curation.views import bulk, datasets, exports, imports, issues, records
+from curation.views import bulk, datasets, exports, imports, issues, moving, records
 
 urlpatterns = [
     path("data/", datasets.index, name="data"),
@@ -8,6 +8,7 @@ urlpatterns = [
     path("data/imports/", imports.index, name="imports"),
     path("data/imports/new", imports.new, name="new_import"),
     path("data/imports/<int:pk>", imports.page, name="import"),
+    path("data/imports/<int:pk>/moving", moving.page, name="moving"),
     path("data/imports/<int:pk>/start", imports.start, name="start_import"),
     path("data/imports/<int:pk>/progress", imports.progress, name="import_progress"),
     path("data/imports/<int:pk>/issues", issues.table, name="import_issues"),

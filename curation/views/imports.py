@@ -13,11 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.jobs import queue
-from curation import contents, history, import_rows, importing, mapping_choices
+from curation import contents, history, import_rows, importing, mapping_choices, moving
 from curation.checks.mending import mend
 from curation.formats import Mapping
 from curation.import_forms import NEW, ImportForm
 from curation.models import Dataset, Import
+from curation.views import moving as moving_views
 from curation.views.datasets import crumbs
 from curation.views.issues import issue_table
 from curation.views.records import shown
@@ -87,12 +88,15 @@ def _job_or_404(request: HttpRequest, project_id: int, pk: int, needs: str = "vi
 def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     """Before the start the preview with its mapping; after it the progress and the rows that were not taken."""
     job = _job_or_404(request, project_id, pk)
+    if waits_for_mapping(job) and moving.name_of(job):
+        return redirect("curation:moving", project_id, pk)
     if waits_for_mapping(job):
         mapping, lacks = importing.suggested(job)
         return _preview_page(request, job, mapping, error=lacks, status=200)
     same = import_rows.unchanged(job)
     context = _context(request, job) | issue_table(request, job) | {
         "added": job.ok - job.updated, "unchanged": same, "skipped": job.skipped - same,
+        "moved": moving_views.result(job),
         "mended": job.issues.exclude(record=None).exists(),
     }  # fmt: skip
     return render(request, "curation/import.html", context)

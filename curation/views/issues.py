@@ -46,7 +46,9 @@ def issue_table(request: HttpRequest, job: Import) -> dict[str, Any]:
         "options": options,
         "next_url": next_url,
         "prev_url": f"{request.path}?{urlencode({'code': code})}" if after else None,
-        "can_mend": request.project.role.covers("editor") and job.status != Import.Status.RUNNING,
+        "can_mend": request.project.role.covers("editor")
+        and job.status != Import.Status.RUNNING
+        and not job.source.get("tool"),
         "missing": job.done - job.ok - job.failed - job.skipped,
     }
 

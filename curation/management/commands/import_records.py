@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from atelier.accounts.models import Project
 from atelier.management.job_command import JobCommand, find
-from curation import datasets, importing
+from curation import datasets, importing, moving
 from curation.models import Dataset, Import
 
 
@@ -43,6 +43,12 @@ class Command(JobCommand):
         for part in ("config", "split", "revision"):
             parser.add_argument(f"--{part}", default="", help=f"of hub:NAME: the {part}")
         parser.add_argument(
+            "--from", dest="tool", choices=["label-studio", "argilla"], default="",
+            help="the SOURCE is an export of this tool: its questions, annotations and suggestions come along",
+        )  # fmt: skip
+        parser.add_argument("--labeling-config", default="", metavar="FILE", help="of label-studio: the project's XML")
+        parser.add_argument("--people", default="", help='who is who: JSON, or a file of it: {"user 1": "ann"}')
+        parser.add_argument(
             "--reviewed-by", default="", metavar="WHO", help="records arrive accepted, marked as reviewed by WHO"
         )
         parser.add_argument("--strict", action="store_true", help="end with code 4 when a row failed")
@@ -59,6 +65,7 @@ class Command(JobCommand):
             if options["reviewed_by"]:
                 job.mark_accepted_by = options["reviewed_by"][:120]
                 job.save(update_fields=["mark_accepted_by"])
+            _move(job, options)
             chosen = importing.mapping_from(mapping) if mapping is not None else None
             importing.confirm_unseen(
                 job, chosen, skip_duplicates=not options["keep_duplicates"], update_by_key=options["update"]
@@ -75,15 +82,33 @@ class Command(JobCommand):
             )
 
 
+def _move(job: Import, options: dict[str, Any]) -> None:
+    """Note how an export of another tool is moved. Raises ValidationError when the file is no such export."""
+    tool, found = options["tool"], moving.name_of(job)
+    if tool and found.lower().replace(" ", "-") != tool:
+        raise ValidationError(f"This is no export of {tool} that can be read: see docs/moving.md.")
+    if found:
+        try:
+            config = Path(options["labeling_config"]).read_text("utf-8") if options["labeling_config"] else ""
+        except (OSError, ValueError) as error:
+            raise CommandError(f"--labeling-config cannot be read: {error}", returncode=2) from error
+        moving.wish(job, config=config, people=_json("--people", options["people"]))
+        job.save(update_fields=["source"])
+
+
 def _mapping(given: str) -> Any:
     """The JSON of --mapping, or of the file it names."""
+    return _json("--mapping", given)
+
+
+def _json(option: str, given: str) -> Any:
     if not given:
         return None
     try:
         text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
         return json.loads(text)
     except (OSError, ValueError) as error:
-        raise CommandError(f"--mapping is neither JSON nor a file of it: {error}", returncode=2) from error
+        raise CommandError(f"{option} is neither JSON nor a file of it: {error}", returncode=2) from error
 
 
 def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
