@@ -9,6 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from atelier.jobs import claims
 from atelier.jobs.models import Status
@@ -72,6 +74,23 @@ def test_a_duplicate_of_the_dataset_is_skipped_with_the_record_it_repeats(chats)
     assert job.issues.get().message == f"The same content as record {first.pk}: skipped, as was asked."
     job = done(begun(chats, chat("one"), skip_duplicates=False))
     assert (job.ok, job.skipped) == (1, 0)
+
+
+def test_the_look_for_duplicates_uses_the_index_of_contents(chats):
+    """Any other index is the whole dataset, walked for each batch."""
+    job = begun(chats, chat("one"), chat("two"))
+    with CaptureQueriesContext(connection) as seen:
+        done(job)
+    looks = [
+        query["sql"]
+        for query in seen
+        if "SELECT" in query["sql"] and "content_hash" in query["sql"] and " IN (" in query["sql"]
+    ]
+    assert len(looks) == 1
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {looks[0]}")
+            assert "record_by_content (dataset_id=? AND content_hash=?)" in str(cursor.fetchall())
 
 
 def test_an_import_that_was_killed_goes_on_where_its_ledger_ends(chats, monkeypatch):
