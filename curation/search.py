@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TABLE = "curation_record_search"
 MAX_WORDS = 16
 GATHERED = 100_000  # matches that are left out as one set; of more, each record is asked
-SHORTEST = 4  # letters of a beginning; what is shorter is a whole word
+SHORTEST = 3  # letters of a beginning; what is shorter is a whole word
 VECTOR = "search_vector"  # a column of records on PostgreSQL alone, which Django does not know
 _MATCHES = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
 TEXT_KEYS = frozenset({"content", "text", "thinking", "arguments"})

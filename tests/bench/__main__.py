@@ -53,6 +53,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", type=names, default=list(MODULES), help=f"some of {','.join(MODULES)}")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of import, list and export")
+    parser.add_argument(
+        "--records", type=int, default=0, help="size of the list alone, filled by SQL and asked every kind of question"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite",
                         help="postgres makes a database of its own beside the one DATABASE_URL names")  # fmt: skip
     parser.add_argument("--home", type=Path, default=home, help="keeps the rows and base models between runs")
@@ -98,7 +101,16 @@ def bench(name: str, options: argparse.Namespace, folder: Path, url: str) -> lis
     # One data folder for the run, so that the list and the export find what the import left.
     environment = {"ATELIER_DATA": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "atelier.settings",
                    "ATELIER_LOG_LEVEL": "WARNING", "DATABASE_URL": url, "REDIS_URL": ""}  # fmt: skip
-    command = [sys.executable, "-m", "tests.bench.child", name, str(out), str(options.home), str(options.rows)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.child",
+        name,
+        str(out),
+        str(options.home),
+        str(options.rows),
+        str(options.records),
+    ]
     code = run(command, {**os.environ, **environment})
     found = json.loads(out.read_text()) if out.exists() else {"error": f"It ended with code {code} and no figures."}
     return found if isinstance(found, list) else [Figure(name, error=found["error"]).as_json()]

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.child NAME OUT HOME ROWS`: one bench in a process of its own; its figures go to OUT."""
+"""`python -m tests.bench.child NAME OUT HOME ROWS [RECORDS]`: one bench in a process of its own; its figures go to OUT."""
 
 import importlib
 import json
@@ -15,10 +15,10 @@ MODULES = {
 
 
 def main() -> None:
-    name, out, home, rows = sys.argv[1:]
+    name, out, home, rows, *records = sys.argv[1:]
     module = importlib.import_module(f"tests.bench.{MODULES[name]}")
     try:
-        found = [figure.as_json() for figure in module.measure(Options(Path(home), int(rows)))]
+        found = [figure.as_json() for figure in module.measure(Options(Path(home), int(rows), *map(int, records)))]
     except Exception as error:
         Path(out).write_text(json.dumps({"error": f"{type(error).__name__}: {error}"[:1000]}))
         raise

@@ -1,15 +1,22 @@
-"""The table of a dataset as a signed-in member gets it: some places of it, each against the bare SQL of its page."""
+"""The table of a dataset as a signed-in member gets it: some places of it, each against the bare SQL of its page.
 
+With `--records` of tests.bench it is a dataset of that size, filled by SQL, asked every kind of question. So is
+`python -m tests.bench.lists 1000000`, in the installation that the environment names, which keeps the records.
+"""
+
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.bench import gen_chat, workshop
+from tests.bench import crowd, gen_chat, queries, workshop
 from tests.bench.figures import Figure, quantile
 from tests.bench.workshop import Options
 
 TIMES = 40
+KIND_TIMES = 20
 COMMON = "time"  # in three rows of four
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # what a list does not show
 
@@ -22,6 +29,8 @@ def measure(options: Options) -> list[Figure]:
     from atelier.accounts.models import User
     from curation.models import Record
 
+    if options.records:
+        return every_kind(crowd.filled(options.records))
     dataset = workshop.filled(options)
     Record.objects.filter(dataset=dataset, import_line__lte=options.rows // 3).update(status=Record.Status.ACCEPTED)
     client = Client(headers={"host": "localhost"})
@@ -31,6 +40,33 @@ def measure(options: Options) -> list[Figure]:
     for name, query in places(dataset, options).items():
         found += figures(name, page(client, f"{address}?{urlencode(query)}"), bare(dataset, query))
     return found
+
+
+def every_kind(dataset: Any) -> list[Figure]:
+    """The kinds take turns, so that all of them meet the same load."""
+    from django.test import Client
+    from django.urls import reverse
+
+    from atelier.accounts.models import User
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="member"))
+    address = reverse("curation:dataset", args=[dataset.project_id, dataset.pk])
+    pages = {name: page(client, f"{address}?{urlencode(query)}") for name, query in queries.places(dataset).items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in pages}
+    for turn in range(KIND_TIMES + 1):
+        for name, get in pages.items():
+            took = milliseconds(get)
+            if turn:  # the first one fills the caches
+                times[name].append(took)
+    return [
+        Figure(
+            f"list of {dataset.name}, {name}, p95", quantile([wall for wall, _ in found], 0.95), "ms",
+            f"p50 of this process's processor; p50 by the wall {quantile([wall for wall, _ in found], 0.5):.0f}",
+            quantile([processor for _, processor in found], 0.5),
+        )
+        for name, found in times.items()
+    ]  # fmt: skip
 
 
 def places(dataset: Any, options: Options) -> dict[str, dict[str, str]]:
@@ -64,7 +100,8 @@ def bare(dataset: Any, query: dict[str, str]) -> Callable[[], None]:
 
     chosen = Filters.read(query)
     records = chosen.records(dataset).defer(*CONTENT)
-    records = chosen.beyond(records, query["after"]) if "after" in query else chosen.ordered(records)
+    records = records.filter(chosen.beyond(query["after"])) if "after" in query else records
+    records = records.order_by(*chosen.order())
     sql, parameters = records[:51].query.sql_with_params()
 
     def run() -> None:
@@ -97,3 +134,10 @@ def milliseconds(call: Callable[[], None]) -> tuple[float, float]:
     wall, processor = time.perf_counter(), time.process_time()
     call()
     return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - processor)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
+    workshop.open_installation()
+    for one in every_kind(crowd.filled(int(sys.argv[1]))):
+        print(f"{one.name:75} {one.value:8.0f} {one.reference_value:8.0f}  {one.reference}")

@@ -23,6 +23,7 @@ class Options:
 
     home: Path
     rows: int = 100_000
+    records: int = 0  # of the list alone, filled by SQL; 0 takes the imported rows
 
     @property
     def chat(self) -> Path:

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from curation import contents, datasets, importing
-from curation.models import BulkAction, Change, Dataset, Export, Import, ImportIssue, Record, Version
+from curation.models import BulkAction, Change, Dataset, Export, Import, ImportIssue, Record, Task, Version
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -284,3 +284,25 @@ def test_review_leads_to_the_first_record_that_waits(project, chats, as_ann):
     assert "Nothing" in as_ann.get(address).content.decode()
     record = make(chats, "one")
     assert reverse("curation:record", args=[project.pk, chats.pk, record.pk]) in as_ann.get(address).url
+
+
+def test_the_licence_is_a_setting(project, chats, as_bob):
+    address = reverse("curation:dataset_settings", args=[project.pk, chats.pk])
+    values = {"name": "Chats", "train": 80, "validation": 10, "test": 10, "seed": chats.seed, "licence": " CC-BY-4.0 "}
+    as_bob.post(address, values)
+    chats.refresh_from_db()
+    assert chats.licence == "CC-BY-4.0"
+    assert 'value="CC-BY-4.0"' in as_bob.get(address).content.decode()
+    assert as_bob.post(address, values | {"licence": "x" * 121}).status_code == 422
+
+
+def test_what_the_list_shows_is_queued_for_annotating(project, chats, as_bob, as_vic):
+    make(chats, "a solar roof")
+    make(chats, "a windy day")
+    page = reverse("curation:dataset", args=[project.pk, chats.pk])
+    address = reverse("curation:fill_queue", args=[project.pk, chats.pk]) + "?q=solar"
+    assert f'action="{address}"' in as_bob.get(page, {"q": "solar"}).content.decode()
+    assert "Queue these" not in as_vic.get(page).content.decode()
+    assert as_vic.post(address).status_code in (403, 404)
+    as_bob.post(address)
+    assert [task.record.preview for task in Task.objects.filter(queue__dataset=chats)] == ["Say a solar roof"]

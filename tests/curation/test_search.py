@@ -55,7 +55,7 @@ def test_a_hostile_query_is_plain_words(chats, query):
 def test_all_words_must_be_there_and_the_last_may_be_begun(chats):
     record = make(chats, "The council of Example.com voted, seven-two")
     make(chats, "The council slept")
-    assert found(chats, "council vote") == [record.pk]
+    assert found(chats, "council vot") == [record.pk]
     assert found(chats, "vot council") == []
     assert found(chats, "example COM") == [record.pk]
     assert found(chats, "two") == [record.pk]
