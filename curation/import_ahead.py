@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from curation.import_rows import Ready
     from curation.models import Import
 
-LARGE = 8 << 20  # bytes of a file; a smaller one is read before another process has begun
+LARGE = 64 << 20  # bytes of a file; a smaller one is read before another process has begun, which takes a second or two
 COMMAND = (sys.executable, "-m", "curation.import_reader")
 
 
