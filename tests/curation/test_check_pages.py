@@ -98,7 +98,7 @@ def test_a_check_is_started_watched_cancelled_and_taken_up_again(root, project, 
     as_bob.post(f"{answer.url}/resume")
     check(job.pk)
     assert "1 of 1 record has something to look at" in as_bob.get(answer.url).text
-    assert as_bob.post(f"{root}/checks/map", follow=True).text.count("There is no check")
+    assert as_bob.post(f"{root}/checks/maps", follow=True).text.count("There is no check")
 
 
 def test_a_new_dataset_says_what_to_do(root, as_bob):

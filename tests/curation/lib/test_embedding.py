@@ -51,6 +51,7 @@ def test_neighbours_among_144_briefs_share_their_topic_far_more_often_than_by_ch
     assert on_map > 1.6 * chance  # seen: 0.126
 
 
+@pytest.mark.slow
 def test_neighbours_speak_the_same_language():
     texts, languages = chats()
     _, vectors = Embedding.learn([texts[:300], texts[300:]])
@@ -58,6 +59,7 @@ def test_neighbours_speak_the_same_language():
     assert shared(layout.spread(vectors), languages)[0] > 0.97
 
 
+@pytest.mark.slow
 def test_the_same_texts_give_the_same_map_and_others_lie_among_their_like():
     texts, languages = chats()
     learnt, vectors = Embedding.learn([texts[:400]])
@@ -75,6 +77,7 @@ def test_vectors_of_a_batch_are_those_that_were_learned():
     assert np.allclose(learnt.vectors(texts[90:110]), vectors[90:110], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_cluster_of_near_copies_lies_close_and_its_members_are_seen_apart():
     texts, _ = chats()
     copies = [f"{texts[0]} Number {n}." for n in range(6)]
@@ -98,6 +101,7 @@ def test_few_and_odd_texts_have_places_too(texts):
         assert ((found >= 0) & (found <= 1)).all()
 
 
+@pytest.mark.slow
 def test_what_has_no_word_lies_at_the_foot_of_the_map():
     texts, _ = briefs()
     _, vectors = Embedding.learn([[*texts, "…"]])
