@@ -5,87 +5,137 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('curation', '0009_partly_moved_rows'),
+        ("curation", "0009_partly_moved_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_change',
+            model_name="record",
+            name="record_by_change",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_words',
+            model_name="record",
+            name="record_by_words",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_with_problems',
+            model_name="record",
+            name="record_with_problems",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_status',
+            model_name="record",
+            name="record_by_status",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_split',
+            model_name="record",
+            name="record_by_split",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_id',
+            model_name="record",
+            name="record_by_id",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_language',
+            model_name="record",
+            name="record_by_language",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_tokens',
+            model_name="record",
+            name="record_by_tokens",
         ),
         migrations.RemoveIndex(
-            model_name='record',
-            name='record_by_reviewer',
+            model_name="record",
+            name="record_by_reviewer",
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'status', 'id', 'split'], name='listed_by_status'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=["dataset", "status", "id", "split"],
+                name="listed_by_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'split', 'id', 'status'], name='listed_by_split'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=["dataset", "split", "id", "status"],
+                name="listed_by_split",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'id', 'status', 'split', 'language', 'words', 'changed_at', 'reviewed_by', 'imported_by', 'problem_count'], name='listed_by_id'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=[
+                    "dataset",
+                    "id",
+                    "status",
+                    "split",
+                    "language",
+                    "words",
+                    "changed_at",
+                    "reviewed_by",
+                    "imported_by",
+                    "problem_count",
+                ],
+                name="listed_by_id",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'language', 'id'], name='listed_by_language'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=["dataset", "language", "id"],
+                name="listed_by_language",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('tokens__isnull', False)), fields=['dataset', 'tokens', 'id'], name='listed_by_tokens'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True), ("tokens__isnull", False)),
+                fields=["dataset", "tokens", "id"],
+                name="listed_by_tokens",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('reviewed_by__isnull', False)), fields=['dataset', 'reviewed_by', 'id'], name='listed_by_reviewer'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True), ("reviewed_by__isnull", False)),
+                fields=["dataset", "reviewed_by", "id"],
+                name="listed_by_reviewer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'changed_at', 'id'], name='listed_by_change'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=["dataset", "changed_at", "id"],
+                name="listed_by_change",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['dataset', 'words', 'id'], name='listed_by_words'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=["dataset", "words", "id"],
+                name="listed_by_words",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('problem_count__gt', 0)), fields=['dataset', 'id'], name='listed_with_problems'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True), ("problem_count__gt", 0)),
+                fields=["dataset", "id"],
+                name="listed_with_problems",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), _negated=True), fields=['dataset', 'id'], name='record_deleted'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True), _negated=True),
+                fields=["dataset", "id"],
+                name="record_deleted",
+            ),
         ),
     ]
