@@ -3,8 +3,7 @@
 Rows go in by `executemany`, for making a hundred thousand model instances takes longer than all the rest.
 """
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -15,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from atelier.jobs.claims import Claim
-from curation import contents, import_ahead, search, splits, tallying
+from curation import contents, search, splits, tallying
 from curation.chat import Problem
 from curation.formats import Draft, Mapping, Row, RowError, Source, read
 from curation.import_updates import Updates
@@ -32,33 +31,24 @@ COLUMNS = (
 )  # fmt: skip
 HASH, PREVIEW, KEY = (COLUMNS.index(name) for name in ("content_hash", "preview", "key"))
 Good = tuple[int, str, tuple[Any, ...], str, str]  # line, hash, values, text for the search, file
-Ready = tuple[list[Good], list[ImportIssue]]
 
 
 def run(claim: Claim[Import], path: Path, batch: "Batch | None" = None) -> None:
     """Read what the ledger does not have yet. Raises FormatError when the file breaks off."""
     job = claim.job
-    is_large = batch is None and job.size > import_ahead.LARGE
     batch = batch or Batch(job)
     claim.progress(total=job.source.get("rows") or 0, line=f"Reading {job.original_name}")
     if batch.sqlite:
         _checkpoint_every(CHECKPOINT_PAGES)
-    with closing(import_ahead.batches(job, path) if is_large else prepared(batch, path)) as chunks:
-        for batch.good, batch.issues in chunks:
-            claim.obey()
-            with claim.writing():
-                batch.write()
-                claim.update(**batch.counters())
+    rows = read(path, Source.from_json(job.source), start=job.done)
+    while chunk := list(islice(rows, batch.size)):
+        claim.obey()
+        batch.take(chunk)
+        with claim.writing():
+            batch.write()
+            claim.update(**batch.counters())
     search.settle()
     claim.progress(total=job.done, line=outcome(job))
-
-
-def prepared(batch: "Batch", path: Path) -> Generator[Ready, None, None]:
-    """The rows behind those done, mapped and checked, a batch at a time. Asks no database. Raises FormatError."""
-    rows = read(path, Source.from_json(batch.job.source), start=batch.job.done)
-    while chunk := list(islice(rows, batch.size)):
-        batch.take(chunk)
-        yield batch.good, batch.issues
 
 
 def _checkpoint_every(pages: int) -> None:
