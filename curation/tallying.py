@@ -73,9 +73,7 @@ def _counted(row: str, table: str, vendor: str, sign: int = 1, lists: bool = Tru
         f" {source}WHERE {row}deleted_at IS NULL AND {value} IS NOT NULL"
         for facet, value in _scalars(row).items()
     ]
-    parts.append(
-        f"SELECT {row}dataset_id, 'deleted', 'deleted', {sign} {source}WHERE {row}deleted_at IS NOT NULL"
-    )
+    parts.append(f"SELECT {row}dataset_id, 'deleted', 'deleted', {sign} {source}WHERE {row}deleted_at IS NOT NULL")
     if lists:
         marks = _marks(row, table, vendor, only=f" AND {row}deleted_at IS NULL")
         parts.append(f"SELECT dataset_id, kind, value, {sign} FROM ({marks}) m")  # noqa: S608

@@ -20,5 +20,20 @@ from curation.api import (
 )
 
 router = Router()
-for part in (data, finding, pictures, moving, imports, exports, records, bulk, checks, distillations, versions, annotation_setup, annotation, together):
+for part in (
+    data,
+    finding,
+    pictures,
+    moving,
+    imports,
+    exports,
+    records,
+    bulk,
+    checks,
+    distillations,
+    versions,
+    annotation_setup,
+    annotation,
+    together,
+):
     router.add_router("", part.router)

@@ -41,6 +41,8 @@ def measure(options: Options) -> list[Figure]:
     return [
         *rates("freeze alone", options.rows, freezing, exports.REFERENCE, bare),
         Figure("freeze, in all", freezing.wall, "s", "three minutes a million rows", LIMIT_SECONDS * share),
-        Figure("freeze, memory above the start", grown, "MiB", "flat: 16 bytes a row and 50 MiB", 50 + 16 * share * 0.954),
+        Figure(
+            "freeze, memory above the start", grown, "MiB", "flat: 16 bytes a row and 50 MiB", 50 + 16 * share * 0.954
+        ),
         Figure("diff, first look", compared.wall, "s", "the freeze", freezing.wall),
     ]

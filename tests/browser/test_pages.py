@@ -16,7 +16,14 @@ MEANING = [
     ("versions/", "version"), ("train/", "run"), ("models/fetch/", "pull"), ("models/", "deployment"),
     ("compare/", "comparison"), ("evaluate/", "evaluation"), ("settings/endpoints/", "endpoint"),
 ]  # fmt: skip
-OTHER = {"kind": ["openai", "mistral", "recorded"], "split": ["train"], "form": ["csv"], "move": [], "change_id": [], "action": ["label", "replace", "copy"]}
+OTHER = {
+    "kind": ["openai", "mistral", "recorded"],
+    "split": ["train"],
+    "form": ["csv"],
+    "move": [],
+    "change_id": [],
+    "action": ["label", "replace", "copy"],
+}
 LEFT_OUT = ("api/", "stream", "health", "sign-out", "register")
 INJECTED = """() => [...document.querySelectorAll(
   "canary-x, iframe, script:not([src]):not([type='application/json']), img[src*=evil], svg[onload], a[href^='javascript']," +
