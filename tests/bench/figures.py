@@ -37,6 +37,9 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
+TICK = 0.001  # no clock of processors sees less
+
+
 class Clock:
     """Seconds by the wall, and of the processors for this process and those it started that ended, from entering to leaving.
 
@@ -50,7 +53,8 @@ class Clock:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.wall, self.cpu = time.perf_counter() - self._began[0], processor() - self._began[1]
+        wall, cpu = self._began
+        self.wall, self.cpu = time.perf_counter() - wall, max(processor() - cpu, TICK)
 
 
 def processor() -> float:
