@@ -6,46 +6,28 @@ Each batch is one transaction with its counters, as with every import. What was 
 import dataclasses
 import random
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
 from types import ModuleType
 from typing import Any
 
 import orjson
-from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from atelier.accounts.models import User
-from curation import import_rows, records
-from curation.annotation import agreement, answers, targets, values
+from curation import import_rows
 from curation.chat import Problem
-from curation.formats import Draft, Row
-from curation.formats.moves import Asked, Given, Moved
+from curation.formats import Row
+from curation.formats.moves import Asked
 from curation.import_rows import COLUMNS, KEY, Good
 from curation.models import Annotation, Change, Import, ImportIssue, Question, Queue, Record, Suggestion, Task
+from curation.moving_tasks import Reader, Told
 
-State, Kind, Outcome = Annotation.State, Question.Kind, ImportIssue.Outcome
+State, Outcome = Annotation.State, ImportIssue.Outcome
 SIZE = 100  # tasks in a batch: each writes some ten rows
 NOTE = "as it stood where it was moved from"
 ORIGIN = "moved from"
 MOST_CODES = 100
 LABELS, REVISION, PREVIEW = (COLUMNS.index(name) for name in ("labels", "revision", "preview"))
-STATES = {"submitted": State.SUBMITTED, "skipped": State.SKIPPED, "draft": State.EXPIRED}
-Person = tuple[int | None, str]  # the member's id, else the name alone
-
-
-@dataclass
-class Told:
-    """What is written of one task beside its record."""
-
-    annotations: list[Annotation] = field(default_factory=list)
-    suggestions: list[Suggestion] = field(default_factory=list)
-    known: dict[str, Any] | None = None
-    stands: dict[str, Any] | None = None
-    change: Change | None = None
-    left: Moved = field(default_factory=Moved)
 
 
 class Batch(import_rows.Batch):
@@ -56,10 +38,8 @@ class Batch(import_rows.Batch):
         people: dict[str, User | None],
     ) -> None:  # fmt: skip
         super().__init__(job)
-        self.tool, self.queue, self.made, self.people = tool, queue, made, people
-        self.asked = {one.source: one for one in asked}
-        self.kinds = {question.name: question.kind for question in made.values()}
-        self.comments = {question.name for question in made.values() if question.kind == Kind.COMMENT}
+        self.tool, self.queue = tool, queue
+        self.reader = Reader(tool, queue, asked, made, people)
         self.origin = f"{ORIGIN} {tool.NAME}, {job.original_name}"[:200]
         state = job.source["moving"]
         self.counts: Counter[str] = Counter(state.get("counts", {}))
@@ -85,125 +65,13 @@ class Batch(import_rows.Batch):
             return super()._values(row, now)
         draft = self.mapping.apply(row.data)
         draft.key = draft.key or draft.content_hash  # without an id its content is its name
-        told = self._tell(row.task, draft)
+        told = self.reader.tell(row.task, draft)
         self.told[row.line] = told
-        line, digest, found, text, file = self._of(self._edited(draft, told), row, now)
+        line, digest, found, text, file = self._of(self.reader.edited(draft, told), row, now)
         changed = list(found)
-        changed[LABELS] = orjson.dumps(self._labels(told.stands or {})).decode()
+        changed[LABELS] = orjson.dumps(self.reader.labels(told.stands or {})).decode()
         changed[REVISION] = 2 if told.change else 1
         return line, digest, tuple(changed), text, file
-
-    def _tell(self, task: dict[str, Any], draft: Draft) -> Told:
-        moved = self.tool.translate(task, self.asked)
-        told = Told(left=moved)
-        record = Record(
-            **{name: getattr(draft, name) for name in ("fields", "messages", "chosen", "rejected", "tools")}
-        )
-        for given in moved.given:
-            self._take_given(given, record, told)
-        if told.known is not None:
-            for one in told.annotations:
-                if one.state == State.SUBMITTED:
-                    asked = {name: kind for name, kind in self.kinds.items() if name in told.known}
-                    one.is_right = not agreement.differing(asked, [told.known, one.answers], self.queue.tolerance)
-        submitted = [one.answers for one in told.annotations if one.state == State.SUBMITTED]
-        told.stands = self._standing(submitted, told.known)
-        for proposed in moved.proposed:
-            kept = self._clean(proposed.answers, record, told)
-            told.suggestions += [
-                Suggestion(question=self.made[name], value=value, score=proposed.scores.get(name), source=_line(proposed.source)[:120])
-                for name, value in kept.items()
-            ]  # fmt: skip
-        return told
-
-    def _take_given(self, given: Given, record: Record, told: Told) -> None:
-        """One person's answers. Of several by one person about a task the last one counts, as it does here."""
-        user = self.people.get(given.author)
-        who = (_line(given.author) or "unknown")[:150]
-        person: Person = (user.pk if user else None, "" if user else who)
-        if given.state == "draft" and user is None:
-            told.left.leave("drafts", f"A draft by {who}, who is nobody in this team.", given.answers)
-            return
-        one = self._annotation(given, user, who, record, told)
-        for number, other in enumerate(told.annotations):
-            if _person(other) == person:
-                later = max(other, one, key=lambda a: (a.state != State.EXPIRED, a.submitted_at or a.created_at))
-                lost = other if later is one else one
-                told.left.leave("second-answer", f"{who} answered twice: the last one counts.", lost.answers)
-                told.annotations[number] = later
-                return
-        told.annotations.append(one)
-
-    def _annotation(self, given: Given, user: User | None, who: str, record: Record, told: Told) -> Annotation:
-        kept = {self.made[name].name: value for name, value in self._clean(given.answers, record, told).items()}
-        created = _when(given.created) or timezone.now()
-        if given.is_known and given.state == "submitted":
-            if told.known is None:
-                told.known = {name: value for name, value in kept.items() if name not in self.comments}
-            else:
-                told.left.leave("second-known", "A second answer that is said to be the right one.", kept)
-        return Annotation(
-            user=user, author=who, state=STATES[given.state], answers=kept, source=self.tool.NAME, created_at=created,
-            seconds=round(min(max(given.seconds, 0), answers.MAX_SECONDS), 1),
-            submitted_at=None if given.state == "draft" else _when(given.submitted) or created,
-            skip_reason=f"skipped in {self.tool.NAME}" if given.state == "skipped" else "",
-        )  # fmt: skip
-
-    def _clean(self, given: dict[str, Any], record: Record, told: Told) -> dict[str, Any]:
-        """The answers as questions here take them, by their names in the tool; what they refuse is left with their sentence."""
-        kept = {}
-        for name, value in given.items():
-            try:
-                found = values.clean(self.made[name], value, record)
-            except KeyError:
-                told.left.leave("no-question", self.asked[name].note or f"{name} has no question here.", value)
-                continue
-            except ValidationError as error:
-                told.left.leave(f"answer-{self.made[name].kind}", " ".join(error.messages), value)
-                continue
-            if found is not None:
-                kept[name] = found
-        return kept
-
-    def _standing(self, submitted: list[dict[str, Any]], known: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What holds for the record: what is known to be right, else what all who were wanted say alike."""
-        if known is not None:
-            return known
-        if not submitted or len(submitted) < self.queue.overlap:
-            return None
-        return None if agreement.differing(self.kinds, submitted, self.queue.tolerance) else submitted[0]
-
-    def _labels(self, stands: dict[str, Any]) -> list[str]:
-        found: set[str] = set()
-        for question in self.made.values():
-            if question.kind in (Kind.LABEL, Kind.LABELS) and (given := stands.get(question.name)):
-                found |= {given} if isinstance(given, str) else set(given)
-        return sorted(found)
-
-    def _edited(self, draft: Draft, told: Told) -> Draft:
-        """The record with the text that stands, and its history; where spans point into the text it stays as it was."""
-        stands = told.stands or {}
-        marked = {q.options.get("piece") for q in self.made.values() if q.kind == Kind.SPANS and q.name in stands}
-        record = Record(
-            **{name: getattr(draft, name) for name in ("fields", "messages", "chosen", "rejected", "tools")}
-        )
-        texts = {}
-        for question in self.made.values():
-            aim = str(question.options.get("piece", ""))
-            if question.kind == Kind.TEXT and question.name in stands and aim not in marked:
-                piece = targets.piece(record, aim)
-                if piece is not None:
-                    texts[piece.name] = stands[question.name]
-        after = records.with_texts(record, texts) if texts else {}
-        if not after:
-            return draft
-        first = next((one for one in told.annotations if one.state == State.SUBMITTED), None)
-        told.change = Change(
-            user=first.user if first else None, actor=(first.author if first else self.tool.NAME)[:120], action=answers.ACTION,
-            before={name: getattr(draft, name) for name in after}, after=after, revision=2,
-        )  # fmt: skip
-        # An edited record stays in the split of what it was.
-        return dataclasses.replace(draft, group=draft.source_group, **after)
 
     # --- writing, inside the claim's transaction ----------------------------------------------------
 
@@ -344,7 +212,7 @@ class Batch(import_rows.Batch):
         if task.state != Task.State.DONE or (task.settled_note == NOTE and task.settled_by_id is None):
             submitted = [one.answers for one in there if one.state == State.SUBMITTED]
             held = sum(one.state == State.OPEN for one in there)
-            self._settle(task, self._standing(submitted, task.known or told.known), len(submitted))
+            self._settle(task, self.reader.standing(submitted, task.known or told.known), len(submitted))
             task.known = task.known or told.known
             task.given += held
             task.save()
@@ -363,19 +231,3 @@ class Batch(import_rows.Batch):
         sentences = " ".join(dict.fromkeys(one.message for one in left))
         raw = orjson.dumps([dataclasses.asdict(one) for one in left], option=orjson.OPT_NON_STR_KEYS).decode()
         self._issue(line, Outcome.PARTLY, Problem(left[0].code, sentences), raw, file)
-
-
-def _person(one: Annotation) -> Person:
-    return one.user_id, "" if one.user_id else one.author
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def _when(text: str) -> datetime | None:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    return timezone.make_aware(found) if found and timezone.is_naive(found) else found
