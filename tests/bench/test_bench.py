@@ -61,7 +61,7 @@ def test_import_list_and_export_give_figures_beside_their_floors(tmp_path: Path)
         "import, of processor",
         "import, peak memory of the worker",
     ]
-    assert {figure["name"].split(",")[0] for figure in found} == {"import", "list", "export", "export job"}
+    assert {figure["name"].split(",")[0] for figure in found} == {"import", "list", "freeze", "export", "export job"}
     assert "import" in done.stdout
     assert len(list((tmp_path / "bench").glob("chat-*.jsonl"))) == 1
 
