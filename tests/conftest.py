@@ -15,7 +15,7 @@ from django.test import Client
 from atelier.accounts.models import APIKey, Membership, Project, Role, Team, User
 
 # The same examples each time, so that a gate never hangs on luck; HYPOTHESIS_PROFILE=search looks for new ones.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("search", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 

@@ -179,6 +179,7 @@ def test_the_process_sees_no_secret(project, base_on_disk, control, loop, monkey
     assert "canary" not in next(control.glob("start-*")).read_text()
 
 
+@pytest.mark.slow
 def test_a_second_server_with_the_same_folder_is_refused(tmp_path):
     environment = {**os.environ, "ATELIER_DATA": str(tmp_path / "data")}
     code = (

@@ -150,6 +150,7 @@ def test_a_trainer_that_is_killed_without_progress_fails_with_advice(run, tiny_b
     assert "memory runs out" in run.error
 
 
+@pytest.mark.slow
 def test_a_stalled_trainer_is_ended_and_started_again(run, tiny_base, tmp_path, monkeypatch):
     monkeypatch.setattr(execution, "START_SILENCE", 1.5)
     counter = tmp_path / "starts"
@@ -203,6 +204,7 @@ def wait_for(condition, seconds: float = 15) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_cancel_ends_a_stubborn_tree_within_ten_seconds(run, tiny_base, tmp_path):
     def worker() -> None:
         work(Run.objects.get(pk=run.pk), [*stand_in(tmp_path, STUBBORN), str(run.folder)])
@@ -266,6 +268,7 @@ def test_a_paused_run_goes_on_from_its_checkpoint(version, bob, tiny_base):
     assert [row["step"] for row in metrics.rundir.metrics(run.folder)] == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_what_an_earlier_worker_left_is_ended_before_the_next_start(tmp_path):
     command = stand_in(tmp_path, STUBBORN)
     first = supervision.Child([*command, str(tmp_path)], tmp_path / "train.log")
@@ -285,6 +288,7 @@ def test_a_pid_that_is_somebody_else_by_now_is_left_alone(tmp_path):
     assert not supervision.end_left_over(identity)
 
 
+@pytest.mark.slow
 def test_a_dead_worker_takes_the_trainer_with_it(tmp_path):
     """The pipe to the guard closes with the worker, however it ends."""
     command = [*stand_in(tmp_path, STUBBORN), str(tmp_path)]
