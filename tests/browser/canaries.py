@@ -6,8 +6,11 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import models
+from django.utils import timezone
 
+from atelier import secrets
 from atelier.accounts.models import APIKey, Membership, Project, Team, User
+from atelier.webhooks.models import Delivery, Webhook
 from curation import importing
 from curation import models as data
 from inference import models as serving
@@ -72,6 +75,7 @@ def plant() -> dict[str, Any]:
     ids = {"project_id": project.pk, "team_id": team.pk, "username": owner.username}
     common = {"project": project, "created_by": owner, "status": "done"}
     ids |= plant_data(project, common)
+    ids |= plant_together(project, owner, common, ids)
     return ids | plant_models(project, owner, common, ids)
 
 
@@ -130,6 +134,49 @@ def plant_data(project: Project, common: dict[str, Any]) -> dict[str, Any]:
         "unit_id": unit.pk, "version": version.pk, "endpoint": teacher.pk, "target": target.pk, "made": made.pk,
         "pairs": pairs.pk, "preference": preference.pk,
         "draft": draft.pk,
+    }  # fmt: skip
+
+
+def plant_together(project: Project, owner: User, common: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
+    """What teams add: questions, answers that differ, comments, checks, exports, webhooks."""
+    dataset, record = data.Dataset.objects.get(pk=ids["dataset_id"]), data.Record.objects.get(pk=ids["record"])
+    dataset.labels = [SHORT]
+    dataset.save()
+    labels = {"labels": [{"value": SHORT, "text": LONG[:80], "color": ""}, {"value": "b", "text": "b", "color": ""}]}
+    label = hostile(data.Question, dataset=dataset, kind="label", name="desk", options=labels)
+    hostile(data.Question, dataset=dataset, kind="text", name="mend", options={"piece": "messages.2"}, position=1)
+    hostile(data.Suggestion, record=record, question=label, value=SHORT, score=0.5)
+    queue = hostile(data.Queue, dataset=dataset, overlap=2)
+    task = hostile(data.Task, queue=queue, record=record, wanted=2, given=2, submitted=2, state="disputed")
+    for number, answer in enumerate((SHORT, "b")):
+        user = hostile(User, username=f"{number}{SHORT}")
+        Membership.objects.create(team=project.team, user=user, role="annotator")
+        hostile(
+            data.Annotation, task=task, record=record, user=user, state="submitted",
+            answers={"desk": answer, "mend": LONG}, submitted_at=timezone.now(),
+        )  # fmt: skip
+    comment = hostile(data.Comment, record=record, user=owner)
+    hostile(data.Mention, user=owner, record=record, comment=comment)
+    twin = hostile(
+        data.Record, dataset=dataset, messages=MESSAGES, split="test", content_hash="6" * 64, cluster=record.pk,
+        labels=[SHORT], map_x=0.5, map_y=0.5,
+    )  # fmt: skip
+    data.Record.objects.filter(pk=record.pk).update(cluster=record.pk, labels=[SHORT], map_x=0.4, map_y=0.4)
+    data.NearDuplicate.objects.create(dataset=dataset, first=record, second=twin, similarity=0.9, crosses=True)
+    check = hostile(data.Check, **common, dataset=dataset, part="texts", found={LONG: 1})
+    export = hostile(data.Export, **common, dataset=dataset, format="chat", skipped=1, skipped_why=[
+        {"reason": LONG, "count": 1, "records": [record.pk]}
+    ])  # fmt: skip
+    selection = hostile(data.Selection, dataset=dataset, size=1)
+    data.Selected.objects.create(selection=selection, record=record)
+    hostile(data.SavedFilter, dataset=dataset, filters={"q": SHORT})
+    hook = hostile(Webhook, project=project, sealed_secret=secrets.seal("s"))
+    tries = [{"at": timezone.now().isoformat(), "status": 500, "seconds": 1.0, "error": LONG, "reply": LONG}]
+    delivery = hostile(Delivery, webhook=hook, event="imported", body={LONG: LONG}, tries=tries, state="failed")
+    return {
+        "question_id": label.pk, "task_id": task.pk, "cluster_id": record.pk, "check": check.pk, "export": export.pk,
+        "webhook": hook.pk, "delivery_id": delivery.pk, "issue_id": data.ImportIssue.objects.get().pk,
+        "selection": selection.pk, "other": ids["version"],
     }  # fmt: skip
 
 

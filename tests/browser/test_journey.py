@@ -143,7 +143,7 @@ def review_by_keys(visitor: Visitor) -> None:
     visitor.look("record, edit")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Mended by hand.").first).to_be_visible()
-    expect(page.locator("#history").locator("xpath=..")).to_contain_text("owner")
+    expect(page.locator("#history").locator("xpath=../..")).to_contain_text("owner")
     visitor.look("record, edited")
     visitor.key("a")
     expect(heading).not_to_have_text(second)

@@ -12,7 +12,8 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 # By the first words of an address: what `pk` means there.
 MEANING = [
-    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("records/", "record"), ("distil/", "distillation"),
+    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/checks/", "check"), ("data/exports/", "export"),
+    ("selections/", "selection"), ("settings/webhooks/", "webhook"), ("records/", "record"), ("distil/", "distillation"),
     ("versions/", "version"), ("train/", "run"), ("models/fetch/", "pull"), ("models/", "deployment"),
     ("compare/", "comparison"), ("evaluate/", "evaluation"), ("settings/endpoints/", "endpoint"),
 ]  # fmt: skip
@@ -23,11 +24,16 @@ OTHER = {
     "move": [],
     "change_id": [],
     "action": ["label", "replace", "copy"],
+    "part": [],
+    "code": ["x"],
+    "annotation_id": [],
+    "comment_id": [],
 }
 LEFT_OUT = ("api/", "stream", "health", "sign-out", "register")
+# A link of ours may name a hostile label in its search, encoded.
 INJECTED = """() => [...document.querySelectorAll(
   "canary-x, iframe, script:not([src]):not([type='application/json']), img[src*=evil], svg[onload], a[href^='javascript']," +
-  "[hx-get*=evil], [data-stream*=evil], [data-url*=evil], [style*=evil], [onerror]")].map((e) => e.outerHTML.slice(0, 160))"""
+  "[hx-get*=evil]:not([hx-get^='/projects/']), [data-stream*=evil], [data-url*=evil], [style*=evil], [onerror]")].map((e) => e.outerHTML.slice(0, 160))"""
 
 
 def routes(patterns: list, prefix: str = "") -> Iterator[str]:
@@ -65,6 +71,7 @@ def test_hostile_text_stays_text_on_every_page(tmp_path, visit):
             f"{data}/{ids['target']}/", f"{data}/imports/{ids['draft']}", f"{data}/{ids['target']}/records/{ids['made']}",
             f"{data}/{ids['pairs']}/records/{ids['preference']}", f"{data}/{ids['dataset_id']}/records/{ids['record']}?edit=1",
             f"{data}/{ids['dataset_id']}/?q=%22%3E%3Ccanary-x%3E", "/?all",
+            *(f"{data}/{ids['dataset_id']}/questions/new?kind={kind}" for kind in ("text", "label", "ranking", "spans")),
         ]  # fmt: skip
         seen = [address for address in [*addresses(ids), *more] if is_page(visitor, address)]
         injected = [f"{address}: {found}" for address in seen for found in looked(visitor, address)]
