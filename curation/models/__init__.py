@@ -12,7 +12,7 @@ from curation.models.annotation import (
     Task,
 )
 from curation.models.checking import Check, NearDuplicate
-from curation.models.datasets import BulkAction, BulkFailure, Change, Dataset, Record
+from curation.models.datasets import BulkAction, BulkFailure, Change, Dataset, Deletion, Record
 from curation.models.distillations import Distillation, Generation
 from curation.models.exports import Export
 from curation.models.facets import Mark, SavedFilter, Selected, Selection, Tally
@@ -29,6 +29,7 @@ __all__ = [
     "Check",
     "Comment",
     "Dataset",
+    "Deletion",
     "Distillation",
     "Export",
     "Generation",

@@ -14,6 +14,13 @@ def default_shares() -> dict[str, float]:
     return {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 
+class DatasetManager(models.Manager["Dataset"]):
+    """Those that nobody deleted."""
+
+    def get_queryset(self) -> models.QuerySet["Dataset"]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Dataset(models.Model):
     """A growing set of records of one kind."""
 
@@ -34,6 +41,10 @@ class Dataset(models.Model):
     idempotency_key = models.CharField(max_length=80, null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)  # hidden from then on, while a Deletion takes its records away
+
+    objects = DatasetManager()  # also what `project.datasets` gives: one that is being deleted is in no list
+    everything = models.Manager()
 
     class Meta:
         constraints = [
@@ -83,6 +94,8 @@ class Record(models.Model):
     labels = models.JSONField(default=list)  # those that stand: strings in alphabetical order
     language = models.CharField(max_length=8, blank=True)  # ISO 639-1; empty until the text checks ran
     tokens = models.PositiveIntegerField(null=True)  # of the student's tokenizer; None until the text checks ran
+    answer_tokens = models.PositiveIntegerField(null=True)  # of `tokens`: what the assistant says; None for preferences
+    counted_by = models.IntegerField(null=True)  # which tokenizer counted: `curation.tokens.Counter.mark`
     is_checked = models.BooleanField(default=False)  # the text checks have seen this content
     cluster = models.BigIntegerField(null=True)  # of near-duplicates: the smallest id in it
     map_x = models.FloatField(null=True)  # place on the map, both from 0 to 1
@@ -224,10 +237,36 @@ class BulkFailure(models.Model):
         return f"record {self.record_id}: {self.reason}"
 
 
+class Deletion(Job):
+    """The end of a dataset, which is hidden already. It cannot be cancelled, for what is gone is gone."""
+
+    task = "curation.tasks.delete_dataset"
+    route = "curation:deletion"
+    unit = "records"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.SET_NULL, null=True, related_name="deletions")
+    name = models.CharField(max_length=120)  # of the dataset, which is called something else until it is gone
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    @property
+    def title(self) -> str:
+        return f"Delete {self.name}"
+
+    def cancel(self) -> bool:
+        return False
+
+    def pause(self) -> bool:
+        return False
+
+
 class Change(models.Model):
     """History: who changed what, when, from what to what."""
 
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="changes")
+    # The record's, told by every writer: what was done in a dataset is listed without a look at its records.
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     actor = models.CharField(max_length=120)  # the name as it was then; or what did it when no person did
     action = models.CharField(max_length=20)
@@ -239,6 +278,14 @@ class Change(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        indexes = [
+            # What bulk actions changed is listed as one line each, so it is not in here.
+            models.Index(
+                fields=["dataset", "id", "actor", "action"],
+                name="change_listed",
+                condition=models.Q(bulk__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

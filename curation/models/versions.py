@@ -59,7 +59,8 @@ class Version(Job):
 class VersionEntry(models.Model):
     """Lineage: which record, at which revision, went into which split of which version."""
 
-    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="entries")
+    # No index of its own: the constraint below begins with it.
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="entries", db_index=False)
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="version_entries")
     revision = models.PositiveIntegerField()
     split = models.CharField(max_length=10)
