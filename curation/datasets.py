@@ -91,6 +91,11 @@ def counts(dataset: Dataset) -> dict[str, int]:
     return _by_status(facets.by_status([dataset.pk]).get(dataset.pk, Counter()))
 
 
+def counts_of(kept: facets.Counts) -> dict[str, int]:
+    """The same of tallies that were read already."""
+    return _by_status(Counter({value: number for (facet, value), number in kept.items() if facet == "status"}))
+
+
 def _by_status(found: Counter[str]) -> dict[str, int]:
     return {"all": found.total(), **{status: found[status] for status in Record.Status.values}}
 

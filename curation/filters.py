@@ -1,7 +1,6 @@
 """Which records of a dataset a list shows, in what order, and where its pages begin: all of it in the URL, by allow-list."""
 
 import dataclasses
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -115,12 +114,6 @@ class Filters:
     def terms(self) -> list[Term]:
         return [] if self.mistake else parse(self.q)
 
-    def toggled(self, term: str) -> "Filters":
-        """With a condition of the search language added, or taken away where it is there."""
-        there = f" {self.q} "
-        q = there.replace(f" {term} ", " ") if f" {term} " in there else f"{there}{term}"
-        return dataclasses.replace(self, q=q.strip(), mistake="")
-
     def records(self, dataset: Dataset) -> RecordQuerySet:
         """The records that match, in no order yet."""
         return self.found(dataset).all()
@@ -149,18 +142,18 @@ class Filters:
         is_narrowed = bool(self.as_dict().keys() - {"sort", "q"}) or not conditions.is_text_alone(terms)
         return Found(conditions.besides_text(records, terms, dataset), conditions.said(terms), is_narrowed)
 
-    def count(self, dataset: Dataset, found: Found | None = None) -> tuple[int, bool]:
+    def count(self, dataset: Dataset) -> tuple[int, bool]:
         """How many match, and whether that is all of them: what no tally knows is counted up to a bound."""
         if self.mistake:
             return 0, True
-        if (kept := self._tallied(dataset)) is not None:
-            return kept, True
-        found = found or self.found(dataset)
-        bound = self._bound(found)
+        if (known := self.tallied(facets.tallies(dataset))) is not None:
+            return known, True
+        found = self.found(dataset)
+        bound = self.bound(found)
         number = found.count(bound + 1)
         return min(number, bound), number <= bound
 
-    def _bound(self, found: Found) -> int:
+    def bound(self, found: Found) -> int:
         """So far is counted what no tally knows."""
         terms = self.terms()
         if conditions.is_slow(terms):
@@ -169,7 +162,7 @@ class Filters:
         dear = found.text and (found.is_narrowed or connection.vendor == "postgresql")
         return LISTED if dear else COUNTED
 
-    def _tallied(self, dataset: Dataset) -> int | None:
+    def tallied(self, kept: facets.Counts) -> int | None:
         """The count where it is kept: of everything, or of one facet's value. None where several meet."""
         terms = self.terms()
         if self.ids or self.unanswered_in is not None or any(term.negated for term in terms):
@@ -185,9 +178,9 @@ class Filters:
         if len(wanted) > 1:
             return None
         if not wanted or wanted == {("problems", "none")}:
-            everything = facets.by_status([dataset.pk]).get(dataset.pk, Counter()).total()
-            return everything - (facets.count(dataset, "problems", "some") if wanted else 0)
-        return facets.count(dataset, *wanted.pop())
+            everything = sum(number for (facet, _), number in kept.items() if facet == "status")
+            return everything - (kept.get(("problems", "some"), 0) if wanted else 0)
+        return kept.get(wanted.pop(), 0)
 
     def words(self) -> str:
         """As a phrase: "accepted, of the train split, without problems"."""
@@ -238,6 +231,12 @@ class Filters:
         return before[0] if before else None, after[0] if after else None
 
 
+def toggled(q: str, term: str) -> str:
+    """A search with a condition added, or taken away where it is there."""
+    there = f" {q} "
+    return (there.replace(f" {term} ", " ") if f" {term} " in there else f"{there}{term}").strip()
+
+
 @dataclass(frozen=True)
 class Page:
     """Records of one page, with the cursors of the pages around it, None at the ends; how many match in all, and whether
@@ -251,17 +250,17 @@ class Page:
     exact: bool
     of: str
     counts: facets.Counts
+    kept: facets.Counts
 
 
 def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "", size: int = 50) -> Page:
     """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs. Raises ValidationError for a
     place that does not exist.
     """
-    found = filters.found(dataset)
-    count, exact = filters.count(dataset, found)
-    few = filters.narrow and exact and count <= LISTED
-    rows = facets.rows(dataset, found.ids(LISTED), deleted=filters.status == "deleted") if few else []
-    if few:
+    found, kept = filters.found(dataset), facets.tallies(dataset)
+    count, exact, few = _matching(filters, found, kept)
+    rows = facets.rows(dataset, few, deleted=filters.status == "deleted") if few else []
+    if few is not None:
         shown_ids = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
     else:
         shown_ids = _place_among_many(filters, found, after, before, size + 1)
@@ -274,8 +273,23 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
         shown,
         filters.cursor(shown[0]) if shown and (more if before else after) else None,
         filters.cursor(shown[-1]) if shown and (before or more) else None,
-        count, exact, "filter" if few else "dataset", facets.counted(rows) if few else facets.tallies(dataset),
+        count, exact, "dataset" if few is None else "filter", kept if few is None else facets.counted(rows), kept,
     )  # fmt: skip
+
+
+def _matching(filters: Filters, found: Found, kept: facets.Counts) -> tuple[int, bool, list[int] | None]:
+    """(how many match, whether that is all of them, their ids where they are few)."""
+    if filters.mistake:
+        return 0, True, []
+    known = filters.tallied(kept)
+    if not filters.narrow or (known is not None and known > LISTED):
+        return known or 0, True, None
+    bound = filters.bound(found) if known is None else LISTED
+    ids = found.ids(min(bound, LISTED) + 1)
+    if len(ids) <= min(bound, LISTED):
+        return len(ids), True, ids
+    number = len(ids) if bound <= LISTED else found.count(bound + 1)
+    return min(number, bound), number <= bound, None
 
 
 def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:

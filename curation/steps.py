@@ -16,8 +16,8 @@ def register() -> None:
     loop.register(
         loop.Step(10, "data", "Data", "curation:data", _records, _data),
         loop.Step(20, "review", "Review", "curation:review", datasets.to_review, _review),
-        loop.Step(30, "distil", "Distil", "curation:distil", _distillations, _distil),
-        loop.Step(40, "versions", "Versions", "curation:versions", _versions, _freeze),
+        loop.Step(30, "distil", "Distil", "curation:distil", loop.Rows(Distillation), _distil),
+        loop.Step(40, "versions", "Versions", "curation:versions", loop.Rows(Version, Version.Status.DONE), _freeze),
         jobs=[Import, Export, BulkAction, Check, AgreementReport, Distillation, Version],
     )
 
@@ -58,12 +58,8 @@ def _review(project: Project) -> loop.State:
     )
 
 
-def _distillations(project: Project) -> int:
-    return project.distillations.count()
-
-
 def _distil(project: Project) -> loop.State:
-    count = _distillations(project)
+    count = project.distillations.count()
     last = project.distillations.select_related("target").order_by("-pk").first()
     if last is not None:
         return loop.State(count, f"{last.ok} answers by {last.teacher_name} in {last.target.name}.")
@@ -74,10 +70,6 @@ def _distil(project: Project) -> loop.State:
     if not kinds.get(Dataset.Kind.DOCUMENTS, Counter()).total():
         return loop.State(0, line)
     return loop.State(0, line, "Distil", reverse("curation:distil", args=[project.pk]))
-
-
-def _versions(project: Project) -> int:
-    return project.versions.filter(status=Version.Status.DONE).count()
 
 
 def _freeze(project: Project) -> loop.State:

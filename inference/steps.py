@@ -5,7 +5,8 @@ from django.urls import reverse
 from atelier import loop
 from atelier.accounts.models import Project
 from inference import comparison, deployments, evaluation
-from inference.models import Evaluation, Vote
+from inference.models import Comparison, Evaluation, Vote
+from training.models import Adapter
 
 
 def models(project: Project) -> loop.State:
@@ -59,12 +60,8 @@ def evaluate(project: Project) -> loop.State:
 
 def register() -> None:
     loop.register(
-        loop.Step(60, "models", "Models", "inference:models", lambda project: project.adapters.count(), models),
-        loop.Step(
-            70, "compare", "Compare", "inference:comparisons", lambda project: project.comparisons.count(), compare
-        ),
-        loop.Step(
-            80, "evaluate", "Evaluate", "inference:evaluations", lambda project: project.evaluations.count(), evaluate
-        ),
+        loop.Step(60, "models", "Models", "inference:models", loop.Rows(Adapter), models),
+        loop.Step(70, "compare", "Compare", "inference:comparisons", loop.Rows(Comparison), compare),
+        loop.Step(80, "evaluate", "Evaluate", "inference:evaluations", loop.Rows(Evaluation), evaluate),
         jobs=[Evaluation],
     )

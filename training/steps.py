@@ -9,7 +9,7 @@ from training.models import Pull, Run
 
 
 def register() -> None:
-    step = loop.Step(50, "train", "Train", "training:runs", lambda project: project.runs.count(), state)
+    step = loop.Step(50, "train", "Train", "training:runs", loop.Rows(Run), state)
     loop.register(step, jobs=[Pull, Run])
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -16,7 +16,7 @@ from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
 from curation.models import Dataset, Record
 from curation.query import NAMES
-from curation.views import bulk
+from curation.views import bulk, table
 
 GET_POST = require_http_methods(["GET", "POST"])
 SORT_LABELS = {
@@ -80,41 +80,22 @@ def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, 
     except ValidationError:  # a cursor of another sort: begin at the first page
         shown = filters.page(chosen, dataset)
     found, exact = shown.count, shown.exact
-    base = request.path + "?" + query(chosen)
+    asked = query(chosen)
+    base = request.path + "?" + asked
     return {
-        "records": shown.records,
+        "records": table.rows(dataset, shown.records, asked),
         "total": f"{found:,}" + ("" if exact else "+"),
         "none_at_all": not found and not chosen.narrow,
         "prev_url": base + "&" + urlencode({"before": shown.before}) if shown.before else None,
         "next_url": base + "&" + urlencode({"after": shown.after}) if shown.after else None,
-        "query": query(chosen),
+        "query": asked,
         "buttons": bulk.buttons(request.project.role),
-        "counts": datasets.counts(dataset),
-        "facets": _facets(request.path, chosen, facets.shown(shown.counts)),
+        "counts": datasets.counts_of(shown.kept),
+        "facets": table.shown_facets(request.path, chosen, facets.shown(shown.counts)),
         "facets_of": shown.of,
         "found": f"{found:,}{'' if exact else '+'} record{'' if found == 1 else 's'}",
-        "sorts": _sorts(request.path, chosen),
+        "sorts": table.heads(request.path, chosen),
     }
-
-
-def _facets(path: str, chosen: Filters, found: list[facets.Facet]) -> list[dict[str, Any]]:
-    """Each value with the address that adds its condition to the search, or takes it away."""
-    there = f" {chosen.q} "
-    return [
-        {
-            "title": facet.title,
-            "values": [
-                {
-                    "text": value.text,
-                    "count": value.count,
-                    "on": f" {value.term} " in there,
-                    "url": f"{path}?{query(chosen.toggled(value.term))}",
-                }
-                for value in facet.values
-            ],
-        }
-        for facet in found
-    ]
 
 
 def saved_list(dataset: Dataset) -> list[tuple[str, str]]:
@@ -138,23 +119,6 @@ def _selects(chosen: Filters) -> list[dict[str, Any]]:
         select("problems", "Problems", [("", "Any"), ("some", "With problems"), ("none", "Without")]),
         select("sort", "Sort", list(SORT_LABELS.items())),
     ]
-
-
-def _sorts(path: str, chosen: Filters) -> dict[str, dict[str, str]]:
-    """The table's heads that sort: their address, and how they are sorted now."""
-
-    def head(down: str, up: str, default: str) -> dict[str, str]:
-        wanted = up if chosen.sort == down else down if chosen.sort == up else default
-        params = QueryDict(query(chosen), mutable=True)
-        params["sort"] = wanted
-        now = {down: "descending", up: "ascending"}.get(chosen.sort, "")
-        return {"url": f"{path}?{params.urlencode()}", "now": now}
-
-    return {
-        "id": head("newest", "oldest", "newest"),
-        "words": head("longest", "shortest", "longest"),
-        "changed": head("changed", "changed", "changed"),
-    }
 
 
 @GET_POST

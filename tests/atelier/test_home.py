@@ -2,7 +2,9 @@
 
 from django.urls import reverse
 
-from curation.models import Dataset, Record
+from atelier import loop
+from atelier.accounts.models import Project
+from curation.models import Check, Dataset, Export, Import, Record, Version
 
 
 def test_a_project_without_data_begins_with_an_import_for_those_who_may_import(project, as_bob, as_vic):
@@ -18,3 +20,29 @@ def test_an_annotator_is_offered_the_review_and_a_viewer_nothing(project, as_ann
     seen = {name: client.get(address) for name, client in {"ann": as_ann, "vic": as_vic}.items()}
     assert seen["ann"].context["following"]["state"].url == review
     assert seen["vic"].context["following"] is None
+
+
+def test_the_rail_counts_of_each_step_what_is_the_projects_own(project, alice):
+    chats = Dataset.objects.create(project=project, name="Chats")
+    Record.objects.create(dataset=chats, messages=[{"role": "user", "content": "Hi"}], split="train")
+    other = Project.objects.create(team=project.team, name="Other", created_by=alice)
+    for owner, number, status in ((project, 1, "done"), (project, 2, "failed"), (other, 3, "done")):
+        Version.objects.create(project=owner, dataset=chats, number=number, status=status)
+    counts = loop.counts(project)
+    assert {key: count for key, count in counts.items() if count} == {"data": 1, "review": 1, "versions": 1}
+    assert [step.key for step in loop.steps() if step.key not in counts] == []
+
+
+def test_the_strip_shows_live_jobs_of_every_kind_the_oldest_first_by_one_query(
+    project, alice, django_assert_num_queries
+):
+    chats = Dataset.objects.create(project=project, name="Chats")
+    other = Project.objects.create(team=project.team, name="Other", created_by=alice)
+    with django_assert_num_queries(1):
+        assert loop.live_jobs(project) == []
+    first = Import.objects.create(project=project, dataset=chats, status="running")
+    second = Check.objects.create(project=project, dataset=chats, status="queued")
+    third = Import.objects.create(project=project, dataset=chats, status="paused")
+    Export.objects.create(project=project, dataset=chats, status="done")
+    Import.objects.create(project=other, dataset=chats, status="running")
+    assert loop.live_jobs(project) == [first, second, third]

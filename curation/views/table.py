@@ -1,0 +1,113 @@
+"""The table of a dataset as its template shows it: rows, facets and heads as ready words, for a page has thousands of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote_plus
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+
+from curation import facets
+from curation.filters import Filters, toggled
+from curation.models import Dataset, Record
+
+PREVIEW = 180  # characters of a record's text in the table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of the table."""
+
+    pk: int
+    url: str
+    text: str
+    pill: SafeString
+    split: str
+    problem_count: int
+    problem: str  # the first one's sentence
+    words: str
+    at: str  # when it changed, for machines
+    changed: str
+
+
+def rows(dataset: Dataset, records: list[Record], query: str) -> list[Row]:
+    """The records with the addresses of their pages, which keep the query."""
+    begin = reverse("curation:record", args=[dataset.project_id, dataset.pk, 0]).removesuffix("0")
+    end = f"?{query}" if query else ""
+    return [_row(record, f"{begin}{record.pk}{end}") for record in records]
+
+
+def _row(record: Record, url: str) -> Row:
+    changed = localtime(record.changed_at)
+    status = "deleted" if record.deleted_at else record.status
+    problems = record.problems if record.problem_count else []
+    return Row(
+        record.pk, url, _short(record.preview) or "(no text)", pill(status), record.split, record.problem_count,
+        str(problems[0].get("message", "")) if problems else "", f"{record.words:,}", changed.isoformat(), _said(changed),
+    )  # fmt: skip
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
+
+
+def _said(moment: datetime) -> str:
+    """As other pages write it, which ask the template's filter; here that would be asked for each row."""
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
+@cache
+def pill(status: str) -> SafeString:
+    """The mark of a status; there are few, so each is rendered once."""
+    shown: dict[str, Any] = {"status": status, "label": dict(Record.Status.choices).get(status, "Deleted")}
+    if status == "deleted":
+        shown["tone"] = "bad"
+    return mark_safe(render_to_string("partials/pill.html", shown))  # noqa: S308 - it comes from a template
+
+
+def shown_facets(path: str, chosen: Filters, found: list[facets.Facet]) -> list[dict[str, Any]]:
+    """Each value with the address that adds its condition to the search, or takes it away."""
+    others = {name: value for name, value in chosen.as_dict().items() if name != "q"}
+    there, rest = f" {chosen.q} ", urlencode(others, doseq=True)
+
+    def address(term: str) -> str:
+        q = quote_plus(toggled(chosen.q, term))
+        return f"{path}?" + "&".join(part for part in (f"q={q}" if q else "", rest) if part)
+
+    return [
+        {
+            "title": facet.title,
+            "values": [
+                {
+                    "text": value.text,
+                    "count": value.count,
+                    "number": f"{value.count:,}",
+                    "on": f" {value.term} " in there,
+                    "url": address(value.term),
+                }
+                for value in facet.values
+            ],
+        }
+        for facet in found
+    ]
+
+
+def heads(path: str, chosen: Filters) -> dict[str, dict[str, str]]:
+    """The table's heads that sort: their address, and how they are sorted now."""
+    others = {name: value for name, value in chosen.as_dict().items() if name != "sort"}
+
+    def head(down: str, up: str, default: str) -> dict[str, str]:
+        wanted = up if chosen.sort == down else down if chosen.sort == up else default
+        now = {down: "descending", up: "ascending"}.get(chosen.sort, "")
+        return {"url": f"{path}?{urlencode({**others, 'sort': wanted}, doseq=True)}", "now": now}
+
+    return {
+        "id": head("newest", "oldest", "newest"),
+        "words": head("longest", "shortest", "longest"),
+        "changed": head("changed", "changed", "changed"),
+    }
