@@ -21,7 +21,7 @@ from atelier.jobs.models import Status
 from atelier.webhooks import events
 from atelier.webhooks.models import Webhook
 from curation import import_rows, moving, origins
-from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, sniff, suggest
+from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, read_as, sniff, suggest
 from curation.formats.mapping import MappingError
 from curation.models import Dataset, Import
 
@@ -112,16 +112,28 @@ def _shown_name(name: str) -> str:
     return "".join(char for char in last if char.isprintable())[:200] or "file"
 
 
-def inspect(job: Import) -> None:
-    """Find out what the file is, and suggest a mapping. Raises ValidationError with a sentence."""
+def inspect(job: Import, **said: str) -> None:
+    """Find out what the file is, and suggest a mapping. Raises ValidationError with a sentence.
+
+    `said` is what a person knows better, as `formats.read_as` takes it.
+    """
     try:
         with local(job) as path:
-            source = sniff(path, job.original_name)
+            known = Source.from_json(job.source) if said else None
+            source = read_as(path, known, **said) if known else sniff(path, job.original_name)
             rows = [row.data for row in islice(read(path, source), PREVIEW_ROWS) if row.data is not None]
     except FormatError as error:
         raise ValidationError(str(error)) from error
     mapping, why = _suggested(job, source, rows)
-    job.source, job.mapping = source.to_json() | {"why": why}, mapping.to_json()
+    kept = {"why": why, "any_kind": job.source.get("any_kind", False)}
+    job.source, job.mapping = source.to_json() | kept, mapping.to_json()
+
+
+def suggested_as(job: Import, kind: str) -> Mapping:
+    """The mapping that is likeliest for records of this kind; it may lack what only a person knows."""
+    with local(job) as path:
+        rows = islice(read(path, Source.from_json(job.source)), PREVIEW_ROWS)
+        return suggest(job.source["columns"], [row.data for row in rows if row.data is not None], kind)[0]
 
 
 def _suggested(job: Import, source: Source, rows: list[dict[str, Any]]) -> tuple[Mapping, str]:

@@ -3,7 +3,7 @@
 from curation.formats.drafts import Draft, content_hash, source_group
 from curation.formats.mapping import Mapping, MappingError
 from curation.formats.rows import LIMITS, FormatError, Limits, Row, RowError, Source
-from curation.formats.sources import read, sniff
+from curation.formats.sources import read, read_as, sniff
 from curation.formats.suggesting import suggest
 from curation.formats.writers import WRITERS, CannotHold, Writer, chat_row
 
@@ -25,6 +25,7 @@ __all__ = [
     "chat_row",
     "content_hash",
     "read",
+    "read_as",
     "row_forms",
     "sniff",
     "source_group",

@@ -16,6 +16,29 @@ BOMS = (
 )
 # Told apart by their byte patterns. Among the single-byte Latin ones a guess is no better than cp1252.
 FOREIGN = ["cp1251", "koi8_r", "cp1253", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp1252"]
+# What a person may choose where the guess was wrong, in words.
+NAMES = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with a mark",
+    "cp1252": "Western European (Windows-1252, Latin-1)",
+    "cp1250": "Central European (Windows-1250)",
+    "cp1251": "Cyrillic (Windows-1251)",
+    "koi8_r": "Cyrillic (KOI8-R)",
+    "cp1253": "Greek (Windows-1253)",
+    "cp1254": "Turkish (Windows-1254)",
+    "cp1257": "Baltic (Windows-1257)",
+    "mac_roman": "Western European (old Macintosh)",
+    "cp437": "Western European (DOS)",
+    "shift_jis": "Japanese (Shift JIS)",
+    "euc_jp": "Japanese (EUC)",
+    "gb18030": "Chinese (GB18030)",
+    "big5": "Chinese (Big5)",
+    "euc_kr": "Korean (EUC)",
+    "utf-16": "UTF-16 with a mark",
+    "utf-16-le": "UTF-16, low byte first",
+    "utf-16-be": "UTF-16, high byte first",
+    "utf-32": "UTF-32 with a mark",
+}
 
 
 class Readable(Protocol):

@@ -17,6 +17,7 @@ from curation.formats.rows import FormatError, Row, Source, bad_row
 from curation.formats.sniffing import SAMPLE, kind_of
 
 SAMPLE_ROWS = 50
+TEXTS = ("jsonl", "json", "csv", "tsv", "text")
 # Other tools' exports: how a row is known, and how rows are made of it.
 TOOLS: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[Iterator[Row]], Iterator[Row]]]] = {
     "label_studio": (label_studio.is_task, label_studio.rows),
@@ -52,7 +53,22 @@ def sniff(path: str | Path, name: str = "") -> Source:
         raise FormatError(f"{shown} is empty: choose a file with rows.")
     with path.open("rb") as file:
         source = _source_of(file, size, shown)
-    source = replace(_with_rows(path, source), tool=_tool_of(path, source))
+    return _with_columns(path, replace(_with_rows(path, source), tool=_tool_of(path, source)), shown)
+
+
+def read_as(path: str | Path, source: Source, *, encoding: str = "", delimiter: str = "") -> Source:
+    """The source as a person says that it is to be read, with the columns and rows that it then has. Raises FormatError."""
+    if encoding and (encoding not in encodings.NAMES or source.format not in TEXTS or source.compression == "zip"):
+        raise FormatError(f"This file cannot be read as {encoding[:40]!r}: use one of {', '.join(encodings.NAMES)}.")
+    if delimiter and (delimiter not in tables.DELIMITERS or source.format not in ("csv", "tsv")):
+        raise FormatError(f"This file cannot be cut at {delimiter[:4]!r}: use a comma, a tab, a semicolon or a bar.")
+    said = replace(source, encoding=encoding or source.encoding, delimiter=delimiter or source.delimiter)
+    if said.format in ("csv", "tsv"):
+        said = replace(said, format="tsv" if said.delimiter == "\t" else "csv")
+    return _with_columns(Path(path), _with_rows(Path(path), said), source.name)
+
+
+def _with_columns(path: Path, source: Source, shown: str) -> Source:
     rows = list(itertools.islice(read(path, source), SAMPLE_ROWS))
     columns = tuple(dict.fromkeys(column for row in rows for column in row.data or ()))
     if not rows:

@@ -16,6 +16,9 @@ from atelier.jobs import queue
 from curation import contents, history, import_rows, importing, mapping_choices, moving
 from curation.checks.mending import mend
 from curation.formats import Mapping
+from curation.formats.encodings import NAMES
+from curation.formats.sources import TEXTS
+from curation.formats.tables import DELIMITERS
 from curation.import_forms import NEW, ImportForm
 from curation.models import Dataset, Import
 from curation.views import moving as moving_views
@@ -33,6 +36,7 @@ FORMATS = {
     "xlsx": "Excel",
     "text": "Text",
 }
+CUTS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 @require_GET
@@ -136,9 +140,20 @@ def _preview_page(
             if value in mapping_choices.FOR_KIND[mapping.kind]
         ],
         "fixed_kind": job.dataset.records.exists(),
+        **_readings(job.source),
     }
     partial = "#preview" if request.htmx else ""
     return render(request, "curation/import_preview.html" + partial, context, status=status)
+
+
+def _readings(source: dict[str, Any]) -> dict[str, Any]:
+    """How the file may be read otherwise; nothing to choose for what says itself how it is written."""
+    text, table = source.get("format") in TEXTS, source.get("format") in ("csv", "tsv")
+    if source.get("compression") == "zip" or not text:
+        return {}
+    encoding = source.get("encoding", "")
+    known = NAMES if encoding in NAMES else {encoding: encoding.upper()} | NAMES
+    return {"encodings": list(known.items()), "delimiters": [(cut, CUTS[cut]) for cut in DELIMITERS] if table else []}
 
 
 def _row(line: int, data: Any, raw: str, draft: Any, wrong: str, mapping: Mapping) -> dict[str, Any]:
@@ -170,17 +185,51 @@ def _mends(data: Any, draft: Any, mapping: Mapping) -> list[str]:
     return mend(unmended.messages, unmended.tools)[2]
 
 
+def _chosen(request: HttpRequest, job: Import) -> tuple[str, dict[str, str]]:
+    """The kind and the use of each column, as the form has them."""
+    columns = enumerate(job.source.get("columns", []))
+    choices = {name: request.POST.get(f"column.{index}", "") for index, name in columns}
+    return job.dataset.kind if job.dataset.records.exists() else request.POST.get("kind", ""), choices
+
+
+def _of_another_kind(request: HttpRequest, job: Import) -> HttpResponse:
+    """Another kind has other uses for the columns: they are suggested anew, but for the id and the group."""
+    kind, given = _chosen(request, job)
+    if kind not in mapping_choices.FOR_KIND:
+        raise ValidationError(f"There is no kind {kind[:40]!r}: choose one of {', '.join(mapping_choices.FOR_KIND)}.")
+    mapping = importing.suggested_as(job, kind)
+    choices = mapping_choices.of(mapping, job.source["columns"])
+    for use in ("key", "group"):
+        if column := next((name for name, chosen in given.items() if chosen == use), ""):
+            choices |= {name: "metadata" for name, chosen in choices.items() if chosen == use} | {column: use}
+    try:
+        return _preview_page(request, job, mapping_choices.read(kind, choices), choices=choices)
+    except ValidationError as lacks:
+        return _preview_page(request, job, mapping, choices=choices, error=" ".join(lacks.messages))
+
+
+def _read_otherwise(request: HttpRequest, job: Import) -> HttpResponse:
+    """In another encoding, or cut at another character: other columns, so all of it is suggested anew."""
+    importing.inspect(job, **{name: request.POST.get(name, "") for name in ("encoding", "delimiter")})
+    job.save(update_fields=["source", "mapping"])
+    mapping, lacks = importing.suggested(job)
+    return _preview_page(request, job, mapping, error=lacks)
+
+
+# What the preview's form may ask for besides the start and another look.
+OTHERWISE = {"kind": _of_another_kind, "read": _read_otherwise}
+
+
 @require_POST
 def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
-    """With `do=preview` the mapping is only tried; else it is confirmed and the work queued."""
+    """With `do=preview` the mapping is only tried, with `kind` or `read` suggested anew; else it is confirmed and the work queued."""
     job = _job_or_404(request, project_id, pk, needs="editor")
     if not waits_for_mapping(job):
         return redirect("curation:import", project_id, pk)
-    choices = {
-        name: request.POST.get(f"column.{index}", "") for index, name in enumerate(job.source.get("columns", []))
-    }
-    kind = job.dataset.kind if job.dataset.records.exists() else request.POST.get("kind", "")
+    kind, choices = _chosen(request, job)
     try:
+        if otherwise := OTHERWISE.get(request.POST.get("do", "")):
+            return otherwise(request, job)
         mapping = mapping_choices.read(kind, choices, mend="mend" in request.POST)
         if request.POST.get("do") == "preview":
             return _preview_page(request, job, mapping, choices=choices)

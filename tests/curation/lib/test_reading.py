@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.formats import FormatError, Row, Source, read, sniff
+from curation.formats import FormatError, Row, Source, read, read_as, sniff
 from curation.formats.arrays import read_json
 from curation.formats.lines import read_jsonl
 
@@ -331,3 +331,33 @@ def test_no_bytes_raise_anything_but_a_format_error(tmp_path: Path, data: bytes,
         assert len(str(error)) > 10  # noqa: PT017 - either outcome is right
     else:
         assert all((row.data is None) != (row.problem is None) for row in rows)
+
+
+def test_a_person_may_say_how_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes("Größe;Łódź\nein Maß;żółw\n".encode("cp1250"))
+    guessed = sniff(path, "a.csv")
+    said = read_as(path, guessed, encoding="cp1250")
+    assert said.columns == ("Größe", "Łódź")
+    assert data_of(list(read(path, said))) == [{"Größe": "ein Maß", "Łódź": "żółw"}]
+    cut = read_as(path, said, delimiter="\t")
+    assert (cut.format, cut.columns, cut.encoding) == ("tsv", ("Größe;Łódź",), "cp1250")
+    assert read_as(path, cut, delimiter=";") == said
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.csv", csv_text().encode(), {"encoding": "rot13"}),
+        ("a.csv", csv_text().encode(), {"delimiter": "e"}),
+        ("a.jsonl", jsonl(ROWS), {"delimiter": ";"}),
+        ("a.parquet", parquet_bytes(ROWS), {"encoding": "utf-8"}),
+        ("a.zip", zip_bytes({"a.csv": csv_text().encode()}), {"encoding": "cp1252"}),
+        ("a.csv", b"x", {"encoding": "utf-16"}),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, name: str, data: bytes, said: dict[str, str]) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    with pytest.raises(FormatError):
+        read_as(path, sniff(path, name) if len(data) > 1 else Source("csv"), **said)
