@@ -123,8 +123,8 @@ def _limits(dataset: Dataset) -> Limits:
 
 def look(rows: list[Record], dataset: Dataset, limits: Limits) -> dict[str, int]:
     """Examine records, unsaved. How many have a problem, and how many an error."""
-    for record, tokens in zip(rows, student.tokens(rows), strict=True):
-        contents.examine(record, dataset.kind, limits, tokens)
+    for record, count in zip(rows, student.counts(rows), strict=True):
+        contents.examine(record, dataset.kind, limits, count)
         record.problem_count = len(record.problems)
     errors = sum(any(problem["severity"] == "error" for problem in record.problems) for record in rows)
     return {
@@ -139,10 +139,14 @@ def _write(rows: list[Record]) -> None:
     cast = "::jsonb" if connection.vendor == "postgresql" else ""
     sql = (
         f"UPDATE curation_record SET problems = %s{cast}, problem_count = %s, language = %s, tokens = %s,"  # noqa: S608
-        " is_checked = %s WHERE id = %s AND revision = %s"
+        " answer_tokens = %s, counted_by = %s, is_checked = %s WHERE id = %s AND revision = %s"
     )
     values = [
-        (_json(row.problems), row.problem_count, row.language, row.tokens, True, row.pk, row.revision) for row in rows
+        (
+            *(_json(row.problems), row.problem_count, row.language, row.tokens, row.answer_tokens, row.counted_by),
+            *(True, row.pk, row.revision),
+        )
+        for row in rows
     ]
     with connection.cursor() as cursor:
         cursor.executemany(sql, values)

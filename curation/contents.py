@@ -13,7 +13,8 @@ from curation.models import Dataset, Record
 PREVIEW = 300
 COLUMNS = ("fields", "messages", "tools", "chosen", "rejected")
 # What `complete` sets anew whenever content changes: every writer of content writes these too.
-DERIVED = ("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens", "is_checked")
+COUNTED = ("tokens", "answer_tokens", "counted_by")
+DERIVED = ("content_hash", "preview", "words", "problems", "problem_count", "language", *COUNTED, "is_checked")
 MOST_PROBLEMS = 50
 
 
@@ -89,21 +90,18 @@ def complete(
     if texts:
         examine(record, dataset.kind, limits or Limits(context=student.context()))
     else:
-        record.problems, record.language, record.tokens, record.is_checked = (
-            problems(record, dataset.kind),
-            "",
-            None,
-            False,
-        )
+        record.problems, record.language, record.is_checked = problems(record, dataset.kind), "", False
+        record.tokens = record.answer_tokens = record.counted_by = None
     record.problem_count = len(record.problems)
     record.source_group = record.source_group or source_group("", record.fields, record.messages)
     record.split = record.split or splits.assign(dataset.seed, record.source_group, dataset.shares)
     return record
 
 
-def examine(record: Record, kind: str, limits: Limits, tokens: int | None = None) -> None:
+def examine(record: Record, kind: str, limits: Limits, count: student.Count | None = None) -> None:
     """Read the record's texts closely: problems, language, tokens (counted unless given)."""
-    record.tokens = student.tokens([record])[0] if tokens is None else tokens
+    count = count or student.counts([record])[0]
+    record.tokens, record.answer_tokens, record.counted_by = count
     record.language = language_of(learned_text(record))[:8]
-    record.problems = all_problems(record, kind, record.tokens, limits)
+    record.problems = all_problems(record, kind, count.tokens, limits)
     record.is_checked = True

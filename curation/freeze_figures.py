@@ -42,7 +42,18 @@ class Figures:
                 for code, message in {problem["code"]: problem["message"] for problem in row.problems}.items():
                     self._problem(code, message, [row.pk])
             self._tally(row)
-        self.tokens.add([(split, row.messages + row.chosen) for row, split in zip(batch, sides, strict=True)])
+        self._count_tokens(batch, sides)
+
+    def _count_tokens(self, batch: list[Row], sides: list[str]) -> None:
+        """What the checks counted with the same tokenizer is taken as it is: counting again takes twice as long as all
+        the rest. Of preferences the checks know the longer ending, here the better one counts."""
+        new = []
+        for row, split in zip(batch, sides, strict=True):
+            if row.counted_by != self.tokens.mark or row.chosen or row.tokens is None or row.answer_tokens is None:
+                new.append((split, row.messages + row.chosen))
+            else:
+                self.tokens.add_counted(split, row.tokens, row.answer_tokens)
+        self.tokens.add(new)
 
     def _tally(self, row: Row) -> None:
         for label in row.labels or [""]:

@@ -22,7 +22,7 @@ BATCH = 1000  # so that its entries are written within the quarter of a second t
 CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 PLAIN = (
     "pk", "revision", "content_hash", "source_group", "words", "status", "language", "origin", "imported_by_id",
-    "reviewed_by_id", "reviewed_note",
+    "reviewed_by_id", "reviewed_note", "tokens", "answer_tokens", "counted_by",
 )  # fmt: skip
 JSON = ("messages", "tools", "metadata", "labels", "problems")
 ANSWERS = ("chosen", "rejected")
@@ -46,6 +46,9 @@ class Row(NamedTuple):
     imported_by_id: int | None
     reviewed_by_id: int | None
     reviewed_note: str
+    tokens: int | None
+    answer_tokens: int | None
+    counted_by: int | None
     messages: list[Any]
     tools: list[Any]
     metadata: dict[str, Any]

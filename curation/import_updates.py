@@ -80,7 +80,7 @@ def _update(cursor: Any, known: Known, now: Any) -> None:
     json = {*CONTENT, "problems"}
     written = dict(known.written)
     if "content_hash" in written:
-        written |= {"is_checked": False, "tokens": None}
+        written |= {"is_checked": False, "tokens": None, "answer_tokens": None, "counted_by": None}
     cast = "::jsonb" if connection.vendor == "postgresql" else ""
     sets = ", ".join(f"{name} = %s{cast if name in json else ''}" for name in written)
     cursor.execute(

@@ -3,33 +3,50 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from curation.checks.records import Content
 from curation.tokens import MARKS, Counter, tokenizer_file, written
 
 
-def tokens(contents: list[Content]) -> list[int]:
-    """Tokens of each record with the marks around its messages; an estimate where no tokenizer lies on this machine.
+class Count(NamedTuple):
+    """Tokens of a record with the marks around its messages, what the assistant says of them (None where a record has two
+    endings), and the mark of the tokenizer."""
+
+    tokens: int
+    answer: int | None
+    by: int
+
+
+def counts(contents: list[Content]) -> list[Count]:
+    """By the student's tokenizer; an estimate where none lies on this machine.
 
     Of preferences the longer answer counts; of documents the fields.
     """
-    said = [list(map(_conversation, _endings(content))) for content in contents]
-    texts = [text for endings in said for ending in endings for text in ending]
-    counts = iter(_counter().count(texts) if texts else [])
-    return [max(sum(next(counts) + MARKS for _ in ending) for ending in endings) for endings in said]
+    counter = _counter()
+    said = [_endings(content) for content in contents]
+    texts = [written(message) for endings in said for ending in endings for message in ending]
+    found = iter(counter.count(texts) if texts else [])
+    return [_count([[next(found) + MARKS for _ in ending] for ending in endings], endings, counter) for endings in said]
+
+
+def _count(numbers: list[list[int]], endings: list[list[Any]], counter: Counter) -> Count:
+    longest = max(map(sum, numbers))
+    if len(endings) > 1:
+        return Count(longest, None, counter.mark)
+    turns = zip(numbers[0], endings[0], strict=True)
+    answer = sum(number for number, message in turns if message.get("role") == "assistant")
+    return Count(longest, answer, counter.mark)
 
 
 def _endings(content: Content) -> list[list[Any]]:
+    """The messages of each way in which it ends."""
     answers = [answer for answer in (content.chosen, content.rejected) if answer]
     if not content.messages and not answers:
         fields = [value for value in content.fields.values() if isinstance(value, str)]
         return [[{"role": "user", "content": "\n".join(fields)}]]
-    return [content.messages + answer for answer in answers] or [content.messages]
-
-
-def _conversation(messages: list[Any]) -> list[str]:
-    return [written(message) for message in messages if isinstance(message, dict)]
+    whole = [content.messages + answer for answer in answers] or [content.messages]
+    return [[message for message in ending if isinstance(message, dict)] for ending in whole]
 
 
 def _counter() -> Counter:

@@ -1,5 +1,6 @@
 """Token counts of conversations, by the student's own tokenizer where it lies on this machine."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ class Counter:
         tokenizer = _load(path)
         self._count = _counting(tokenizer)
         self.name = path.parent.name if path and tokenizer else ESTIMATE
+        self.mark = _mark(path.read_bytes() if path and tokenizer else b"")
         self._splits: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -48,10 +50,14 @@ class Counter:
             sums = {"prompt": 0, "answer": 0}
             for message in messages:
                 sums["answer" if message.get("role") == "assistant" else "prompt"] += next(counts) + MARKS
-            row = self._splits.setdefault(split, {"prompt": 0, "answer": 0, "longest": 0, "tokenizer": self.name})
-            row["prompt"] += sums["prompt"]
-            row["answer"] += sums["answer"]
-            row["longest"] = max(row["longest"], sum(sums.values()))
+            self.add_counted(split, sum(sums.values()), sums["answer"])
+
+    def add_counted(self, split: str, tokens: int, answer: int) -> None:
+        """A conversation that was counted before, by the tokenizer of the same mark; `answer` is part of `tokens`."""
+        row = self._splits.setdefault(split, {"prompt": 0, "answer": 0, "longest": 0, "tokenizer": self.name})
+        row["prompt"] += tokens - answer
+        row["answer"] += answer
+        row["longest"] = max(row["longest"], tokens)
 
     def table(self) -> dict[str, dict[str, Any]]:
         """split -> {"prompt", "answer", "longest", "tokenizer"}."""
@@ -65,6 +71,12 @@ def _counting(tokenizer: Any) -> Callable[[list[str]], list[int]]:
     if token_pieces.fits(tokenizer):
         return token_pieces.Pieces(tokenizer).count
     return lambda texts: [len(found.ids) for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _mark(tokenizer: bytes) -> int:
+    """31 bits that tell counts by this tokenizer and these marks around messages from counts by any other."""
+    found = hashlib.sha256(b"%d %r " % (MARKS, 0.0 if tokenizer else TOKENS_A_WORD) + tokenizer)
+    return int.from_bytes(found.digest()[:4], "big") >> 1
 
 
 def _load(path: Path | None) -> Any:

@@ -1,7 +1,7 @@
 """Copying records to another dataset of the project, and assigning splits anew: batches of their own kind."""
 
 from atelier.jobs.claims import JobFailed
-from curation import splits
+from curation import contents, splits
 from curation.bulk.options import KEEP
 from curation.bulk.plans import Batch, Planned, heavy, meant
 from curation.models import BulkAction, Dataset, Record
@@ -32,7 +32,8 @@ def _copied(row: Record, target: Dataset, job: BulkAction) -> Planned:
         name: getattr(row, name)
         for name in (
             *("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels", "key", "source_group"),
-            *("content_hash", "preview", "words", "problems", "problem_count", "language", "tokens", "is_checked"),
+            *("content_hash", "preview", "words", "problems", "problem_count", "language", "is_checked"),
+            *contents.COUNTED,
         )
     }
     copy = Record(

@@ -44,7 +44,6 @@ class Dataset(models.Model):
     deleted_at = models.DateTimeField(null=True)  # hidden from then on, while a Deletion takes its records away
 
     objects = DatasetManager()  # also what `project.datasets` gives: one that is being deleted is in no list
-    everything = models.Manager()
 
     class Meta:
         constraints = [

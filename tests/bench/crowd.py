@@ -24,7 +24,7 @@ SEED = 11
 COLUMNS = (
     "dataset_id", "fields", "messages", "tools", "chosen", "rejected", "metadata", "problems", "labels", "status", "reviewed_note",
     "reviewed_by_id", "content_hash", "source_group", "split", "key", "preview", "words", "problem_count", "language", "tokens",
-    "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
+    "answer_tokens", "counted_by", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
 )  # fmt: skip
 JSON = frozenset(COLUMNS[1:9])
 
@@ -77,7 +77,7 @@ def made(dataset: Any, import_id: int, rows: int) -> Iterator[tuple[tuple[Any, .
         timezone.now() - timedelta(days=60),
         User.objects.get(username="member"),
     )
-    for line, (messages, text, preview) in enumerate(islice(cycle(templates()), rows), start=1):
+    for line, (messages, text, preview, count) in enumerate(islice(cycle(templates()), rows), start=1):
         status = chance.choices(["new", "accepted", "rejected", "skipped"], [70, 20, 8, 2])[0]
         labels = sorted(chance.sample(["clear", "short", "doubtful"], chance.choice([0, 0, 0, 1, 2])))
         problems = [{"code": "secret", "message": "A key.", "where": ""}] if chance.random() < 0.01 else []
@@ -88,7 +88,7 @@ def made(dataset: Any, import_id: int, rows: int) -> Iterator[tuple[tuple[Any, .
             dataset.pk, "{}", messages, "[]", "[]", "[]", said, orjson.dumps(problems).decode(), orjson.dumps(labels).decode(),
             status, "", None if status == "new" else member.pk, _hash(line), f"{line:x}",
             chance.choices(["train", "validation", "test"], [80, 10, 10])[0], "", preview, words, len(problems),
-            chance.choices(["de", "fr", "en", "nl"], [60, 30, 9.9, 0.1])[0], words * 3 // 2, True, 1, import_id, line,
+            chance.choices(["de", "fr", "en", "nl"], [60, 30, 9.9, 0.1])[0], *count, True, 1, import_id, line,
             "imported from crowd.jsonl", day, day,
         ), f"{text} topic{line % 500}"  # fmt: skip
 
@@ -98,14 +98,21 @@ def _hash(line: int) -> str:
     return hashlib.blake2b(str(line).encode(), digest_size=32).hexdigest()
 
 
-def templates() -> list[tuple[str, str, str]]:
-    """(messages as JSON, text, preview) of some rows of the chat generator, cut short."""
+def templates() -> list[tuple[str, str, str, tuple[int, int | None, int]]]:
+    """(messages as JSON, text, preview, what the checks count of its tokens) of some rows of the chat generator, cut short."""
+    from curation import student
+    from curation.models import Record
+
     found = []
     for row, _ in gen_chat.rows(TEMPLATES, workshop.SEED):
         said = [message | {"content": " ".join(str(message["content"]).split()[:WORDS])} for message in row["messages"]]
         text = " ".join(message["content"] for message in said)
-        found.append((orjson.dumps(said).decode(), text, said[0]["content"][:300]))
-    return found
+        found.append((said, text, said[0]["content"][:300]))
+    counts = student.counts([Record(messages=said) for said, _, _ in found])
+    return [
+        (orjson.dumps(said).decode(), text, preview, tuple(count))
+        for (said, text, preview), count in zip(found, counts, strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from atelier.accounts.models import Project
-from curation import exporting, splitfiles, tasks, versions
+from curation import contents, exporting, splitfiles, tasks, tokens, versions
 from curation.models import Dataset, Record, Version, VersionEntry
 from tests.curation.teaching import conversations, documents
 
@@ -248,14 +248,59 @@ def test_no_half_written_file_has_a_content_name(project, monkeypatch):
     assert not seen
 
 
-def test_tokens_are_counted_by_the_student_s_tokenizer_where_it_is(project, settings):
+def put_student(settings, vocabulary: dict[str, int]) -> None:
+    """A tokenizer of whole words where the student's is looked for."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     folder = settings.MODELS_DIR / "smollm2-135m-instruct"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def test_tokens_are_counted_by_the_student_s_tokenizer_where_it_is(project, settings):
+    put_student(settings, {"[UNK]": 0})
     version = frozen(conversations(project, 1), shares={"train": 1, "validation": 0, "test": 0})
     # "Question", "0", "?" and "Answer", "0", ".", each message with five marks around it.
     assert version.tokens == {"train": {"prompt": 8, "answer": 8, "longest": 16, "tokenizer": "smollm2-135m-instruct"}}
+
+
+def test_what_the_checks_counted_with_the_same_tokenizer_is_not_counted_again(project, settings, monkeypatch):
+    put_student(settings, {"[UNK]": 0})
+    dataset = conversations(project, 30)
+    edited = dataset.records.first()
+    edited.messages = [{"role": "user", "content": "One two three"}, {"role": "assistant", "content": "Four"}]
+    contents.complete(edited, texts=False).save()  # as an import leaves it: not counted
+    counted, count = [], tokens.Counter.count
+    monkeypatch.setattr(tokens.Counter, "count", lambda self, texts: counted.extend(texts) or count(self, texts))
+    stored = frozen(dataset).tokens
+    assert counted == ["One two three", "Four"]
+    dataset.records.update(counted_by=None)
+    assert frozen(dataset).tokens == stored
+    assert len(counted) == 2 + 60
+
+
+def test_what_another_tokenizer_counted_is_counted_anew(project, settings):
+    dataset = conversations(project, 3)  # estimated, for no tokenizer is there yet
+    dataset.records.update(tokens=1000, answer_tokens=900)
+    shares = {"train": 1, "validation": 0, "test": 0}
+    assert frozen(dataset, shares=shares).tokens["train"]["longest"] == 1000
+    put_student(settings, {"[UNK]": 0})
+    assert frozen(dataset, shares=shares).tokens["train"]["longest"] == 16
+    mark = tokens.Counter.of_student().mark
+    put_student(settings, {"[UNK]": 0, "Answer": 1})
+    assert tokens.Counter.of_student().mark != mark
+
+
+def test_of_preferences_the_better_answer_is_counted_whatever_the_checks_counted(project):
+    dataset = Dataset.objects.create(project=project, name="Pairs", kind="preferences")
+    said = [{"role": "user", "content": "Why?"}]
+    good, bad = (
+        [{"role": "assistant", "content": text}] for text in ("Because.", "Because of this and that and more.")
+    )
+    record = Record(dataset=dataset, messages=said, chosen=good, rejected=bad, status="accepted")
+    contents.complete(record, dataset).save()
+    assert record.tokens > 20
+    version = frozen(dataset, shares={"train": 1, "validation": 0, "test": 0})
+    assert (version.tokens["train"]["prompt"], version.tokens["train"]["answer"]) == (6, 6)
