@@ -182,7 +182,15 @@ def ended(claim: Claim[Run], code: int, state: dict[str, Any]) -> str:
     if code in (rundir.STOPPED, 128 + signal.SIGTERM):
         return "The trainer was ended from outside."
     words = metrics.log_tail(claim.job.folder / "train.log", 1)
-    raise JobFailed(f"The trainer broke off with code {code}: {words[-500:] or 'it said nothing'}")
+    raise JobFailed(f"The trainer broke off with {name_of(code)}: {words[-500:] or 'it said nothing'}")
+
+
+def name_of(code: int) -> str:
+    """An exit code for people: the signal's name where one ended the program, such as SIGILL."""
+    try:
+        return signal.Signals(code - 128).name if code > 128 else f"code {code}"
+    except ValueError:
+        return f"code {code}"
 
 
 def said(failure: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from training import manifest, rundir
-from training.qlora import checkpoints, model, rows, tokens
+from training.qlora import checkpoints, model, processor, rows, tokens
 from training.qlora.failure import Failure, Stopped, describe
 from training.qlora.state import State
 from training.qlora.trainer import Progress, Trainer, arguments, collator, dataset
@@ -72,6 +72,12 @@ def train(folder: Path, status: State, wish: StopWish) -> str:
 
     status.set(phase="loading")
     device = model.device_for(recipe)
+    if (
+        device == "cpu"
+        and (recipe.fast_matmul or recipe.precision == "bfloat16")
+        and (broken := processor.keep_to_what_works())
+    ):
+        status.note(broken)
     model.fast_matmul(recipe)
     student = model.load(recipe, order.base_dir, device)
     progress = Progress(folder, recipe, status, has_validation=bool(held_out.encoded))
