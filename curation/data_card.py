@@ -38,6 +38,7 @@ def write(version: Version) -> str:
         _origin(version),
         _people(version),
         _checks(version),
+        _agreement(version),
         _splits(version),
         _tally(version, "Languages", "languages", "not determined"),
         _tally(version, "Labels", "labels", "without a label"),
@@ -119,6 +120,7 @@ def _people(version: Version) -> str:
     ids = [int(name.removeprefix("user ")) for name in reviewers if name.startswith("user ")]
     users = {f"user {pk}": name for pk, name in User.objects.filter(pk__in=ids).values_list("pk", "username")}
     rows = [f"{count:,} rows reviewed by {plain(users.get(name, name))}" for name, count in reviewers.items()]
+    rows += [f"{count:,} annotations by {plain(author)}" for author, count in _annotators(version)]
     if version.created_by:
         rows.insert(0, f"Frozen by {plain(version.created_by)} on {version.created_at:%d %B %Y}")
     return "## Who made it\n\n" + _list(rows) if rows else ""
@@ -146,6 +148,37 @@ def _annotated(version: Version) -> Iterator[str]:
     if count["answers"]:
         people = "1 person" if count["people"] == 1 else f"{count['people']:,} people"
         yield f"{count['answers']:,} annotations by {people} on {count['records']:,} of its records."
+
+
+def _annotators(version: Version) -> list[tuple[str, int]]:
+    """Who gave answers to its records, and how many; those with the most first."""
+    answers = Annotation.objects.filter(record__version_entries__version=version, state=Annotation.State.SUBMITTED)
+    counted = answers.order_by().values_list("author").annotate(count=Count("pk"))
+    return list(counted.order_by("-count", "author")[: LISTED + 1])
+
+
+def _agreement(version: Version) -> str:
+    """How far those who answered the same records agree, question by question; the least agreed first."""
+    found = version.figures.get("agreement")
+    if not found:
+        return ""
+    rows = [
+        (plain(one["title"]), one["label"], _share(one["value"]), one["reading"] or "-", _percent(one["same"]), f"{one['records']:,}")
+        for one in found["questions"]
+    ]  # fmt: skip
+    whole = "The first " if found["is_part"] else ""
+    return (
+        f"## Agreement\n\n{whole}{found['answers']:,} answers to {found['records']:,} of its records that several people answered.\n\n"
+        + _table(("Question", "Measure", "Value", "Reading", "Same answer", "Records"), rows)
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f}%"
 
 
 def _splits(version: Version) -> str:

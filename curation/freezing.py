@@ -17,6 +17,7 @@ from atelier.jobs.claims import Claim, JobFailed
 from atelier.webhooks import events
 from atelier.webhooks.models import Webhook
 from curation import data_card, frozen_rows, leaks, selection, splits, versions
+from curation.annotation import agreeing
 from curation.freeze_figures import Figures
 from curation.models import Version, VersionEntry
 from curation.splitfiles import SplitFile
@@ -105,6 +106,7 @@ def _finish(claim: Claim[Version], kept: dict[str, dict[str, Any]], figures: Fig
     version.files, version.rows, version.content_hash = kept, rows, content_hash(version, kept)
     version.words, version.tokens, version.problems = figures.words, figures.tokens.table(), problems
     version.figures = figures.as_json() | leaks.found(version) | versions.origins(version)
+    version.figures["agreement"] = agreeing.of_version(version)
     version.card = data_card.write(version)
     names = ("files", "rows", "content_hash", "words", "tokens", "problems", "figures", "card")
     line = f"{rows} rows: " + ", ".join(f"{file['rows']} {split}" for split, file in kept.items())

@@ -18,13 +18,14 @@ from atelier.accounts.models import User
 from atelier.jobs.claims import Claim
 from atelier.jobs.models import Status
 from curation.annotation import agreement
-from curation.models import AgreementReport, Annotation, Dataset, Question, Task
+from curation.models import AgreementReport, Annotation, Dataset, Question, Task, Version
 
 AT_ONCE = 2_000  # answers that are measured while somebody waits: about a third of a second
 CHUNK = 2_000
 WORST = 50  # records listed
 MOST_TEXTS = 2_000  # of a text question so many records are compared word by word
 MOST_PEOPLE = 30  # in the matrix: those who answered most
+MOST_FROZEN = 50_000  # of a version so many answers are measured, so that a freeze needs no memory for all of them
 Row = tuple[int, int, str, dict[str, Any], date]  # task, record, author, answers, week
 
 
@@ -57,11 +58,38 @@ def figures(
     dataset: Dataset, since: date | None = None, until: date | None = None, seen: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
     """All measures, as JSON. `seen` hears after each bunch of answers how many were read."""
+    return _figures(dataset, answered(dataset, since, until), seen)
+
+
+def of_version(version: Version) -> dict[str, Any]:
+    """How well people agreed on the records of a version: answers, records, and per question its main measure. Empty where nobody could."""
+    rows = answered(version.dataset).filter(record__version_entries__version=version)
+    last = rows.order_by("task_id", "pk").values_list("task_id", flat=True)[MOST_FROZEN : MOST_FROZEN + 1].first()
+    found = _figures(version.dataset, rows.filter(task_id__lt=last) if last else rows, None)
+    if not found["records"]:
+        return {}
+    return {
+        "answers": found["answers"],
+        "records": found["records"],
+        "is_part": bool(last),
+        "questions": [
+            {"title": question["title"], "same": _value(question, "percent")}
+            | next(one for one in question["measures"] if one["name"] == question["main"])
+            for question in found["questions"]
+        ],
+    }
+
+
+def _value(question: dict[str, Any], name: str) -> float | None:
+    return next((one["value"] for one in question["measures"] if one["name"] == name), None)
+
+
+def _figures(dataset: Dataset, rows: QuerySet[Annotation], seen: Callable[[int], None] | None) -> dict[str, Any]:
     asked = [_Asked(question) for question in dataset.questions.all() if question.kind != Question.Kind.COMMENT]
     worst: list[tuple[float, int, int, list[str]]] = []
     people: dict[str, int] = defaultdict(int)
     answers = units = 0
-    for task in _tasks(answered(dataset, since, until), seen):
+    for task in _tasks(rows, seen):
         answers += len(task)
         units += 1
         for row in task:
