@@ -24,6 +24,9 @@ def main() -> None:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
+    from training.qlora import processor
+
+    processor.keep_to_what_works()
     folder = Path(sys.argv[1])
     order = json.loads((folder / "peer.json").read_text())
     counted = {"tokens": 0, "seconds": 0.0, "steps": 0}
