@@ -15,7 +15,9 @@ from training.guard import descendants
 ROOT = Path(__file__).resolve().parent.parent
 # All that a trainer may know of us: no database, no broker, no secret and nobody's key is among it.
 KEPT = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "USER")
-KEPT_FAMILIES = ("LC_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "ONEDNN_", "OPENBLAS_", "TORCH_", "PYTORCH_", "BNB_")
+KEPT_FAMILIES = (
+    "LC_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "ONEDNN_", "OPENBLAS_", "TORCH_", "PYTORCH_", "BNB_",
+)  # fmt: skip
 END_SECONDS = 9.0  # the guard itself takes up to six
 
 
