@@ -102,7 +102,7 @@ def _finish(claim: Claim[Version], kept: dict[str, dict[str, Any]], figures: Fig
     if not kept["train"]["rows"]:
         raise JobFailed("No record fell into the train split: give it a larger share, or freeze more records.")
     problems = figures.problems()
-    leaks.refuse_copies(version, problems)
+    leaks.refuse_copies(claim, problems)
     version.files, version.rows, version.content_hash = kept, rows, content_hash(version, kept)
     version.words, version.tokens, version.problems = figures.words, figures.tokens.table(), problems
     version.figures = figures.as_json() | leaks.found(version) | versions.origins(version)

@@ -1,8 +1,12 @@
 """Leakage: records that are nearly the same and stand in different splits, so that what is tested was trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
+
+from django.db.models import Count
 
 from atelier.jobs.claims import Claim, JobFailed
 from curation import selection, splits
@@ -52,6 +56,41 @@ def of(version: Version, after: int = 0) -> Iterator[Leak]:
     )
 
 
+def copies(version: Version, after: str = "") -> Iterator[tuple[str, Leak]]:
+    """(content hash, pair) for records of the very same content that part in what a version takes now.
+
+    By the content's hash, from the one after `after`; of one content so many pairs as a page holds.
+    """
+    chosen = selection.select(version.dataset, version.filters).order_by()
+    several = chosen.values("content_hash").annotate(times=Count("pk")).filter(times__gt=1).order_by("content_hash")
+    while hashes := list(several.filter(content_hash__gt=after).values_list("content_hash", flat=True)[:BATCH]):
+        rows = chosen.filter(content_hash__in=hashes).order_by("content_hash", "pk")
+        names = rows.values_list("content_hash", "pk", "source_group")
+        for content, same in groupby(names.iterator(chunk_size=BATCH), key=itemgetter(0)):
+            for leak in islice(_apart(version, same), PAGE):
+                yield content, leak
+        after = hashes[-1]
+
+
+def page_of_copies(version: Version, after: str = "", limit: int = PAGE) -> tuple[list[tuple[str, Leak]], str]:
+    """So many of `copies`, and where the next begin (nothing at the end). All pairs of one content are on one page."""
+    found = list(islice(copies(version, after), limit + PAGE))
+    if len(found) <= limit:
+        return found, ""
+    last = found[limit - 1][0]
+    shown = [pair for pair in found if pair[0] <= last]
+    return shown, last if len(found) > len(shown) else ""
+
+
+def _apart(version: Version, same: Iterable[tuple[str, int, str]]) -> Iterator[Leak]:
+    """The first record of one content with each that stands on another side."""
+    sided = ((pk, splits.assign(version.seed, group, version.shares)) for _, pk, group in same)
+    first, side = next(sided)
+    for pk, other in sided:
+        if other != side:
+            yield Leak(pk, first, pk, (side, other), 1.0)
+
+
 def previews(shown: list[Leak]) -> dict[int, str]:
     """The first words of both records of each pair, by their ids."""
     pks = {pk for leak in shown for pk in (leak.first, leak.second)}
@@ -74,12 +113,14 @@ def refuse(claim: Claim[Version], chosen: RecordQuerySet) -> None:
     )
 
 
-def refuse_copies(version: Version, problems: list[dict[str, Any]]) -> None:
+def refuse_copies(claim: Claim[Version], problems: list[dict[str, Any]]) -> None:
     """Raises JobFailed when the very same content stands in two splits, unless leaks are allowed."""
-    copies = next((group for group in problems if group["code"] == COPIES), None)
-    if copies is None or version.allow_leaks:
+    version = claim.job
+    group = next((group for group in problems if group["code"] == COPIES), None)
+    if group is None or version.allow_leaks:
         return
-    count, named = copies["count"], ", ".join(map(str, copies["records"][:5]))
+    count, named = group["count"], ", ".join(map(str, group["records"][:5]))
+    claim.update(figures=version.figures | {"copies": count})
     words = "record stands" if count == 1 else "records stand"
     raise JobFailed(
         f"{count:,} {words} with the same content in another split too, such as {named}: what is tested would be "

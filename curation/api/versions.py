@@ -18,6 +18,7 @@ router = Router(tags=["versions"])
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+Hash = Annotated[str, Query(max_length=64)]
 Kind = Literal["added", "removed", "changed"]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 
@@ -167,6 +168,16 @@ def get_leaks(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50,
         for leak in found[:limit]
     ]
     return {"items": items, "next": found[limit - 1].pk if len(found) > limit else None}
+
+
+@router.get("/projects/{project_id}/versions/{pk}/copies", summary="Records of the same content that would part")
+def get_copies(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, after: Hash = "") -> Any:
+    """By content hash: `next` is the following `after`. Of one content at most 50 pairs are named."""
+    found, following = leaks.page_of_copies(_version(request, project_id, pk), after, limit)
+    items = [
+        {"content_hash": content, "records": [leak.first, leak.second], "splits": leak.sides} for content, leak in found
+    ]
+    return {"items": items, "next": following or None}
 
 
 @router.post("/projects/{project_id}/versions/{pk}/leaks/allow", summary="Freeze one that was refused for leaks")

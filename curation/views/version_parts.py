@@ -109,14 +109,17 @@ def notes(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 
 @require_GET
 def leak_pairs(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
-    """The near-duplicates that would part, with both records."""
+    """The copies and the near-duplicates that would part, with both records."""
     version = version_or_404(request, project_id, pk)
     found = list(islice(leaks.of(version, number(request.GET.get("after"))), leaks.PAGE + 1))
+    copies, more = leaks.page_of_copies(version, request.GET.get("copies", "")[:64])
     address = reverse("curation:version_leaks", args=[project_id, pk])
     context = {
         "version": version,
         "pairs": found[: leaks.PAGE],
-        "texts": leaks.previews(found[: leaks.PAGE]),
+        "copies": [pair for _, pair in copies],
+        "more_copies": f"{address}?copies={more}" if more else None,
+        "texts": leaks.previews([*found[: leaks.PAGE], *(pair for _, pair in copies)]),
         "can_allow": request.project.role.covers("editor") and version.status == Version.Status.FAILED,
         "next_url": f"{address}?after={found[leaks.PAGE - 1].pk}" if found[leaks.PAGE :] else None,
         "crumbs": crumbs_to(version),

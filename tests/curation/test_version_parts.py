@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from curation import data_card, lineage, tasks, versions
-from curation.models import NearDuplicate, Version
+from curation import contents, data_card, leaks, lineage, splits, tasks, versions
+from curation.models import NearDuplicate, Record, Version
 from tests.curation.teaching import conversations
 from tests.curation.test_versions import frozen
 
@@ -18,8 +18,6 @@ def leaky(project) -> Version:
     """A version refused because two nearly equal records would part."""
     dataset = conversations(project, 40)
     version = versions.create(dataset, None, shares=HALVES)
-    from curation import splits
-
     sides = {r: splits.assign(version.seed, r.source_group, HALVES) for r in dataset.records.order_by("pk")}
     first = next(iter(sides))
     second = next(r for r, side in sides.items() if side != sides[first])
@@ -59,6 +57,69 @@ def test_the_page_of_leaks_shows_both_records_and_the_way_on(project, as_bob, as
     as_bob.post(f"{address}/leaks/allow")
     version.refresh_from_db()
     assert (version.status, version.allow_leaks) == ("queued", True)
+
+
+def copied(project, times: int = 2) -> Version:
+    """A version refused because records of one content stand in different splits."""
+    dataset = conversations(project, 40)
+    version = versions.create(dataset, None, shares=HALVES)
+    first = dataset.records.order_by("pk").first()
+    for number in range(times):
+        group = next(
+            f"{n:064x}" for n in range(100 * number, 100 * number + 100)
+            if splits.assign(version.seed, f"{n:064x}", HALVES) != splits.assign(version.seed, first.source_group, HALVES)
+        )  # fmt: skip
+        contents.complete(
+            Record(dataset=dataset, messages=first.messages, fields=first.fields, status="accepted", source_group=group)
+        ).save()
+    tasks.freeze(version.pk)
+    version.refresh_from_db()
+    return version
+
+
+def test_copies_in_different_splits_are_listed_and_can_be_allowed(project, as_bob, bob_api):
+    version = copied(project)
+    assert "2 records stand with the same content in another split" in version.error
+    address = f"/projects/{project.pk}/versions/{version.pk}"
+    assert f"{address}/leaks" in as_bob.get(address).content.decode()
+    first, *_, second, third = version.dataset.records.order_by("pk").values_list("pk", flat=True)
+    page = as_bob.get(f"{address}/leaks").content.decode()
+    assert "The very same content" in page
+    assert page.count("100%") == 2
+    assert f"/records/{third}" in page
+    found = bob_api.get(f"/api{address}/copies").json()
+    assert [pair["records"] for pair in found["items"]] == [[first, second], [first, third]]
+    assert found["next"] is None
+    as_bob.post(f"{address}/leaks/allow")
+    tasks.freeze(version.pk)
+    version.refresh_from_db()
+    assert (version.status, version.rows) == ("done", 42)
+
+
+def test_pages_of_copies_leave_none_out(project, bob_api, monkeypatch):
+    version = copied(project, times=3)
+    other = version.dataset.records.order_by("pk")[1]
+    Record.objects.filter(pk=version.dataset.records.order_by("pk")[2].pk).update(content_hash=other.content_hash)
+    address = f"/api/projects/{project.pk}/versions/{version.pk}/copies"
+    whole = bob_api.get(address).json()["items"]
+    page = bob_api.get(f"{address}?limit=1").json()
+    walked = page["items"]
+    while page["next"]:
+        page = bob_api.get(f"{address}?limit=1&after={page['next']}").json()
+        walked += page["items"]
+    assert walked == whole
+    assert len(whole) >= 3
+    monkeypatch.setattr(leaks, "BATCH", 1)
+    assert bob_api.get(address).json()["items"] == whole
+
+
+def test_a_frozen_version_leads_to_its_export(project, as_bob, as_vic):
+    version = frozen(conversations(project, 20))
+    address = f"/projects/{project.pk}/versions/{version.pk}"
+    export = f"/projects/{project.pk}/data/{version.dataset_id}/export?version={version.pk}"
+    assert export in as_bob.get(address).content.decode()
+    assert export not in as_vic.get(address).content.decode()
+    assert as_bob.get(export).status_code == 200
 
 
 PARTS = ["since/{old}", "card.md", "all.zip", "compare?with={old}", "leaks"]
