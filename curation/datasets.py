@@ -1,22 +1,20 @@
-"""Datasets: what is in them, their settings, and their end."""
+"""Datasets: what is in them, and their settings."""
 
 from collections import Counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError, Sum
+from django.db.models import Sum
 
 from atelier.accounts.models import Project, User
 from atelier.jobs.models import LIVE
 from curation import bulk, facets, splits
 from curation.filters import Filters
-from curation.models import BulkAction, Change, Dataset, Record, Tally
+from curation.models import BulkAction, Dataset, Record, Tally
 from curation.splits import SPLITS
 
 NAME_LENGTH = 120
-AT_ONCE = 1000
 
 
 def create(
@@ -100,6 +98,12 @@ def _by_status(found: Counter[str]) -> dict[str, int]:
     return {"all": found.total(), **{status: found[status] for status in Record.Status.values}}
 
 
+def size(dataset: Dataset) -> int:
+    """All records, deleted ones too, by the counts that are kept."""
+    kept = Tally.objects.filter(dataset=dataset, facet__in=("status", "deleted"))
+    return int(kept.aggregate(sum=Sum("count"))["sum"] or 0)
+
+
 def split_counts(dataset: Dataset) -> dict[str, int]:
     kept = facets.tallies(dataset)
     return {split: kept.get(("split", split), 0) for split in SPLITS}
@@ -113,7 +117,7 @@ def with_counts(project: Project) -> list[tuple[Dataset, dict[str, int]]]:
 
 def totals(project: Project) -> dict[str, Counter[str]]:
     """{kind of dataset: {status: present records}} of a project: one query."""
-    rows = Tally.objects.filter(dataset__project=project, facet="status").order_by()
+    rows = Tally.objects.filter(dataset__project=project, dataset__deleted_at=None, facet="status").order_by()
     found: dict[str, Counter[str]] = {}
     for kind, status, number in rows.values_list("dataset__kind", "value").annotate(sum=Sum("count")):
         found.setdefault(kind, Counter())[status] = number
@@ -125,47 +129,7 @@ def to_review(project: Project) -> int:
     return sum(found[Record.Status.NEW] for kind, found in totals(project).items() if kind != Dataset.Kind.DOCUMENTS)
 
 
-def refuse_needed(dataset: Dataset) -> None:
-    """Raises ValidationError while something needs the dataset."""
-    live = [
-        relation
-        for relation in (
-            dataset.imports,
-            dataset.exports,
-            dataset.bulk_actions,
-            dataset.distillations,
-            dataset.distilled_by,
-            dataset.versions,
-        )
-        if relation.filter(status__in=LIVE).exists()
-    ]
-    if live:
-        raise ValidationError("A job works on this dataset: wait until it ends or cancel it, then delete the dataset.")
-    if dataset.versions.exists():
-        raise ValidationError(
-            "Versions were frozen from this dataset, and what was learned from them must stay traceable: it cannot be deleted."
-        )
-
-
-def delete(dataset: Dataset) -> None:
-    """End a dataset with its records, history, imports and their files. Raises ValidationError while something needs it."""
-    refuse_needed(dataset)
-    files = [
-        name for jobs in (dataset.imports, dataset.exports) for name in jobs.values_list("file", flat=True) if name
-    ]
-    while pks := list(dataset.records.values_list("pk", flat=True)[:AT_ONCE]):
-        with transaction.atomic():  # in parts, so that nobody else waits long for the database
-            Change.objects.filter(record__in=pks).delete()
-            Record.objects.filter(pk__in=pks).delete()
-    try:
-        dataset.delete()
-    except ProtectedError:
-        raise ValidationError("Something else in the project still needs this dataset: it cannot be deleted.") from None
-    for name in files:
-        default_storage.delete(name)
-
-
 def first_to_review(project: Project) -> Record | None:
-    waiting = Record.objects.present().filter(dataset__project=project, status=Record.Status.NEW)
-    waiting = waiting.exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
+    waiting = Record.objects.present().filter(dataset__project=project, dataset__deleted_at=None)
+    waiting = waiting.filter(status=Record.Status.NEW).exclude(dataset__kind=Dataset.Kind.DOCUMENTS)
     return waiting.order_by("dataset_id", "pk").only("pk", "dataset_id").first()

@@ -234,5 +234,6 @@ def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
 
 def newest(project: Project, before: int | None = None, limit: int = 200) -> Any:
     """The last exports of a project, for a list; those made before the one with that id."""
-    rows = project.exports.select_related("dataset", "version__dataset", "created_by").order_by("-pk")
+    rows = project.exports.filter(dataset__deleted_at=None).order_by("-pk")
+    rows = rows.select_related("dataset", "version__dataset", "created_by")
     return (rows.filter(pk__lt=before) if before else rows)[:limit]

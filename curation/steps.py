@@ -8,7 +8,18 @@ from atelier import loop
 from atelier.accounts.models import Project
 from curation import datasets
 from curation.annotation import comments
-from curation.models import AgreementReport, BulkAction, Check, Dataset, Distillation, Export, Import, Record, Version
+from curation.models import (
+    AgreementReport,
+    BulkAction,
+    Check,
+    Dataset,
+    Deletion,
+    Distillation,
+    Export,
+    Import,
+    Record,
+    Version,
+)
 
 
 def register() -> None:
@@ -18,7 +29,7 @@ def register() -> None:
         loop.Step(20, "review", "Review", "curation:review", datasets.to_review, _review),
         loop.Step(30, "distil", "Distil", "curation:distil", loop.Rows(Distillation), _distil),
         loop.Step(40, "versions", "Versions", "curation:versions", loop.Rows(Version, Version.Status.DONE), _freeze),
-        jobs=[Import, Export, BulkAction, Check, AgreementReport, Distillation, Version],
+        jobs=[Import, Export, Deletion, BulkAction, Check, AgreementReport, Distillation, Version],
     )
 
 

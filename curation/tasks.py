@@ -7,9 +7,9 @@ from django.core.exceptions import ValidationError
 from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
-from curation import checking, distillation, duplicates, exports, freezing, importing, maps
+from curation import checking, deletion, distillation, duplicates, exports, freezing, importing, maps
 from curation.annotation import agreeing
-from curation.models import AgreementReport, BulkAction, Check, Distillation, Export, Import, Version
+from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Export, Import, Version
 from inference import endpoints
 
 
@@ -49,6 +49,11 @@ def export(pk: int) -> None:
 @shared_task(name="curation.tasks.bulk")
 def bulk(pk: int) -> None:
     claims.execute(BulkAction, pk, bulk_actions.run)
+
+
+@shared_task(name="curation.tasks.delete_dataset")
+def delete_dataset(pk: int) -> None:
+    claims.execute(Deletion, pk, deletion.run)
 
 
 @shared_task(name="curation.tasks.distil")

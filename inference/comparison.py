@@ -218,7 +218,7 @@ def presets(comparison: Comparison, limit: int = PRESETS) -> list[Preset]:
     """Prompts of the project's own records that were not asked here yet, of the test split first: those the student has
     not learned from."""
     used = comparison.turns.exclude(source=None).values_list("source_id", flat=True)
-    records = Record.objects.present().filter(dataset__project_id=comparison.project_id).exclude(pk__in=list(used))
+    records = Record.objects.present().filter(dataset__in=comparison.project.datasets.all()).exclude(pk__in=list(used))
     records = records.exclude(status=Record.Status.REJECTED)
     found: list[Preset] = []
     for kind in (Dataset.Kind.CONVERSATIONS, Dataset.Kind.DOCUMENTS):
@@ -239,4 +239,4 @@ def prompt_of(record: Record) -> str:
 
 def preset_record(project: Project, pk: int) -> Record | None:
     """The project's record that a preset names."""
-    return Record.objects.present().filter(dataset__project=project, pk=pk).first()
+    return Record.objects.present().filter(dataset__in=project.datasets.all(), pk=pk).first()

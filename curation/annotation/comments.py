@@ -98,7 +98,7 @@ def thread(record: Record, user: User, role: Role, *, annotating: bool = False) 
 
 def mentions(user: User, project: Project) -> QuerySet[Mention]:
     """What the person was told in a project, newest first."""
-    rows = Mention.objects.filter(user=user, record__dataset__project=project, record__deleted_at=None)
+    rows = Mention.objects.filter(user=user, record__dataset__in=project.datasets.all(), record__deleted_at=None)
     return rows.select_related("record__dataset", "comment").order_by("-pk")
 
 

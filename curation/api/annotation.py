@@ -81,7 +81,7 @@ def _task_out(annotation: Annotation) -> dict[str, Any]:
 
 def _queue_or_404(request: HttpRequest, project_id: int, dataset_id: int) -> Queue:
     project = project_or_404(request, project_id, needs="annotator")
-    queues = Queue.objects.select_related("dataset").filter(dataset__project=project)
+    queues = Queue.objects.select_related("dataset").filter(dataset__in=project.datasets.all())
     found = queues.filter(dataset=dataset_id).first()
     if found is None:
         child_or_404(project.datasets, dataset_id)

@@ -1,15 +1,18 @@
 """REST: datasets."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Header, Query, Router, Schema, Status
 
-from atelier.accounts.access import project_or_404
-from curation import datasets
+from atelier.accounts.access import child_or_404, project_or_404
+from atelier.api import job_out
+from atelier.jobs import claims, queue
+from curation import bulk, datasets, deletion
 from curation.api.bulk import started
 from curation.api.fetching import dataset_or_404
-from curation.models import Dataset
+from curation.models import Dataset, Deletion
 
 router = Router(tags=["data"])
 STRICT = {"extra": "forbid"}
@@ -78,9 +81,35 @@ def change_dataset(request: HttpRequest, project_id: int, dataset_id: int, body:
     return dataset_out(dataset) | {"bulk": started(action) if action else None}
 
 
+class DeletionOut(Schema):
+    id: int
+    name: str
+    status: str
+    done: int
+    total: int
+    line: str
+    error: str
+    created_at: datetime
+
+
 @router.delete(
-    "/projects/{project_id}/datasets/{dataset_id}", response={204: None}, summary="Delete a dataset for good"
+    "/projects/{project_id}/datasets/{dataset_id}", response={202: DeletionOut}, summary="Delete a dataset for good"
 )
 def delete_dataset(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
-    datasets.delete(dataset_or_404(request, project_id, dataset_id, needs="editor"))
-    return Status(204, None)
+    """It is in no list from now on; a job takes its records away, a small dataset's at once."""
+    job = deletion.begin(dataset_or_404(request, project_id, dataset_id, needs="editor"), request.user)
+    if job.total <= bulk.INLINE:
+        claims.execute(Deletion, job.pk, deletion.run)
+    else:
+        queue.wake(job)
+    job.refresh_from_db()
+    return Status(202, deletion_out(job))
+
+
+@router.get("/projects/{project_id}/deletions/{pk}", response=DeletionOut, summary="How the end of a dataset stands")
+def get_deletion(request: HttpRequest, project_id: int, pk: int) -> Any:
+    return deletion_out(child_or_404(project_or_404(request, project_id).deletions, pk))
+
+
+def deletion_out(job: Deletion) -> dict[str, Any]:
+    return job_out(job) | {"name": job.name}

@@ -28,13 +28,13 @@ def run(claim: Claim[BulkAction]) -> None:
             batch, seconds = _step(claim, plan, size)
             if batch is None:
                 break
-            size = _paced(size, seconds)
+            size = paced(size, seconds)
             if BulkFailure.objects.filter(bulk=job).count() >= MOST_FAILURES:
                 raise JobFailed(f"It could not be done on {MOST_FAILURES:,} records, so it was stopped: see why below.")
     claim.progress(total=job.done, line=outcome(job))
 
 
-def _paced(size: int, seconds: float) -> int:
+def paced(size: int, seconds: float) -> int:
     """How many records the next batch takes, by how long the last one held the database."""
     if seconds > LONGEST:
         return max(10, size // 2)

@@ -12,7 +12,7 @@ from curation.models import Queue
 
 
 def page(request: HttpRequest, project: Project) -> HttpResponse:
-    boxes = Queue.objects.filter(dataset__project=project).select_related("dataset").order_by("dataset__name")
+    boxes = Queue.objects.filter(dataset__in=project.datasets.all()).select_related("dataset").order_by("dataset__name")
     context: dict[str, Any] = {
         "to_review": datasets.to_review(project),
         "queues": [_row(box, request) for box in boxes],

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from curation.views import bulk, datasets, exports, imports, issues, moving, records
+from curation.views import bulk, datasets, deletions, exports, imports, issues, moving, records
 
 urlpatterns = [
     path("data/", datasets.index, name="data"),
@@ -26,9 +26,12 @@ urlpatterns = [
     path("data/bulk/<int:pk>/progress", bulk.progress, name="bulk_progress"),
     path("data/bulk/<int:pk>/undo", bulk.undo, name="undo_bulk"),
     re_path(r"^data/bulk/(?P<pk>\d+)/(?P<move>cancel|resume)$", bulk.move, name="bulk_move"),
+    path("data/deletions/<int:pk>", deletions.page, name="deletion"),
+    path("data/deletions/<int:pk>/progress", deletions.progress, name="deletion_progress"),
+    path("data/deletions/<int:pk>/retry", deletions.retry, name="retry_deletion"),
     path("data/<int:dataset_id>/", datasets.page, name="dataset"),
     path("data/<int:dataset_id>/settings", datasets.settings, name="dataset_settings"),
-    path("data/<int:dataset_id>/delete", datasets.delete, name="delete_dataset"),
+    path("data/<int:dataset_id>/delete", deletions.delete, name="delete_dataset"),
     path("data/<int:dataset_id>/change", bulk.change, name="change_records"),
     path("data/<int:dataset_id>/records/<int:pk>", records.page, name="record"),
     path("data/<int:dataset_id>/records/<int:pk>/review", records.review, name="review_record"),

@@ -146,25 +146,3 @@ def settings(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResp
 def _saved(request: HttpRequest, dataset: Dataset) -> HttpResponse:
     messages.success(request, "Saved.")
     return redirect("curation:dataset", dataset.project_id, dataset.pk)
-
-
-@GET_POST
-def delete(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
-    """Nothing brings it back, so a page asks first and says how much goes; or why it must stay."""
-    project = project_or_404(request, project_id, needs="editor")
-    dataset = child_or_404(project.datasets, dataset_id)
-    back = reverse("curation:dataset", args=[project.pk, dataset.pk])
-    question = {"title": f"Delete {dataset.name}?", "danger": True, "action": request.path, "cancel_url": back}
-    try:
-        if request.method == "POST":
-            datasets.delete(dataset)
-            messages.success(request, f"{dataset.name} is deleted.")
-            return redirect("curation:data", project.pk)
-        datasets.refuse_needed(dataset)
-    except ValidationError as error:
-        question |= {"title": f"{dataset.name} must stay", "text": " ".join(error.messages), "refused": True}
-        return render(request, "partials/confirm_page.html", question, status=422 if request.method == "POST" else 200)
-    count = dataset.records.count()
-    what = f"{count:,} record{'' if count == 1 else 's'}, with history and imports,"
-    text = f"{what} will be deleted for good. Nothing brings them back."
-    return render(request, "partials/confirm_page.html", question | {"text": text, "submit": "Delete for good"})

@@ -28,9 +28,11 @@ def index(request: HttpRequest, project_id: int) -> HttpResponse:
         request,
         "curation/distil.html",
         {
-            "rows": project.distillations.select_related("dataset", "target", "created_by").order_by("-pk")[:200],
+            "rows": project.distillations.filter(dataset__deleted_at=None, target__deleted_at=None)
+            .select_related("dataset", "target", "created_by")
+            .order_by("-pk")[:200],
             "can_edit": project.role.covers("editor"),
-            "has_records": Record.objects.present().filter(dataset__project=project).exists(),
+            "has_records": Record.objects.present().filter(dataset__in=project.datasets.all()).exists(),
             "has_teacher": endpoints.teachers(project).exists(),
         },
     )

@@ -42,7 +42,9 @@ CUTS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_or_404(request, project_id)
-    rows = project.imports.select_related("dataset", "created_by").order_by("-pk")[:200]
+    rows = (
+        project.imports.filter(dataset__deleted_at=None).select_related("dataset", "created_by").order_by("-pk")[:200]
+    )
     return render(
         request,
         "curation/imports.html",

@@ -28,7 +28,7 @@ DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reope
 def first(request: HttpRequest, project_id: int) -> HttpResponse:
     """Straight to the first record that waits; where people annotate in queues too, the page that leads to both."""
     project = project_or_404(request, project_id)
-    if "go" not in request.GET and Queue.objects.filter(dataset__project=project).exists():
+    if "go" not in request.GET and Queue.objects.filter(dataset__in=project.datasets.all()).exists():
         return annotate_landing.page(request, project)
     record = datasets.first_to_review(project)
     if record is None:

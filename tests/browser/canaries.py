@@ -167,6 +167,7 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
     export = hostile(data.Export, **common, dataset=dataset, format="chat", skipped=1, skipped_why=[
         {"reason": LONG, "count": 1, "records": [record.pk]}
     ])  # fmt: skip
+    deletion = hostile(data.Deletion, **common)
     selection = hostile(data.Selection, dataset=dataset, size=1)
     data.Selected.objects.create(selection=selection, record=record)
     hostile(data.SavedFilter, dataset=dataset, filters={"q": SHORT})
@@ -176,7 +177,7 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
     return {
         "question_id": label.pk, "task_id": task.pk, "cluster_id": record.pk, "check": check.pk, "export": export.pk,
         "webhook": hook.pk, "delivery_id": delivery.pk, "issue_id": data.ImportIssue.objects.get().pk,
-        "selection": selection.pk, "other": ids["version"],
+        "selection": selection.pk, "deletion": deletion.pk, "other": ids["version"],
     }  # fmt: skip
 
 

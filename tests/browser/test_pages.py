@@ -12,7 +12,7 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 # By the first words of an address: what `pk` means there.
 MEANING = [
-    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/checks/", "check"), ("data/exports/", "export"),
+    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/deletions/", "deletion"), ("data/checks/", "check"), ("data/exports/", "export"),
     ("selections/", "selection"), ("settings/webhooks/", "webhook"), ("records/", "record"), ("distil/", "distillation"),
     ("versions/", "version"), ("train/", "run"), ("models/fetch/", "pull"), ("models/", "deployment"),
     ("compare/", "comparison"), ("evaluate/", "evaluation"), ("settings/endpoints/", "endpoint"),

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from curation import contents, datasets, importing
-from curation.models import BulkAction, Change, Dataset, Export, Import, ImportIssue, Record, Task, Version
+from curation.models import BulkAction, Change, Dataset, Deletion, Export, Import, ImportIssue, Record, Task, Version
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -42,6 +42,7 @@ def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
     job = importing.begin(chats, alice, file=upload([chat_row("two")]))
     bulk = BulkAction.objects.create(project=project, dataset=chats, created_by=alice, action="accept", status="done")
     out = Export.objects.create(project=project, dataset=chats, format="chat", status="done")
+    end = Deletion.objects.create(project=project, name="Gone", status="done")
     row = ImportIssue.objects.create(parent=job, line=9, outcome="failed", code="not-json", message="No.", raw="[1]")
     p, d, r = project.pk, chats.pk, record.pk
     return {
@@ -49,6 +50,7 @@ def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
             ("data", [p]), ("imports", [p]), ("import", [p, job.pk]), ("import_progress", [p, job.pk]), ("import_issues", [p, job.pk]),
             ("import_issues_file", [p, job.pk, "csv"]), ("import_issues_file", [p, job.pk, "jsonl"]), ("bulk", [p, bulk.pk]),
             ("bulk_progress", [p, bulk.pk]), ("dataset", [p, d]), ("record", [p, d, r]), ("review", [p]),
+            ("deletion", [p, end.pk]), ("deletion_progress", [p, end.pk]),
             ("exports", [p]), ("export", [p, out.pk]), ("export_progress", [p, out.pk]),
         ],
         "GET editor": [
@@ -64,7 +66,7 @@ def places(project, chats, alice, settings) -> dict[str, tuple[str, list[int]]]:
             ("new_dataset", [p]), ("new_import", [p]), ("dataset_settings", [p, d]), ("start_import", [p, job.pk]),
             ("import_move", [p, job.pk, "cancel"]), ("delete_dataset", [p, d]),
             ("new_export", [p, d]), ("export_move", [p, out.pk, "cancel"]), ("delete_export", [p, out.pk]),
-            ("mend_issue", [p, job.pk, row.pk]),
+            ("mend_issue", [p, job.pk, row.pk]), ("retry_deletion", [p, end.pk]),
         ],
     }  # fmt: skip
 
