@@ -34,7 +34,7 @@ def page(dataset: Dataset, *, person: str = "", action: str = "", after: str = "
     if action and action not in ACTIONS:
         raise ValidationError(f"There is no action {action[:40]!r}: use one of {', '.join(ACTIONS)}.")
     last_change, last_bulk = _place(after)
-    changes = Change.objects.filter(record__dataset=dataset, bulk=None).select_related("record")
+    changes = Change.objects.filter(dataset=dataset, bulk=None).select_related("record")
     bulks = dataset.bulk_actions.select_related("created_by", "undoes__dataset", "dataset")
     if person:
         changes, bulks = changes.filter(actor=person), bulks.filter(created_by__username=person)

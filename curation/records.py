@@ -46,6 +46,7 @@ def change(record: Record, user: User, action: str, *, revision: int | None = No
         _write(record, seen, after | derived)
         return Change.objects.create(
             record=record,
+            dataset_id=record.dataset_id,
             user=user,
             actor=user.username,
             action=action,

@@ -52,6 +52,7 @@ def _change(job: BulkAction, pk: int, revision: int, before: dict[str, object], 
     actor = job.created_by.username if job.created_by else "a deleted user"
     return Change(
         record_id=pk,
+        dataset_id=job.dataset_id,
         user_id=job.created_by_id,
         actor=actor,
         action=job.action,

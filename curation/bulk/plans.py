@@ -162,6 +162,7 @@ def _note(job: BulkAction, changes: list[Planned]) -> None:
         [
             Change(
                 record_id=one.record.pk,
+                dataset_id=one.record.dataset_id,
                 user_id=job.created_by_id,
                 actor=actor,
                 action=job.action,

@@ -58,3 +58,31 @@ def test_the_page_and_its_rest_are_for_the_team(
     assert (found["items"][0]["action"], found["items"][0]["actor"], bool(found["next"])) == ("edit", "bob", True)
     strange = APIKey.issue(charlie.teams.get(), charlie, "test")[1]
     assert client.get(rest, headers={"Authorization": f"Bearer {strange}"}).status_code == 404
+
+
+def test_every_way_to_change_a_record_is_listed(chats, alice, tmp_path):
+    """Each writer of history names the dataset, for the list looks at nothing else."""
+    from curation.models import BulkAction, Change
+
+    job = bulk.begin(chats, alice, "assign", Filters(), options={"users": ["ann"]})
+    other = datasets.create(chats.project, alice, "Copies")
+    for one in (job, bulk.begin(chats, alice, "copy", Filters(), options={"dataset": other.pk})):
+        bulk_task(one.pk)
+    assert BulkAction.objects.filter(status="done").count() == 3
+    assert not Change.objects.filter(dataset=None).exists()
+    assert set(Change.objects.filter(bulk__action="copy").values_list("dataset", flat=True)) == {other.pk}
+    assert set(Change.objects.exclude(bulk__action="copy").values_list("dataset", flat=True)) == {chats.pk}
+
+
+def test_the_list_walks_an_index_of_its_own(chats):
+    from django.db import connection
+
+    from curation.models import Change
+
+    rows = Change.objects.filter(dataset=chats, bulk=None).order_by("-pk")[:51]
+    if connection.vendor == "sqlite":
+        assert "USING INDEX change_listed" in rows.explain()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+        assert "change_listed" in rows.explain()
