@@ -54,7 +54,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=names, default=list(MODULES), help=f"some of {','.join(MODULES)}")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of import, list and export")
     parser.add_argument(
-        "--records", type=int, default=0, help="size of list and freeze, filled by SQL; the list is asked every kind of question"
+        "--records",
+        type=int,
+        default=0,
+        help="size of list and freeze, filled by SQL; the list is asked every kind of question",
     )
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite",
                         help="postgres makes a database of its own beside the one DATABASE_URL names")  # fmt: skip

@@ -84,5 +84,7 @@ def test_the_list_walks_an_index_of_its_own(chats):
         assert "USING INDEX change_listed" in rows.explain()
     else:
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+            cursor.execute(
+                "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+            )
         assert "change_listed" in rows.explain()
