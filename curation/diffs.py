@@ -17,10 +17,15 @@ def word_diff(a: str, b: str) -> list[Piece]:
 
     White space is kept: equal and delete joined give `a`, equal and insert joined give `b`.
     """
-    words_a, words_b = TOKENS.findall(a), TOKENS.findall(b)
-    if len(words_a) * len(words_b) > MOST_PAIRS:
-        words_a, words_b = LINES.findall(a), LINES.findall(b)
+    words_a, words_b = _cut(a, b)
     return _pieces(words_a, words_b)
+
+
+def _cut(*texts: str) -> list[list[str]]:
+    """The texts in words, or in lines where comparing two of them word by word would take too long."""
+    words = [TOKENS.findall(text) for text in texts]
+    longest = sorted(map(len, words))[-2:]
+    return words if longest[0] * longest[-1] <= MOST_PAIRS else [LINES.findall(text) for text in texts]
 
 
 def _pieces(a: Sequence[str], b: Sequence[str]) -> list[Piece]:
@@ -34,3 +39,28 @@ def _pieces(a: Sequence[str], b: Sequence[str]) -> list[Piece]:
         if to_b > from_b:
             pieces.append(("insert", "".join(b[from_b:to_b])))
     return pieces
+
+
+def word_merge(was: str, theirs: str, mine: str) -> tuple[str, bool]:
+    """Both changes of `was` in one text, and whether they touched the same words; there mine stand.
+
+    The texts are cut at the words that neither changed (as diff3 does: Khanna, Kunal and Pierce 2007).
+    """
+    a, b, c = _cut(was, theirs, mine)
+    in_theirs, in_mine = _same(a, b), _same(a, c)
+    anchors = [(n, in_theirs[n], in_mine[n]) for n in sorted(in_theirs.keys() & in_mine.keys())]
+    merged: list[str] = []
+    same_words, (i, j, k) = False, (0, 0, 0)
+    for here in [*anchors, (len(a), len(b), len(c))]:
+        old, their, my = a[i : here[0]], b[j : here[1]], c[k : here[2]]
+        merged += their if my == old else my
+        same_words |= old not in (their, my) and their != my
+        merged += a[here[0] : here[0] + 1]
+        i, j, k = (place + 1 for place in here)
+    return "".join(merged), same_words
+
+
+def _same(a: Sequence[str], b: Sequence[str]) -> dict[int, int]:
+    """Where each piece of `a` that `b` has too stands in `b`."""
+    blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
+    return {block.a + n: block.b + n for block in blocks for n in range(block.size)}

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from curation import contents, history, records
 from curation.diffs import Piece as Words
-from curation.diffs import word_diff
+from curation.diffs import word_diff, word_merge
 from curation.models import Record
 
 MERGED = (*contents.COLUMNS, "metadata", "labels")
@@ -35,10 +36,16 @@ class Clash:
     def my_words(self) -> list[Words]:
         return word_diff(self.was, self.mine)
 
+    @cached_property
+    def together(self) -> tuple[str, bool]:
+        """A text to begin with, and whether to look at it: where both changed the same words, or nobody knows what was
+        there before, mine stand."""
+        return (self.mine, True) if self.was == self.theirs else word_merge(self.was, self.theirs, self.mine)
+
     @property
     def words(self) -> list[Words]:
-        """What mine changes in theirs."""
-        return word_diff(self.theirs, self.mine)
+        """What that text changes in theirs."""
+        return word_diff(self.theirs, self.together[0])
 
 
 def columns_of(record: Record) -> Columns:
@@ -133,7 +140,7 @@ def settle(theirs: Record, merged: Columns, clashes: list[Clash], mine: Columns,
         if not clash.is_text:
             columns[clash.name] = mine[clash.name]
             continue
-        text = clash.mine if choice == "mine" else records.plain(sent.get(f"text.{clash.name}", clash.mine))
+        text = clash.mine if choice == "mine" else records.plain(sent.get(f"text.{clash.name}", clash.together[0]))
         piece = pieces[clash.name]
         columns |= records.put(Record(**{piece.path[0]: columns[piece.path[0]]}), [(piece, text)])
     return {name: value for name, value in columns.items() if value != getattr(theirs, name)}

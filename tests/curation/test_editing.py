@@ -114,6 +114,19 @@ def test_two_editors_at_once_lose_nothing(record, as_ann, as_bob):
     assert record.changes.first().action == "merge"
 
 
+def test_what_both_wrote_in_one_text_is_put_together_to_begin_with(record, as_ann, as_bob):
+    text = record.messages[1]["content"] + " The rest stays as it is."
+    as_bob.post(place(record, "edit_record"), {"revision": 1, "text.messages.1": text})
+    as_bob.post(place(record, "edit_record"), {"revision": 2, "text.messages.1": "Well: " + text})
+    mine = {"revision": 2, "text.messages.1": text.replace("rest", "remainder")}
+    page = as_ann.post(place(record, "edit_record"), mine).content.decode()
+    assert "Well: " + text.replace("rest", "remainder") in page
+    assert "Both changes are in it." in page
+    for clashing in ("Ill: " + text, "Short."):
+        page = as_ann.post(place(record, "edit_record"), {"revision": 2, "text.messages.1": clashing}).content.decode()
+        assert "look whether anything of theirs is missing" in page
+
+
 @pytest.mark.parametrize(("take", "left"), [("mine", 1), ("theirs", 3)])
 def test_when_messages_moved_one_takes_one_side_whole(record, as_ann, as_bob, take, left):
     add = {"revision": 1, "new.0.after": "messages.1", "new.0.role": "user", "new.0.text": "more"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.diffs import word_diff
+from curation.diffs import word_diff, word_merge
 
 TEXTS = st.text(max_size=60) | st.lists(st.sampled_from(["the", "a", " ", "\n", "cat", ".", "sat", "é"])).map("".join)
 
@@ -37,3 +37,32 @@ def test_long_texts_take_no_long_time(words: int) -> None:
     started = time.process_time()
     word_diff(a, a.replace("w13", "x"))
     assert time.process_time() - started < 10
+
+
+def test_changes_of_different_words_are_merged() -> None:
+    was = "The cat sat on the mat. It slept."
+    assert word_merge(was, was.replace("cat", "dog"), was + " Well.") == (
+        "The dog sat on the mat. It slept. Well.", False,
+    )  # fmt: skip
+    assert word_merge(was, was.replace(" It slept.", ""), was.replace("cat", "big cat")) == (
+        "The big cat sat on the mat.", False,
+    )  # fmt: skip
+
+
+def test_where_both_changed_the_same_words_mine_stand() -> None:
+    assert word_merge("The cat sat.", "The dog sat.", "The cow sat.") == ("The cow sat.", True)
+    assert word_merge("The cat sat.", "The dog sat down.", "The cow sat.") == ("The cow sat down.", True)
+
+
+@given(TEXTS, TEXTS)
+def test_merging_with_nothing_changed_gives_the_other(was: str, changed: str) -> None:
+    assert word_merge(was, changed, was) == (changed, False)
+    assert word_merge(was, was, changed) == (changed, False)
+    assert word_merge(was, changed, changed) == (changed, False)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_which_one_is_mine_matters_only_where_both_changed_the_same(was: str, theirs: str, mine: str) -> None:
+    merged, same_words = word_merge(was, theirs, mine)
+    swapped, _ = word_merge(was, mine, theirs)
+    assert same_words or merged == swapped
