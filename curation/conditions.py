@@ -10,7 +10,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from atelier.accounts.models import User
-from curation import facets, search
+from curation import facets, texts
 from curation.models import Annotation, Assignment, Comment, Dataset, Mark, Selected, Suggestion
 from curation.models.datasets import RecordQuerySet
 from curation.query import LIMIT, Term
@@ -25,16 +25,8 @@ _NO_STRINGS = frozenset(
 )  # as text; in JSON they may be no strings, which the index does not hold
 
 
-def apply(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> RecordQuerySet:
-    """The records of which every term is true."""
-    return search.saying(besides_text(records, terms, dataset), said(terms))
-
-
 def besides_text(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -> RecordQuerySet:
-    """The records of which every term is true but those that `said` has."""
-    wanted, unwanted = _texts(terms)
-    for said in () if wanted else unwanted:
-        records = search.without(records, said)
+    """The records of which every term is true but those that `said` and `refused` have."""
     for term in terms:
         if term.name not in TEXT:
             condition = _READERS[term.name](term, dataset)
@@ -42,17 +34,23 @@ def besides_text(records: RecordQuerySet, terms: list[Term], dataset: Dataset) -
     return records
 
 
-def said(terms: list[Term]) -> str | None:
-    """What the terms ask for in the text, and what besides it must not be there, as `search.query_of` gives it."""
-    return search.query_of(*_texts(terms))
+def said(terms: list[Term]) -> texts.Asked | None:
+    """What the terms ask for in the text, and what besides it must not be there. None when no record can say it."""
+    return texts.asked(*_texts(terms))
 
 
-def _texts(terms: list[Term]) -> tuple[list[search.Said], list[search.Said]]:
+def refused(terms: list[Term]) -> str:
+    """What must not be there, where nothing must be."""
+    wanted, unwanted = _texts(terms)
+    return "" if wanted else texts.any_of(unwanted)
+
+
+def _texts(terms: list[Term]) -> tuple[list[texts.Said], list[texts.Said]]:
     """(wanted, unwanted)."""
     text = [term for term in terms if term.name in TEXT]
-    wanted = [search.Said(term.value, term.name == "phrase") for term in text if not term.negated]
-    wanted += [search.Said(term.value, True) for term in terms if _is_narrowed_by_text(term)]
-    return wanted, [search.Said(term.value, True) for term in text if term.negated]
+    wanted = [texts.Said(term.value, term.name == "phrase") for term in text if not term.negated]
+    wanted += [texts.Said(term.value, True) for term in terms if _is_narrowed_by_text(term)]
+    return wanted, [texts.Said(term.value, True) for term in text if term.negated]
 
 
 def is_slow(terms: list[Term]) -> bool:

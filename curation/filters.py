@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.dateparse import parse_datetime
 
 from curation import conditions, facets
-from curation.matches import Found
+from curation.matches import Found, behind
 from curation.models import Dataset, Record
 from curation.models.datasets import RecordQuerySet
 from curation.query import QueryError, Term, parse
@@ -27,9 +27,8 @@ CHOICES = {
 }
 COUNTED = 10_000  # what no tally knows is counted so far: what is more, is more
 COUNTED_SLOWLY = 1000  # where no index has all that is asked
-LISTED = 2000  # of so few, every one is read: their facets are counted, and they are sorted here
+COUNTED_DEARLY = 2000  # where each record that the index of texts finds is looked at
 MAX_IDS = 1000
-UNSEEN = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # in a list
 MAX_SEARCH = 500  # characters
 KEPT = ("status", "split", "label", "problem", "language")  # names of the search language that tallies count
 
@@ -120,9 +119,9 @@ class Filters:
 
     def found(self, dataset: Dataset) -> Found:
         """The same as a list asks for them, page by page."""
-        records = dataset.records.filter(deleted_at__isnull=self.status != "deleted")
+        base = records = dataset.records.filter(deleted_at__isnull=self.status != "deleted")
         if self.mistake:
-            return Found(records.none())
+            return Found(records.none(), base)
         if self.status and self.status != "deleted":
             records = records.filter(status=self.status)
         if self.split:
@@ -140,7 +139,8 @@ class Filters:
             records = records.filter(~Exists(answers.filter(dataset__project_id=dataset.project_id)))
         terms = self.terms()
         is_narrowed = bool(self.as_dict().keys() - {"sort", "q"}) or not conditions.is_text_alone(terms)
-        return Found(conditions.besides_text(records, terms, dataset), conditions.said(terms), is_narrowed)
+        records = conditions.besides_text(records, terms, dataset)
+        return Found(records, base, conditions.said(terms), conditions.refused(terms), is_narrowed)
 
     def count(self, dataset: Dataset) -> tuple[int, bool]:
         """How many match, and whether that is all of them: what no tally knows is counted up to a bound."""
@@ -150,17 +150,17 @@ class Filters:
             return known, True
         found = self.found(dataset)
         bound = self.bound(found)
-        number = found.count(bound + 1)
-        return min(number, bound), number <= bound
+        looked = found.ids(bound + 1)
+        return min(len(looked.ids), bound), looked.reached is None and len(looked.ids) <= bound
 
     def bound(self, found: Found) -> int:
         """So far is counted what no tally knows."""
         terms = self.terms()
         if conditions.is_slow(terms):
             return COUNTED_SLOWLY
-        # Each record that the index of texts finds is looked at, by PostgreSQL always.
-        dear = found.text and (found.is_narrowed or connection.vendor == "postgresql")
-        return LISTED if dear else COUNTED
+        # PostgreSQL looks at each always.
+        dear = found.text and found.text.query and (found.is_narrowed or connection.vendor == "postgresql")
+        return COUNTED_DEARLY if dear else COUNTED
 
     def tallied(self, kept: facets.Counts) -> int | None:
         """The count where it is kept: of everything, or of one facet's value. None where several meet."""
@@ -207,14 +207,7 @@ class Filters:
         """What comes after (or before) a place in the chosen order. Raises ValidationError for a bad cursor."""
         column = SORTS[self.sort]
         name = column.lstrip("-")
-        value, pk = _read_cursor(cursor, name)
-        side = "lt" if column.startswith("-") != backwards else "gt"
-        if name == "id":
-            return Q(**{f"id__{side}": pk})
-        # The first condition is implied by the second; it lets the index begin at the place.
-        return Q(**{f"{name}__{side}e": value}) & (
-            Q(**{f"{name}__{side}": value}) | Q(**{name: value, f"id__{side}": pk})
-        )
+        return behind(("-" if column.startswith("-") != backwards else "") + name, *read_cursor(cursor, name))
 
     def cursor(self, record: Record) -> str:
         """The place of a record in the chosen order."""
@@ -222,11 +215,18 @@ class Filters:
         value = getattr(record, name)
         return f"{value.isoformat() if isinstance(value, datetime) else value}~{record.pk}"
 
+    def cursor_at(self, pk: int) -> str:
+        """The place of a record by its id: also of one that is gone, in the order of ids."""
+        if SORTS[self.sort].lstrip("-") == "id":
+            return f"{pk}~{pk}"
+        return self.cursor(Record.objects.only("id", "words", "changed_at").get(pk=pk))
+
     def neighbours(self, record: Record, dataset: Dataset) -> tuple[int | None, int | None]:
         """Ids of the records before and after this one in the list."""
         found, place = self.found(dataset), self.cursor(record)
         before, after = (
-            found.beyond(self.beyond(place, backwards)).page(self.order(backwards), 1) for backwards in (True, False)
+            found.beyond(self.beyond(place, backwards)).page(self.order(backwards), 1, is_bounded=False).ids
+            for backwards in (True, False)
         )
         return before[0] if before else None, after[0] if after else None
 
@@ -237,88 +237,8 @@ def toggled(q: str, term: str) -> str:
     return (there.replace(f" {term} ", " ") if f" {term} " in there else f"{there}{term}").strip()
 
 
-@dataclass(frozen=True)
-class Page:
-    """Records of one page, with the cursors of the pages around it, None at the ends; how many match in all, and whether
-    that is exact; and of what the facets' counts are: "filter" where few match, else "dataset".
-    """
-
-    records: list[Record]
-    before: str | None
-    after: str | None
-    count: int
-    exact: bool
-    of: str
-    counts: facets.Counts
-    kept: facets.Counts
-
-
-def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "", size: int = 50) -> Page:
-    """One page of the list by keys, never by an offset: page 1000 costs what page 1 costs. Raises ValidationError for a
-    place that does not exist.
-    """
-    found, kept = filters.found(dataset), facets.tallies(dataset)
-    count, exact, few = _matching(filters, found, kept)
-    rows = facets.rows(dataset, few, deleted=filters.status == "deleted") if few else []
-    if few is not None:
-        shown_ids = _place_in(filters, rows, before or after, backwards=bool(before))[: size + 1]
-    else:
-        shown_ids = _place_among_many(filters, found, after, before, size + 1)
-    more, shown_ids = len(shown_ids) > size, shown_ids[:size]
-    if before:
-        shown_ids.reverse()
-    there = Record.objects.defer(*UNSEEN).in_bulk(shown_ids)
-    shown = [there[pk] for pk in shown_ids if pk in there]
-    return Page(
-        shown,
-        filters.cursor(shown[0]) if shown and (more if before else after) else None,
-        filters.cursor(shown[-1]) if shown and (before or more) else None,
-        count, exact, "dataset" if few is None else "filter", kept if few is None else facets.counted(rows), kept,
-    )  # fmt: skip
-
-
-def _matching(filters: Filters, found: Found, kept: facets.Counts) -> tuple[int, bool, list[int] | None]:
-    """(how many match, whether that is all of them, their ids where they are few)."""
-    if filters.mistake:
-        return 0, True, []
-    known = filters.tallied(kept)
-    if not filters.narrow or (known is not None and known > LISTED):
-        return known or 0, True, None
-    bound = filters.bound(found) if known is None else LISTED
-    ids = found.ids(min(bound, LISTED) + 1)
-    if len(ids) <= min(bound, LISTED):
-        return len(ids), True, ids
-    number = len(ids) if bound <= LISTED else found.count(bound + 1)
-    return min(number, bound), number <= bound, None
-
-
-def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:
-    """Ids from a place on, sorted here: so few that no index of the order has to be walked."""
-    column = SORTS[filters.sort]
-    name, down = column.lstrip("-"), column.startswith("-") != backwards
-    keys = sorted(((_time(value) if name == "changed_at" else value, row.id) for row in rows
-                   for value in (getattr(row, name),)), reverse=down)  # fmt: skip
-    if cursor:
-        place = _read_cursor(cursor, name)
-        keys = [key for key in keys if (key < place if down else key > place)]
-    return [pk for _, pk in keys]
-
-
-def _time(value: Any) -> datetime:
-    """SQLite keeps times without their zone, which is UTC."""
-    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _place_among_many(filters: Filters, found: Found, after: str, before: str, most: int) -> list[int]:
-    """Ids first: an index has them, while each record stands behind its own long texts."""
-    backwards = bool(before)
-    if before or after:
-        found = found.beyond(filters.beyond(before or after, backwards))
-    return found.page(filters.order(backwards), most)
-
-
-def _read_cursor(cursor: str, name: str) -> tuple[Any, int]:
+def read_cursor(cursor: str, name: str) -> tuple[Any, int]:
+    """(value of the column that sorts, id). Raises ValidationError for a place that does not exist."""
     value, _, pk = cursor.partition("~")
     try:
         parsed: Any = parse_datetime(value) if name == "changed_at" else int(value)

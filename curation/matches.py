@@ -1,109 +1,215 @@
 """Lists of the records that a search finds: the same records as `Filters.records`, by the shortest way to a page or a count.
 
-Three ways lead to records that hold some words and meet other conditions. Few matches of the text are looked up. Where the
-other conditions leave few records, those are asked. Else the matches are followed in their order, or the list is walked in
-its own and each record is asked, until the page is full. PostgreSQL chooses by its statistics; for SQLite it is done here.
+A plain statement goes first, and may take so long. What is slower is looked at piece by piece in the order of the list, until
+the page is full or the time is over: then it is said how far that came, and the list goes on from there. PostgreSQL chooses
+its way by its statistics. SQLite has none of texts, so there the matches are followed in the order of its full-text index,
+which is the order of ids, or few records are asked whether they match.
 """
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 
-from curation import search
+from curation import texts
+from curation.looking import Time, TooSlow, within
 from curation.models.datasets import RecordQuerySet
 
-LOOKED_UP = 5000  # matches of the text
-ASKED = 10_000  # records that the other conditions leave
-GATHERED = 300_000  # matches that are gathered into a set; of more, each record is asked
+STATEMENT = 0.03  # seconds of a plain statement
+LOOKED = 0.03  # seconds of looking piece by piece
+ASKED = 10_000  # records that the other conditions leave: so few are looked up in the text
+PROBE = 5  # matches for each of these, of which all are read sooner than each record is asked
+FREQUENT = 100_000  # records with all words of a phrase: of more, they are looked at piece by piece
+PIECES = (200, 4000)  # records in the first piece, and in the largest
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Ids that were found, and the id at which the time was over; None where nothing was left out."""
+
+    ids: list[int]
+    reached: int | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """Records, and in the index's language what they must say; None where no record can say it."""
+    """Records that meet `records` and say what `text` asks (None: no record can), and nothing of what `refused` asks. `base` are
+    all records of the list; `is_narrowed` says that `records` are fewer.
+    """
 
     records: RecordQuerySet
-    text: str | None = ""
-    is_narrowed: bool = False  # whether `records` are fewer than all present ones of the dataset
+    base: RecordQuerySet
+    text: texts.Asked | None = texts.NOTHING
+    refused: str = ""
+    is_narrowed: bool = False
     place: tuple[str, int] | None = None  # (comparison, id) where a page by id begins
-
-    def ids(self, most: int) -> list[int]:
-        """Some of them, in any order."""
-        return list(self._unordered(most).values_list("pk", flat=True)[:most])
-
-    def count(self, most: int) -> int:
-        """How many there are, up to a bound."""
-        return self._unordered(most).values("pk")[:most].count()
-
-    def page(self, order: Sequence[str], most: int) -> list[int]:
-        """The first ids in an order, given as for `order_by`."""
-        found = self._asked() if self._is_sqlite else None
-        if found is not None or not self._is_sqlite:
-            return list(
-                (found if found is not None else self.all()).order_by(*order).values_list("pk", flat=True)[:most]
-            )
-        if len(order) == 1:  # by id: so are the matches
-            down = order[0].startswith("-")
-            walked = self._followed().extra(order_by=[f"{'-' if down else ''}{search.TABLE}.rowid"])
-        else:
-            walked = self._probed().order_by(*order)
-        return list(walked.values_list("pk", flat=True)[:most])
 
     def all(self) -> RecordQuerySet:
         """Every one of them, as a plain condition."""
-        return search.saying(self.records, self.text)
+        return texts.refusing(texts.saying(self.records, self.text), self.refused)
+
+    def ids(self, most: int) -> Looked:
+        """Some of them, the newest first where `by_streams`."""
+        if self.by_streams:
+            return self._streamed(down=True, most=most, time=Time(LOOKED))
+        if self._has_text:
+            return self._each_of(self._few or [], most, Time(2 * LOOKED))
+        return self._stated(self.all(), [], most)
+
+    def page(self, order: Sequence[str], most: int, is_bounded: bool = True) -> Looked:
+        """The first ids in an order, given as for `order_by`; every one is looked at unless `is_bounded`."""
+        if not self._has_text:
+            return self._stated(self.all(), order, most, is_bounded)
+        time = Time(LOOKED if is_bounded else None)
+        if self._few is not None:
+            few = list(_among(self.base, self._few).order_by(*order).values_list("pk", flat=True))
+            return self._each_of(few, most, time)
+        if len(order) == 1:
+            return self._streamed(order[0].startswith("-"), most, time)
+        if (wanted := self._gathered()) is not None:
+            return self._walked(order, most, time, wanted)
+        return self._stated(self._each_asked(), order, most, is_bounded)
 
     def beyond(self, place: Q) -> "Found":
-        """Those behind a place, as `Filters.beyond` gives it."""
+        """Those behind a place, as `behind` gives it."""
         (only, *more) = place.children
         sides = {"id__lt": "<", "id__gt": ">"}
         by_id = (sides[only[0]], only[1]) if not more and isinstance(only, tuple) and only[0] in sides else None
-        return replace(self, records=self.records.filter(place), place=by_id)
+        return replace(self, records=self.records.filter(place), base=self.base.filter(place), place=by_id)
 
-    # --- SQLite ----------------------------------------------------------------------------------
+    # --- a statement, or piece by piece ----------------------------------------------------------
+
+    def _stated(self, found: RecordQuerySet, order: Sequence[str], most: int, is_bounded: bool = True) -> Looked:
+        rows = found.order_by(*order).values_list("pk", flat=True)[:most]
+        if not is_bounded:
+            return Looked(list(rows))
+        try:
+            with within(STATEMENT):
+                return Looked(list(rows))
+        except TooSlow:
+            return self._walked(order or ["-id"], most, Time(LOOKED))
+
+    def _walked(self, order: Sequence[str], most: int, time: Time, wanted: set[int] | None = None) -> Looked:
+        """The list in its order: some records, which of them are meant, and so on. `wanted` are all that match the text."""
+        found: list[int] = []
+        base, size, column = self.base, PIECES[0], order[0].lstrip("-")
+        while True:
+            piece = list(base.order_by(*order).values_list("pk", column)[:size])
+            found += self._passing([pk for pk, _ in piece], wanted)
+            if len(found) >= most or len(piece) < size:
+                return Looked(found[:most])
+            if time.is_over:
+                return Looked(found, reached=piece[-1][0])
+            base = self.base.filter(behind(order[0], piece[-1][1], piece[-1][0]))
+            size = min(2 * size, PIECES[1])
+
+    def _passing(self, pks: Sequence[int], wanted: set[int] | None = None) -> list[int]:
+        """Those of some records that are meant, in the order given."""
+        if wanted is not None:
+            pks, records = [pk for pk in pks if pk in wanted], self.records
+        else:
+            records = self._each_asked() if self._has_text else self.all()
+        there = set(_among(records, pks).order_by().values_list("pk", flat=True)) if pks else ()
+        return [pk for pk in pks if pk in there]
+
+    # --- texts on SQLite -------------------------------------------------------------------------
 
     @property
-    def _is_sqlite(self) -> bool:
-        return connection.vendor == "sqlite"
+    def _has_text(self) -> bool:
+        return connection.vendor == "sqlite" and bool((self.text and self.text.query) or self.refused)
 
-    def _unordered(self, most: int) -> RecordQuerySet:
-        records = self._asked() if self._is_sqlite else self.all()
-        return (self._followed() if records is None else records).order_by()
+    @property
+    def by_streams(self) -> bool:
+        """Whether matches are followed in the order of their ids."""
+        return self._has_text and self._few is None
 
     @cached_property
-    def _is_rare(self) -> bool:
-        return not self.text or search.frequency(self.text, LOOKED_UP + 1) <= LOOKED_UP
-
-    def _asked(self) -> RecordQuerySet | None:
-        """By a set of ids, where one is small; None where neither is."""
-        if not self.text or self._is_rare:
-            return self.all()
-        if not self.is_narrowed:
+    def _few(self) -> list[int] | None:
+        """Where the other conditions leave few records, those that may match, the newest first; else None."""
+        if not self._has_text or not self.is_narrowed:
             return None
-        few = list(self.records.order_by().values_list("pk", flat=True)[: ASKED + 1])
-        if len(few) > ASKED:
+        try:
+            with within(STATEMENT):
+                few = list(self.records.order_by("-pk").values_list("pk", flat=True)[: ASKED + 1])
+        except TooSlow:
             return None
-        chosen = self.records.filter(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(few)]))
-        return Found(chosen, self.text)._probed()
+        return few if len(few) <= ASKED else None
 
-    def _followed(self) -> RecordQuerySet:
-        """The matches in their order, each with its record: the sign before `rowid` keeps SQLite from going the other way."""
-        where = [f"{search.TABLE} MATCH %s", f"curation_record.id = +{search.TABLE}.rowid"]
-        params: list[object] = [self.text]
-        if self.place is not None:
-            where.append(f"{search.TABLE}.rowid {self.place[0]} %s")
-            params.append(self.place[1])
-        return self.records.extra(tables=[search.TABLE], where=where, params=params)  # noqa: S610
+    def _each_of(self, pks: Sequence[int], most: int, time: Time) -> Looked:
+        """Those of few records that match the text, in the order given."""
+        if self.text and self.text.query and not self._is_long_phrase:
+            bound = PROBE * len(pks)
+            if texts.frequency(self.text.query, bound + 1) <= bound:
+                there = set(texts.among(self.text.query, pks))
+                return Looked([pk for pk in pks if pk in there][:most])
+        found: list[int] = []
+        for begin in range(0, len(pks), PIECES[0]):
+            found += self._passing(pks[begin : begin + PIECES[0]])
+            if len(found) >= most:
+                return Looked(found[:most])
+            if time.is_over and begin + PIECES[0] < len(pks):
+                return Looked(found, reached=pks[begin + PIECES[0] - 1])
+        return Looked(found)
 
-    def _probed(self) -> RecordQuerySet:
-        """Each record is asked for the text. One beginning of a word stands for many words, whose matches are put together
-        anew for each question: so those are gathered once.
-        """
-        text = self.text or ""
-        if "*" in text or search.frequency(text, GATHERED + 1) <= GATHERED:
-            return search.saying(self.records, text)
-        return self.records.filter(search.Contains(F("pk"), query=text))
+    def _each_asked(self) -> RecordQuerySet:
+        """Each record is asked for the text."""
+        records = texts.asking(self.records, self.text.query) if self.text and self.text.query else self.records
+        return records.filter(~Q(texts.Contains(F("pk"), query=self.refused))) if self.refused else records
+
+    def _gathered(self) -> set[int] | None:
+        """All that match the text, where they are not many: else each record is asked, which is sooner the more match."""
+        if self.refused or self.text is None or self._is_long_phrase:
+            return None
+        if texts.frequency(self.text.query, texts.GATHERED + 1) > texts.GATHERED:
+            return None
+        return set(texts.stream(self.text.query, down=True))
+
+    @cached_property
+    def _is_long_phrase(self) -> bool:
+        """Whether very many records have all the words of a phrase."""
+        return bool(self.text and self.text.loosely and texts.frequency(self.text.loosely, FREQUENT + 1) > FREQUENT)
+
+    def _streamed(self, down: bool, most: int, time: Time) -> Looked:
+        """The matches in the order of their ids, each with its other conditions."""
+        found: list[int] = []
+        with closing(self._pieces(down)) as pieces:
+            for piece, reached in pieces:
+                there = set(_among(self.records, piece).order_by().values_list("pk", flat=True))
+                found += [pk for pk in piece if pk in there]
+                if len(found) >= most:
+                    return Looked(found[:most])
+                if time.is_over:
+                    return Looked(found, reached=reached)
+        return Looked(found)
+
+    def _pieces(self, down: bool) -> Any:
+        if self.text is None:
+            return texts.pieces(iter(()), None, down)
+        if not self.text.query:
+            ids = self.base.order_by("-id" if down else "id").values_list("pk", flat=True)
+            return texts.pieces(ids.iterator(), texts.stream(self.refused, down, self.place), down)
+        if self._is_long_phrase:
+            return texts.of_phrases(self.text, down, self.place)
+        return texts.pieces(texts.stream(self.text.query, down, self.place), None, down)
+
+
+def behind(sort: str, value: Any, pk: int) -> Q:
+    """What comes after a record in the order by a column ("-words") and then by id the same way."""
+    name, side = sort.lstrip("-"), "lt" if sort.startswith("-") else "gt"
+    if name == "id":
+        return Q(**{f"id__{side}": pk})
+    # The first condition is implied by the second; it lets the index begin at the place.
+    return Q(**{f"{name}__{side}e": value}) & (Q(**{f"{name}__{side}": value}) | Q(**{name: value, f"id__{side}": pk}))
+
+
+def _among(records: RecordQuerySet, pks: Sequence[int]) -> RecordQuerySet:
+    """Those of many ids, given as one parameter: thousands of them take longer than the query."""
+    if connection.vendor == "sqlite":
+        return records.filter(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(pks))]))
+    return records.extra(where=["curation_record.id = ANY(%s)"], params=[list(pks)])

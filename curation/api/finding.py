@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
-from curation import completion, facets, filters, saved_filters
+from curation import completion, facets, listing, saved_filters
 from curation.api.fetching import dataset_or_404
 from curation.api.records import RecordFilters
 from curation.filters import Filters
@@ -69,7 +69,7 @@ def delete_filter(request: HttpRequest, project_id: int, dataset_id: int, pk: in
 def get_facets(request: HttpRequest, project_id: int, dataset_id: int, chosen: Query[RecordFilters]) -> Any:
     """Of what matches while that is at most 10,000 records, else of the whole dataset: `of` says which."""
     dataset = dataset_or_404(request, project_id, dataset_id)
-    page = filters.page(Filters.read(chosen.dict(by_alias=True)), dataset, size=1)
+    page = listing.page(Filters.read(chosen.dict(by_alias=True)), dataset, size=1)
     shown = {facet.name: [vars(value) for value in facet.values] for facet in facets.shown(page.counts)}
     return {"of": page.of, "count": page.count, "count_is_exact": page.exact, "facets": shown}
 

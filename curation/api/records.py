@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
-from curation import filters, records
+from curation import listing, records
 from curation.api.fetching import dataset_or_404
 from curation.filters import Filters
 from curation.models import Record
@@ -86,7 +86,7 @@ def list_records(
     """By keys: ask again with `after` set to `next` until it is null. The whole record is at its own address."""
     dataset = dataset_or_404(request, project_id, dataset_id)
     wanted = Filters.read(chosen.dict(by_alias=True))
-    page = filters.page(wanted, dataset, after=after, size=limit)
+    page = listing.page(wanted, dataset, after=after, size=limit)
     return {
         "items": [short_out(record) for record in page.records],
         "next": page.after,

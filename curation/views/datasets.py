@@ -11,10 +11,10 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, facets, filters
+from curation import datasets, facets, filters, listing
 from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
-from curation.models import Dataset, Record
+from curation.models import Dataset, Import, Record
 from curation.query import NAMES
 from curation.views import bulk, table
 
@@ -31,7 +31,14 @@ SORT_LABELS = {
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_or_404(request, project_id)
-    context = {"rows": datasets.with_counts(project), "can_edit": project.role.covers("editor")}
+    rows = datasets.with_counts(project)
+    # What a person began and left: else the empty dataset would explain nothing.
+    begun = project.imports.filter(confirmed=False, done=0).exclude(status=Import.Status.CANCELLED).order_by("pk")
+    unfinished = {job.dataset_id: job for job in begun.only("dataset_id", "status", "file")}
+    context = {
+        "rows": [(dataset, found, unfinished.get(dataset.pk)) for dataset, found in rows],
+        "can_edit": project.role.covers("editor"),
+    }
     return render(request, "curation/datasets.html", context)
 
 
@@ -76,18 +83,21 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
 
 def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, Any]:
     try:
-        shown = filters.page(chosen, dataset, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+        shown = listing.page(chosen, dataset, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     except ValidationError:  # a cursor of another sort: begin at the first page
-        shown = filters.page(chosen, dataset)
+        shown = listing.page(chosen, dataset)
     found, exact = shown.count, shown.exact
     asked = query(chosen)
     base = request.path + "?" + asked
+    back = "&" + urlencode({"before": shown.before}) if shown.before else ""
+    on = "&" + urlencode({"after": shown.after}) if shown.after else ""
     return {
         "records": table.rows(dataset, shown.records, asked),
         "total": f"{found:,}" + ("" if exact else "+"),
         "none_at_all": not found and not chosen.narrow,
-        "prev_url": base + "&" + urlencode({"before": shown.before}) if shown.before else None,
-        "next_url": base + "&" + urlencode({"after": shown.after}) if shown.after else None,
+        "prev_url": base + back if back else None,
+        "next_url": base + on if on else None,
+        "further_url": base + (back if request.GET.get("before") else on) if shown.is_short else None,
         "query": asked,
         "buttons": bulk.buttons(request.project.role),
         "counts": datasets.counts_of(shown.kept),

@@ -1,7 +1,8 @@
 """The table of a dataset as a signed-in member gets it: some places of it, each against the bare SQL of its page.
 
 With `--records` of tests.bench it is a dataset of that size, filled by SQL, asked every kind of question. So is
-`python -m tests.bench.lists 1000000`, in the installation that the environment names, which keeps the records.
+`python -m tests.bench.lists 1000000 [part of a kind's name]`, in the installation that the environment names, which keeps the
+records.
 """
 
 import os
@@ -42,8 +43,8 @@ def measure(options: Options) -> list[Figure]:
     return found
 
 
-def every_kind(dataset: Any) -> list[Figure]:
-    """The kinds take turns, so that all of them meet the same load."""
+def every_kind(dataset: Any, only: str = "") -> list[Figure]:
+    """From a request's way in to its answer, all middleware included. The kinds take turns, so that all meet the same load."""
     from django.test import Client
     from django.urls import reverse
 
@@ -52,7 +53,11 @@ def every_kind(dataset: Any) -> list[Figure]:
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(username="member"))
     address = reverse("curation:dataset", args=[dataset.project_id, dataset.pk])
-    pages = {name: page(client, f"{address}?{urlencode(query)}") for name, query in queries.places(dataset).items()}
+    pages = {
+        name: page(client, f"{address}?{urlencode(query)}")
+        for name, query in queries.places(dataset).items()
+        if only in name
+    }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in pages}
     for turn in range(KIND_TIMES + 1):
         for name, get in pages.items():
@@ -61,11 +66,11 @@ def every_kind(dataset: Any) -> list[Figure]:
                 times[name].append(took)
     return [
         Figure(
-            f"list of {dataset.name}, {name}, p95", quantile([wall for wall, _ in found], 0.95), "ms",
-            f"p50 of this process's processor; p50 by the wall {quantile([wall for wall, _ in found], 0.5):.0f}",
-            quantile([processor for _, processor in found], 0.5),
+            f"list of {dataset.name}, {name}, {label}", quantile([took[kind] for took in found], 0.95), "ms",
+            label.replace("p95", "p50"), quantile([took[kind] for took in found], 0.5),
         )
         for name, found in times.items()
+        for label, kind in (("p95", 0), ("p95 of processor", 1))
     ]  # fmt: skip
 
 
@@ -139,5 +144,10 @@ def milliseconds(call: Callable[[], None]) -> tuple[float, float]:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "atelier.settings")
     workshop.open_installation()
-    for one in every_kind(crowd.filled(int(sys.argv[1]))):
-        print(f"{one.name:75} {one.value:8.0f} {one.reference_value:8.0f}  {one.reference}")
+    asked = every_kind(crowd.filled(int(sys.argv[1])), only=" ".join(sys.argv[2:]))
+    print(f"load {os.getloadavg()[0]:.1f}; in ms: p50 and p95 by the wall, p50 and p95 of this process's processor")
+    for wall, processor in zip(asked[::2], asked[1::2], strict=True):
+        print(
+            f"{wall.name.removesuffix(', p95'):75} {wall.reference_value:8.0f} {wall.value:8.0f}"
+            f" {processor.reference_value:8.0f} {processor.value:8.0f}"
+        )

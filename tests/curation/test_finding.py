@@ -1,14 +1,28 @@
 """Finding records: the language against a database, facets, completion, saved filters; each role at each address."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from curation import completion, contents, datasets, facets, filters, matches, saved_filters
+from curation import (
+    completion,
+    conditions,
+    contents,
+    datasets,
+    facets,
+    filters,
+    listing,
+    looking,
+    matches,
+    saved_filters,
+    texts,
+)
 from curation.filters import Filters
 from curation.models import Comment, Dataset, Import, Record, Selected, Selection
 
@@ -28,7 +42,7 @@ def make(dataset: Dataset, text: str, **more) -> Record:
 
 
 def found(dataset: Dataset, q: str, **more) -> list[int]:
-    return [record.pk for record in filters.page(Filters.read({"q": q, "sort": "oldest", **more}), dataset).records]
+    return [record.pk for record in listing.page(Filters.read({"q": q, "sort": "oldest", **more}), dataset).records]
 
 
 def test_every_name_of_the_language_finds_what_it_says(chats, project, alice):
@@ -67,42 +81,143 @@ def test_every_name_of_the_language_finds_what_it_says(chats, project, alice):
     assert found(chats, "topic:Energy") == found(chats, "topic:ener") == found(chats, "assigned:alice") == []
 
 
-def test_walking_finds_what_looking_up_finds(chats, monkeypatch):
-    for number in range(12):
-        make(chats, f"solar panel number {number}", labels=["good"] if number % 2 else [], words=number % 5)
-    searches = [
-        "solar",
-        "solar -seven",
-        'number -"panel number 1"',
-        '"panel number"',
-        "label:good",
-        "solar -label:good",
-        "words:>1 panel",
-    ]
-    looked_up = [found(chats, q, sort="longest") for q in searches]
-    for name in ("matches.LOOKED_UP", "matches.ASKED", "matches.GATHERED", "conditions.PROBED", "filters.LISTED"):
-        monkeypatch.setattr(f"curation.{name}", 1)
-    assert [found(chats, q, sort="longest") for q in searches] == looked_up
+SEARCHES = [
+    "solar", "sol", "solar -seven", "-seven", '-"panel number 1"', 'number -"panel number 1"', '"panel number"', '"number panel"',
+    '"solar panel" words:>1', "label:good", "solar label:good", "solar -label:good", "-seven label:good", "words:>1 panel", "rank:3",
+    "rank:3 solar", "has:label", "created:>2020-01-01", "solar created:>2020-01-01", "elsewhere", "!!",
+]  # fmt: skip
+
+
+def some(dataset: Dataset, number: int = 12) -> None:
+    names = ("one", "two", "three", "seven")
+    for at in range(number):
+        make(
+            dataset, f"{names[at % 4]} solar panel number {at}", labels=["good"] if at % 2 else [], words=at % 5,
+            metadata={"rank": at % 4},
+        )  # fmt: skip
+
+
+def too_slow(seconds: float):
+    raise looking.TooSlow
+
+
+def slowly(monkeypatch, time: float | None = None) -> None:
+    """As it is with very many records, and a database that has no quick way to any of them."""
+    for place in (matches, texts):
+        monkeypatch.setattr(place, "PIECES", (2, 3))
+    for place, name in ((matches, "FREQUENT"), (texts, "GATHERED"), (conditions, "PROBED"), (listing, "LISTED")):
+        monkeypatch.setattr(place, name, 1)
+    monkeypatch.setattr(matches, "LOOKED", time or 100)
+
+
+@pytest.mark.parametrize("sort", list(filters.SORTS))
+@pytest.mark.parametrize("way", ["piece by piece", "each asked", "gathered", "few asked"])
+def test_every_way_finds_what_the_plain_condition_finds(chats, monkeypatch, way, sort):
+    some(chats)
+    plain = {q: set(Filters.read({"q": q}).records(chats).values_list("pk", flat=True)) for q in SEARCHES}
+    assert plain["solar"] == set(chats.records.values_list("pk", flat=True))
+    slowly(monkeypatch)
+    monkeypatch.setattr(matches, "ASKED", 100 if way == "few asked" else 1)
+    if way == "gathered":
+        monkeypatch.setattr(texts, "GATHERED", 100)
+        monkeypatch.setattr(matches, "FREQUENT", 100)
+    if way == "piece by piece":
+        monkeypatch.setattr(matches, "within", too_slow)
+    for q in SEARCHES:
+        page = listing.page(Filters.read({"q": q, "sort": sort}), chats)
+        key = {"newest": lambda r: -r.pk, "oldest": lambda r: r.pk, "longest": lambda r: (-r.words, -r.pk),
+               "shortest": lambda r: (r.words, r.pk), "changed": lambda r: (-r.changed_at.timestamp(), -r.pk)}[sort]  # fmt: skip
+        assert [record.pk for record in page.records] == [r.pk for r in sorted(page.records, key=key)], q
+        assert {record.pk for record in page.records} == plain[q], q
+        assert (page.count, page.exact, page.is_short) == (len(plain[q]), True, False), q
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "longest"])
+def test_a_page_whose_time_is_over_says_how_far_it_came_and_the_list_goes_on_there(chats, monkeypatch, sort):
+    some(chats)
+    plain = {q: set(Filters.read({"q": q}).records(chats).values_list("pk", flat=True)) for q in SEARCHES}
+    slowly(monkeypatch, time=1e-9)
+    monkeypatch.setattr(matches, "ASKED", 1)
+    monkeypatch.setattr(matches, "within", too_slow)
+    short = 0
+    for q in SEARCHES:
+        chosen, seen, cursor = Filters.read({"q": q, "sort": sort}), [], ""
+        while True:
+            page = listing.page(chosen, chats, after=cursor, size=5)
+            assert page.count <= len(plain[q])
+            assert not page.exact or page.count == len(plain[q])
+            seen += [record.pk for record in page.records]
+            short += page.is_short
+            if page.after is None:
+                break
+            cursor = page.after
+        assert len(seen) == len(plain[q])
+        assert set(seen) == plain[q], q
+        back = listing.page(
+            chosen, chats, before=f"{0}~{0}" if sort == "newest" else cursor or f"{2**40}~{2**40}", size=5
+        )
+        assert {record.pk for record in back.records} <= plain[q]
+    assert short > 10
+
+
+def test_the_page_of_a_search_that_was_cut_short_leads_on(chats, as_vic, project, monkeypatch):
+    some(chats)
+    slowly(monkeypatch, time=1e-9)
+    monkeypatch.setattr(matches, "within", too_slow)
+    monkeypatch.setattr(matches, "ASKED", 1)
+    address = reverse("curation:dataset", args=[project.pk, chats.pk])
+    text = as_vic.get(address, {"q": "rank:0 -panel"}).content.decode()
+    assert "Nothing found so far" in text
+    assert "Nothing matches" not in text
+    assert "Look further" in text
+    text = as_vic.get(address, {"q": "rank:3"}).content.decode()
+    assert "Look further" in text
+    assert "+ records of 12 match" in text or "+ record of 12 match" in text
+
+
+def test_the_next_record_is_found_however_long_that_takes(chats, monkeypatch):
+    some(chats)
+    slowly(monkeypatch, time=1e-9)
+    monkeypatch.setattr(matches, "within", too_slow)
+    first, *_, last = chats.records.filter(metadata__rank=3).order_by("pk")
+    chosen = Filters.read({"q": "rank:3 panel", "sort": "oldest"})
+    second = chosen.neighbours(first, chats)[1]
+    assert chosen.neighbours(last, chats) == (second, None)
 
 
 @pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize("sort", list(filters.SORTS))
 def test_pages_forth_and_back_hold_each_record_once(chats, monkeypatch, few, sort):
     if not few:
-        monkeypatch.setattr(filters, "LISTED", 1)
-        monkeypatch.setattr(matches, "LOOKED_UP", 1)
+        slowly(monkeypatch)
     for number in range(11):
         make(chats, f"solar {number}", words=number % 3)
     chosen, seen, cursor = Filters.read({"q": "solar", "sort": sort}), [], ""
     while True:
-        page = filters.page(chosen, chats, after=cursor, size=4)
+        page = listing.page(chosen, chats, after=cursor, size=4)
         seen += [record.pk for record in page.records]
         if page.after is None:
             break
         cursor = page.after
     assert len(seen) == len(set(seen)) == 11
-    back = filters.page(chosen, chats, before=page.before, size=4)
+    back = listing.page(chosen, chats, before=page.before, size=4)
     assert [record.pk for record in back.records] == seen[4:8]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_ends_when_its_time_is_over_and_the_next_one_works(project):
+    slow = {
+        "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT count(*) FROM n",
+        "postgresql": "SELECT pg_sleep(20)",
+    }
+    began = time.monotonic()
+    with pytest.raises(looking.TooSlow), looking.within(0.05), connection.cursor() as cursor:
+        cursor.execute(slow[connection.vendor])
+    assert time.monotonic() - began < 10
+    with looking.within(5):
+        assert Dataset.objects.count() == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def test_no_path_of_the_models_is_a_filter(chats):
@@ -117,7 +232,7 @@ def test_no_path_of_the_models_is_a_filter(chats):
         "pk__in",
     ]
     for path in paths:
-        every = filters.page(
+        every = listing.page(
             Filters.read({path: "1"} if path not in (*filters.CHOICES, "ids", "import", "q") else {}), chats
         )
         assert every.count == 1, path

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from curation import contents, datasets, filters, history, records, splits
+from curation import contents, datasets, filters, history, listing, records, splits
 from curation.filters import Filters
 from curation.models import Dataset, Record
 
@@ -88,14 +88,14 @@ def test_pages_by_key_show_each_record_once_in_both_directions(chats, sort):
     chosen = Filters(sort=sort)
     seen, after, last = [], "", None
     while True:
-        page = filters.page(chosen, chats, after=after, size=5)
+        page = listing.page(chosen, chats, after=after, size=5)
         seen += [record.pk for record in page.records]
         if page.after is None:
             break
         last, after = page, page.after
     everything = list(chats.records.order_by(*chosen.order()).values_list("pk", flat=True))
     assert seen == everything
-    back = filters.page(chosen, chats, before=page.before, size=5)
+    back = listing.page(chosen, chats, before=page.before, size=5)
     assert [r.pk for r in back.records] == [r.pk for r in last.records]
     middle = Record.objects.get(pk=everything[10])
     assert chosen.neighbours(middle, chats) == (everything[9], everything[11])
@@ -119,7 +119,7 @@ def test_filters_are_an_allow_list():
 def test_a_bad_cursor_is_a_sentence(chats):
     for cursor in ("x", "1", "~", f"{10**30}~1", "1~x"):
         with pytest.raises(ValidationError):
-            filters.page(Filters(sort="longest"), chats, after=cursor)
+            listing.page(Filters(sort="longest"), chats, after=cursor)
 
 
 def test_a_source_never_changes_sides_and_shares_are_kept():
