@@ -23,6 +23,10 @@ from yarl import URL
 
 # Public by their number, internal by their use: the wire server of a large cloud, and 6to4's old relay.
 NEVER = tuple(ipaddress.ip_network(n) for n in ("168.63.129.16/32", "192.88.99.0/24"))
+PRIVATE = (
+    "{} is on a private or reserved network, which is not allowed here: use a public address, or ask whoever runs this "
+    "installation to allow the host in its settings."
+)
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = tuple(ipaddress.IPv6Network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48"))
 
@@ -107,8 +111,8 @@ class Gate:
         if parsed.user is not None or parsed.password is not None:
             raise Refused("The address contains a user name or password: leave them out.")
         if self.ports and parsed.port not in self.ports and parsed.host.lower() not in self.names:
-            allowed = ", ".join(str(port) for port in sorted(self.ports))
-            raise Refused(f"Port {parsed.port} is not allowed: use one of {allowed}.")
+            allowed = " or ".join(str(port) for port in sorted(self.ports))
+            raise Refused(f"Port {parsed.port} is not allowed here: use an address with port {allowed}.")
         if _is_literal(parsed.host):
             self.admit(parsed.host, [parsed.host])
         return parsed
@@ -118,7 +122,7 @@ class Gate:
         for address in addresses:
             if not self._allowed(host, address):
                 # The address is not repeated: it would tell a stranger what the inside of the network looks like.
-                raise Refused(f"{host} is on a private or reserved network, which is not allowed here.")
+                raise Refused(PRIVATE.format(host))
         self._admitted.update(addresses)
 
     def connector(self, **options: Any) -> aiohttp.TCPConnector:
@@ -135,7 +139,7 @@ class Gate:
         # The last look: aiohttp resolves no IP literal, so this sees what the resolver did not.
         address = str(info[4][0])
         if not (self.open or address in self._admitted or is_public(address)):
-            raise Refused(f"{address} is on a private or reserved network, which is not allowed here.")
+            raise Refused(PRIVATE.format(address))
         return socket.socket(info[0], info[1], info[2])
 
 

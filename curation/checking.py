@@ -163,4 +163,7 @@ def _outcome(job: Check) -> str:
         return "Nothing was new or changed."
     errors = job.found.get("with_errors", 0)
     noun, verb = "record" if seen == 1 else "records", "has" if bad == 1 else "have"
-    return f"{bad:,} of {seen:,} {noun} {verb} something to look at, {errors:,} an error that keeps from training."
+    if not bad:
+        return f"Nothing wrong was found in {seen:,} {noun}."
+    serious = f"{errors:,}" if errors else "none"
+    return f"{bad:,} of {seen:,} {noun} {verb} something to look at, {serious} an error that keeps from training."

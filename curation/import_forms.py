@@ -91,6 +91,12 @@ class ImportForm(forms.Form):
             importing.check_url(url)
         return url
 
+    def clean_text(self) -> str:
+        text = self.cleaned_data["text"]
+        if text and not text.strip():
+            raise ValidationError("There are only blanks in the text: paste the rows, or empty the field.")
+        return text
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if self.errors:
@@ -98,7 +104,7 @@ class ImportForm(forms.Form):
         given = ["file"] if data.get("file") else []
         given += [kind for kind, _, names in self.places if data.get(names[0])]
         if len(given) != 1:
-            raise ValidationError("Choose files or one other source: one of them, and only one.")
+            raise ValidationError("Choose files, or fill in one of the other sources: exactly one of them.")
         data["kind"] = given[0]
         if given[0] in origins.KINDS:
             origins.clean(self._origin(given[0], data))

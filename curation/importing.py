@@ -270,6 +270,23 @@ def discard(job: Import) -> None:
         default_storage.delete(job.file)
 
 
+def can_be_discarded(job: Import) -> bool:
+    """Whether nothing of it has become anything yet: a draft, or an address that could not be fetched."""
+    if job.confirmed or job.done:
+        return False
+    return job.status in (Status.DRAFT, Status.FAILED) or (job.status == Status.PAUSED and bool(job.file))
+
+
+def throw_away(job: Import) -> None:
+    """Discard it, and the dataset that was made for it alone, as long as nothing else was done with that."""
+    discard(job)
+    dataset = job.dataset
+    made_for_it = job.source.get("any_kind") and not job.confirmed
+    others = dataset.imports.exclude(pk=job.pk).exists() or dataset.questions.exists() or dataset.distilled_by.exists()
+    if made_for_it and not others and not dataset.records.exists():
+        dataset.delete()
+
+
 # --- the work ------------------------------------------------------------------------------------
 
 

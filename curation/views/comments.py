@@ -41,7 +41,10 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
     found: dict[str, Any] = {
         "honeypot": test,
         "outcome": None,
-        "can_test": role.covers("editor") and record.deleted_at is None,
+        # Only where somebody answers questions is there anybody to test.
+        "can_test": role.covers("editor")
+        and record.deleted_at is None
+        and (test is not None or record.dataset.questions.exists()),
     }
     if task is None:
         return found

@@ -256,6 +256,7 @@ def _context(request: HttpRequest, job: Import) -> dict[str, Any]:
         "format": FORMATS.get(source.get("format", ""), ""),
         "poll_url": reverse("curation:import_progress", args=args),
         "next_line": _next_line(job),
+        "can_discard": importing.can_be_discarded(job),
         **{
             f"{move}_url": reverse("curation:import_move", args=[*args, move]) for move in ("cancel", "pause", "resume")
         },
@@ -269,6 +270,8 @@ def _next_line(job: Import) -> str:
         return "Next: review the records, then freeze a version."
     if job.is_live:
         return "You can leave this page: it goes on. The first records are in the dataset already."
+    if not job.done:
+        return "Nothing came in so far. Mend the cause, then retry."
     return "What came in is kept. A retry goes on with the next row."
 
 
@@ -286,8 +289,8 @@ def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
     """Cancel, pause, resume; a draft that is cancelled leaves nothing behind."""
     job = _job_or_404(request, project_id, pk, needs="editor")
-    if move == "cancel" and waits_for_mapping(job):
-        importing.discard(job)
+    if move == "cancel" and importing.can_be_discarded(job):
+        importing.throw_away(job)
         messages.info(request, f"{job.original_name} was not imported.")
         return _to_data(request, job.project)
     done = {"cancel": job.cancel, "pause": job.pause, "resume": job.enqueue}[move]()

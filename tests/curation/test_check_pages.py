@@ -3,7 +3,7 @@
 import pytest
 
 from curation import checking, contents, datasets
-from curation.models import BulkAction, Check, Dataset, Record
+from curation.models import BulkAction, Check, Dataset, Question, Record
 from curation.tasks import check
 from tests.curation.test_checking import LONG, chat, make, run
 
@@ -146,3 +146,26 @@ def test_a_dataset_of_another_project_is_not_found(project, as_bob, charlie):
     contents.complete(record).save()
     for page in ("problems", "duplicates", "duplicates/across", f"duplicates/{record.pk}"):
         assert as_bob.get(f"/projects/{project.pk}/data/{theirs.pk}/{page}").status_code == 404
+
+
+def test_where_every_record_was_looked_at_as_it_came_in_the_page_says_so(root, chats, as_vic):
+    make(chats, "Plain enough to be fine.")
+    assert "This was never looked for." in as_vic.get(f"{root}/problems").text
+    chats.records.update(is_checked=True)  # as an import or a teacher's answer leaves it
+    page = as_vic.get(f"{root}/problems").text
+    assert "Each record was looked at as it came in or changed." in page
+    assert "This was never looked for." not in page
+
+
+def test_a_check_that_finds_nothing_says_so_in_plain_words(root, chats, as_bob):
+    make(chats, "Plain enough to be fine.")
+    as_bob.post(f"{root}/checks/texts", {"everything": "1"})
+    check(Check.objects.get().pk)
+    assert Check.objects.get().line == "Nothing wrong was found in 1 record."
+
+
+def test_a_record_is_offered_as_a_honeypot_only_where_there_are_questions(root, chats, as_bob):
+    record = make(chats, "Plain enough to be fine.")[0]
+    assert "Make it a honeypot" not in as_bob.get(f"{root}/records/{record.pk}").text
+    Question.objects.create(dataset=chats, name="tone", title="Tone", kind="comment")
+    assert "Make it a honeypot" in as_bob.get(f"{root}/records/{record.pk}").text

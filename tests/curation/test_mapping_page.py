@@ -72,3 +72,64 @@ def test_id_and_group_stand_beside_each_row(draft, as_bob):
     assert '<span class="muted">group</span> ein Maß' in page
     assert '<span class="muted">id</span> 2' in page
     assert Dataset.objects.get().records.count() == 0
+
+
+@pytest.fixture
+def begun(project, as_bob):
+    """Begins an import on the page, into a dataset that is made for it."""
+
+    def begin(name: str, text: str) -> Import:
+        file = ContentFile(text.encode(), name=name)
+        answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
+        assert answer.status_code == 302
+        return Import.objects.latest("pk")
+
+    return begin
+
+
+def test_a_draft_that_is_discarded_takes_the_dataset_along_that_was_made_for_it(begun, project, as_bob):
+    job = begun("odd.csv", TABLE)
+    data = as_bob.get(reverse("curation:data", args=[project.pk])).content.decode()
+    assert "its import waits for you" in data
+    as_bob.post(reverse("curation:import_move", args=[project.pk, job.pk, "cancel"]))
+    assert not Dataset.objects.filter(pk=job.dataset_id).exists()
+
+
+def test_a_dataset_that_was_there_before_stays_when_a_draft_is_discarded(draft, as_bob, alice):
+    importing.begin(draft.dataset, alice, file=ContentFile(TABLE.encode(), name="more.csv"))
+    as_bob.post(reverse("curation:import_move", args=[draft.project_id, draft.pk, "cancel"]))
+    assert Dataset.objects.filter(pk=draft.dataset_id).exists()
+    data = as_bob.get(reverse("curation:data", args=[draft.project_id])).content.decode()
+    assert "its import waits for you" in data  # the other one
+
+
+def test_an_address_that_could_not_be_fetched_can_be_discarded(project, alice, as_bob):
+    dataset = datasets.create(project, alice, "Away")
+    job = importing.begin(dataset, alice, url="http://away.example/x.csv", any_kind=True)
+    Import.objects.filter(pk=job.pk).update(status="failed", error="The name could not be found.")
+    page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
+    assert "Nothing came in so far" in page
+    assert 'id="discard"' in page
+    as_bob.post(reverse("curation:import_move", args=[project.pk, job.pk, "cancel"]))
+    assert not Dataset.objects.filter(pk=dataset.pk).exists()
+
+
+def test_what_came_in_cannot_be_discarded(draft):
+    draft.done, draft.status = 3, "failed"
+    assert not importing.can_be_discarded(draft)
+
+
+def test_a_file_without_a_readable_row_offers_no_start(begun, project, as_bob):
+    job = begun("bad.jsonl", '{"a": 1\nnope\n')
+    page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
+    assert "None of the first rows could be read" in page
+    assert "Choose at least one column" not in page
+    assert 'id="start"' not in page
+    assert 'id="discard"' in page
+
+
+def test_blanks_are_no_pasted_text(project, as_bob):
+    answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"text": " \n ", "dataset": "new"})
+    assert answer.status_code == 422
+    assert "There are only blanks in the text" in answer.content.decode()
+    assert not Dataset.objects.exists()
