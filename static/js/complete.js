@@ -10,9 +10,13 @@ each("[data-complete]", (input) => {
   const list = make("ul", { className: "completions", id: `completions-${made += 1}`, role: "listbox", hidden: true });
   list.setAttribute("aria-label", "What it may go on with");
   input.closest("label").after(list);
-  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id]]) {
-    input.setAttribute(name, value);
-  }
+  // A text area keeps its own role: many lines are no combobox, and no other role may be expanded.
+  const isBox = input.matches("input");
+  const expanded = (open) => isBox && input.setAttribute("aria-expanded", String(open));
+  if (isBox) input.setAttribute("role", "combobox");
+  input.setAttribute("aria-autocomplete", "list");
+  input.setAttribute("aria-controls", list.id);
+  expanded(false);
   let items = [], chosen = -1, timer = 0, asked = 0, sentFrom = 0;
 
   function close() {
@@ -34,7 +38,7 @@ each("[data-complete]", (input) => {
     }));
     list.hidden = items.length === 0;
     list.style.setProperty("--from", `${input.closest("label").offsetLeft}px`);
-    input.setAttribute("aria-expanded", String(items.length > 0));
+    expanded(items.length > 0);
     input.removeAttribute("aria-activedescendant");
   }
 
