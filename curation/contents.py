@@ -84,18 +84,33 @@ def complete(
     Without `texts` the slower half is left to the dataset's next check of texts: for many records in one transaction.
     """
     dataset = dataset or record.dataset
-    said = (record.messages, record.chosen, record.rejected, record.tools)
-    record.content_hash = content_hash(dataset.kind, record.fields, *said)
-    record.preview, record.words = preview(record), words(record)
+    _identify(record, dataset)
     if texts:
         examine(record, dataset.kind, limits or Limits(context=student.context()))
     else:
         record.problems, record.language, record.is_checked = problems(record, dataset.kind), "", False
         record.tokens = record.answer_tokens = record.counted_by = None
     record.problem_count = len(record.problems)
+    return record
+
+
+def complete_all(records: list[Record], dataset: Dataset) -> None:
+    """`complete` for many records of one dataset, whose tokens are counted together: one by one that takes half the time."""
+    if not records:
+        return
+    limits = Limits(context=student.context())
+    for record, count in zip(records, student.counts(records), strict=True):
+        _identify(record, dataset)
+        examine(record, dataset.kind, limits, count)
+        record.problem_count = len(record.problems)
+
+
+def _identify(record: Record, dataset: Dataset) -> None:
+    said = (record.messages, record.chosen, record.rejected, record.tools)
+    record.content_hash = content_hash(dataset.kind, record.fields, *said)
+    record.preview, record.words = preview(record), words(record)
     record.source_group = record.source_group or source_group("", record.fields, record.messages)
     record.split = record.split or splits.assign(dataset.seed, record.source_group, dataset.shares)
-    return record
 
 
 def examine(record: Record, kind: str, limits: Limits, count: student.Count | None = None) -> None:

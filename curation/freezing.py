@@ -32,7 +32,7 @@ def run(claim: Claim[Version]) -> None:
     version = claim.job
     chosen = selection.select(version.dataset, version.filters)
     leaks.refuse(claim, chosen)
-    pks = frozen_rows.numbers(chosen)
+    pks = selection.numbers(chosen)
     if not pks:
         raise JobFailed(
             f"No record of {version.dataset.name} is {selection.words(version.filters)}: there is nothing to freeze."

@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 
 from atelier.jobs.claims import JobFailed
 from curation.models import Record
-from curation.models.datasets import Dataset, RecordQuerySet
+from curation.models.datasets import Dataset
 
 BATCH = 1000  # so that its entries are written within the quarter of a second that a lock may last
 CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -83,11 +83,6 @@ class Row(NamedTuple):
 def digest(line: bytes) -> int:
     """64 bits of a line's hash, as the signed integer that both databases store."""
     return int.from_bytes(hashlib.blake2b(line, digest_size=8).digest(), "big", signed=True)
-
-
-def numbers(chosen: RecordQuerySet) -> "array[int]":
-    """The ids of what is taken, in order: 8 bytes a record, so that a costly search runs once and not for each batch."""
-    return array("q", chosen.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=20_000))
 
 
 def batches(pks: "array[int]", kind: str) -> Iterator[list[Row]]:

@@ -1,8 +1,10 @@
 """Which records of a dataset a distillation or a version takes: the filters of the list, kept as JSON."""
 
+from array import array
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from curation.filters import Filters
 from curation.models import Dataset
@@ -23,6 +25,11 @@ def check(filters: dict[str, Any]) -> dict[str, Any]:
 def select(dataset: Dataset, filters: dict[str, Any]) -> RecordQuerySet:
     """The present records that the filters let through, in the order of their ids."""
     return Filters.read(check(filters)).records(dataset).order_by("pk")
+
+
+def numbers(rows: "QuerySet[Any]") -> "array[int]":
+    """The ids of rows, in order: 8 bytes a row, so that a costly search runs once and not for each batch."""
+    return array("q", rows.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=20_000))
 
 
 def words(filters: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """Assigning records to people in bulk, and taking that back. Who has a record is no part of it, so its revision stays."""
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from atelier.accounts.models import User
 from atelier.jobs.claims import JobFailed
 from curation.annotation import queue
-from curation.bulk.plans import Batch, meant
+from curation.bulk.plans import Batch, Coming, next_of
 from curation.models import Annotation, Assignment, BulkAction, Change, Record, Task
 
 BUSY = (Annotation.State.OPEN, Annotation.State.SUBMITTED)
@@ -63,13 +64,13 @@ def _change(job: BulkAction, pk: int, revision: int, before: dict[str, object], 
     )
 
 
-def assign(job: BulkAction, size: int) -> Batch | None:
+def assign(coming: Coming, job: BulkAction, size: int) -> Batch | None:
     """The next batch of assignments. Raises JobFailed when none of the people is in the team any more."""
     members = User.objects.filter(memberships__team=job.project.team)
     users = list(members.filter(pk__in=job.options["users"]).order_by("pk"))
     if not users:
         raise JobFailed("None of the people is in the team any more.")
-    pks = list(meant(job).values_list("pk", flat=True)[:size])
+    pks = coming.rows(job.cursor, size, lambda records: list(records.values_list("pk", flat=True)))
     return Assigning(len(pks), pks[-1], pks=pks, users=users) if pks else None
 
 
@@ -114,7 +115,8 @@ class Unassigning(Batch):
         self.made = len(noted)
 
 
-def unassign(job: BulkAction, size: int) -> Batch | None:
+def unassign(coming: "array[int]", job: BulkAction, size: int) -> Batch | None:
     """The next batch of the undo of an assignment."""
-    changes = list(Change.objects.filter(bulk=job.undoes_id, pk__gt=job.cursor).order_by("pk")[: min(size, 100)])
+    pks = next_of(coming, job.cursor, min(size, 100))
+    changes = list(Change.objects.filter(pk__in=pks).order_by("pk"))
     return Unassigning(len(changes), changes[-1].pk, changes=changes) if changes else None

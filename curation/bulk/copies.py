@@ -3,16 +3,16 @@
 from atelier.jobs.claims import JobFailed
 from curation import contents, splits
 from curation.bulk.options import KEEP
-from curation.bulk.plans import Batch, Planned, heavy, meant
+from curation.bulk.plans import Batch, Coming, Planned, heavy
 from curation.models import BulkAction, Dataset, Record
 
 
-def copies(job: BulkAction, size: int) -> Batch | None:
+def copies(coming: Coming, job: BulkAction, size: int) -> Batch | None:
     """The next batch of copies. What was copied before and still says the same is not copied again."""
     target = Dataset.objects.filter(pk=job.options["dataset"], project=job.project_id).first()
     if target is None:
         raise JobFailed("The dataset to copy into was deleted: what was copied went with it.")
-    rows = heavy(meant(job), size)
+    rows = coming.rows(job.cursor, size, heavy)
     if not rows:
         return None
     there = set(

@@ -3,18 +3,20 @@
 Whoever else writes in between is seen by the record's revision: then nothing of the batch is written, and it is planned anew.
 """
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.utils import timezone
 
 from atelier.accounts.models import User
-from curation import contents
+from curation import contents, selection
 from curation.bulk.edits import CONTENT, Edit
 from curation.filters import Filters
-from curation.models import BulkAction, BulkFailure, Change, Dataset, Record
+from curation.models import BulkAction, BulkFailure, Change, Record
 from curation.models.datasets import RecordQuerySet
 
 Action = BulkAction.Action
@@ -36,6 +38,10 @@ class Planned:
     record: Record
     before: dict[str, Any]
     after: dict[str, Any]
+
+    @property
+    def has_content(self) -> bool:
+        return not self.after.keys().isdisjoint(contents.COLUMNS)
 
 
 @dataclass
@@ -68,15 +74,31 @@ class Batch:
 
 
 Plan = Callable[[BulkAction, int], Batch | None]
+T = TypeVar("T")
 
 
-def meant(job: BulkAction) -> RecordQuerySet:
-    """What the action still has before it, in the order of ids."""
-    matching = Filters.read(job.filters).records(job.dataset)
-    return matching.filter(pk__gt=job.cursor, pk__lte=job.up_to).order_by("pk")
+class Coming:
+    """What an action has before it, by ids that are found once: a search of texts costs as much for one batch as for all.
+    Whether a record still meets the other conditions is asked batch by batch, for others work meanwhile.
+    """
+
+    def __init__(self, job: BulkAction) -> None:
+        found = Filters.read(job.filters).found(job.dataset)
+        self._meeting = found.records
+        self._pks = selection.numbers(found.all().filter(pk__gt=job.cursor, pk__lte=job.up_to))
+
+    def rows(self, after: int, size: int, read: Callable[[RecordQuerySet], list[T]]) -> list[T]:
+        """What `read` makes of the next records in the order of ids; nothing at the end."""
+        at = bisect_right(self._pks, after)
+        while at < len(self._pks):
+            pks = self._pks[at : at + size].tolist()
+            if rows := read(self._meeting.filter(pk__in=pks).order_by("pk")):
+                return rows
+            at += size  # none of those is meant any more
+        return []
 
 
-def heavy(records: RecordQuerySet, size: int) -> list[Record]:
+def heavy(records: RecordQuerySet, size: int | None = None) -> list[Record]:
     """At most `size` whole records, and no more than memory bears."""
     pks, words = [], 0
     for pk, length in records.values_list("pk", "words")[:size]:
@@ -87,10 +109,14 @@ def heavy(records: RecordQuerySet, size: int) -> list[Record]:
     return list(Record.objects.filter(pk__in=pks).order_by("pk"))
 
 
-def edits(edit: Edit, job: BulkAction, size: int) -> Batch | None:
+def light(records: RecordQuerySet) -> list[Record]:
+    """Without their texts."""
+    return list(records.only(*LIGHT))
+
+
+def edits(edit: Edit, coming: Coming, job: BulkAction, size: int) -> Batch | None:
     """The next batch of an action that changes records where they are."""
-    content = job.action in CONTENT
-    rows = heavy(meant(job), size) if content else list(meant(job).only(*LIGHT)[:size])
+    rows = coming.rows(job.cursor, size, heavy if job.action in CONTENT else light)
     if not rows:
         return None
     batch = Batch(len(rows), rows[-1].pk)
@@ -99,27 +125,26 @@ def edits(edit: Edit, job: BulkAction, size: int) -> Batch | None:
         if edited.error:
             batch.failures.append((record.pk, edited.error))
         elif edited.values:
-            batch.edits.append(planned(record, edited.values, job.dataset))
+            batch.edits.append(planned(record, edited.values))
+    contents.complete_all([one.record for one in batch.edits if one.has_content], job.dataset)
     batch.left = len(batch.failures)
     return batch
 
 
-def planned(record: Record, after: dict[str, Any], dataset: Dataset) -> Planned:
-    """Sets the values on the record, and all that follows from them."""
+def planned(record: Record, after: dict[str, Any]) -> Planned:
+    """Sets the values on the record. What follows from its content is for the caller, who has many at once."""
     before = {name: _value(record, name) for name in after}
     for name, value in after.items():
         if name == "deleted":
             record.deleted_at = timezone.now() if value else None
         else:
             setattr(record, name, value)
-    if after.keys() & set(contents.COLUMNS):
-        contents.complete(record, dataset)
     return Planned(record, before, after)
 
 
-def _columns(after: dict[str, Any]) -> tuple[str, ...]:
-    own = ["deleted_at" if name == "deleted" else name for name in after]
-    return tuple(sorted({*own, *(contents.DERIVED if after.keys() & set(contents.COLUMNS) else ())}))
+def _columns(one: Planned) -> tuple[str, ...]:
+    own = ["deleted_at" if name == "deleted" else name for name in one.after]
+    return tuple(sorted({*own, *(contents.DERIVED if one.has_content else ())}))
 
 
 def _write(edits: list[Planned]) -> None:
@@ -127,7 +152,7 @@ def _write(edits: list[Planned]) -> None:
     for each row costs ten times as much."""
     groups: dict[tuple[str, ...], list[Record]] = {}
     for one in edits:
-        groups.setdefault(_columns(one.after), []).append(one.record)
+        groups.setdefault(_columns(one), []).append(one.record)
     now = timezone.now()
     for names, rows in groups.items():
         fields = [
@@ -180,17 +205,22 @@ def _note(job: BulkAction, changes: list[Planned]) -> None:
 # --- undo ----------------------------------------------------------------------------------------
 
 
-def undo(job: BulkAction, size: int) -> Batch | None:
+def changes_of(job: BulkAction) -> "array[int]":
+    """The ids of what the undone action changed and is not put back yet. Found once, for PostgreSQL would sort all of them
+    for each batch."""
+    return selection.numbers(Change.objects.filter(bulk=job.undoes_id, pk__gt=job.cursor))
+
+
+def undo(coming: "array[int]", job: BulkAction, size: int) -> Batch | None:
     """The next batch of putting back what the undone action changed, except where somebody changed the record since."""
-    rows = Change.objects.filter(bulk=job.undoes_id, pk__gt=job.cursor).order_by("pk")
-    changes = _fitting(rows, size)
+    changes = _fitting(next_of(coming, job.cursor, size))
     if not changes:
         return None
-    content = any(change.before.keys() & set(contents.COLUMNS) for change in changes)
-    found = Record.objects.filter(pk__in=[change.record_id for change in changes]).select_related("dataset")
-    records = {
-        record.pk: record for record in (found if content else found.only(*LIGHT, "deleted_at", "dataset__kind"))
-    }
+    names = {name for change in changes for name in change.before} & REVERSIBLE - {"deleted"}
+    found = Record.objects.filter(pk__in=[change.record_id for change in changes])
+    if names.isdisjoint(contents.COLUMNS):  # else all of it is needed
+        found = found.only(*LIGHT, "deleted_at", *names)
+    records = {record.pk: record for record in found}
     people = _still_there(changes)
     batch = Batch(len(changes), changes[-1].pk)
     for change in changes:
@@ -201,7 +231,9 @@ def undo(job: BulkAction, size: int) -> Batch | None:
             continue
         if values.get("reviewed_by_id") not in people:
             values["reviewed_by_id"] = None
-        batch.edits.append(planned(record, values, record.dataset))
+        batch.edits.append(planned(record, values))
+    # Content is changed where it is, so these are of the action's own dataset.
+    contents.complete_all([one.record for one in batch.edits if one.has_content], job.dataset)
     return batch
 
 
@@ -216,9 +248,15 @@ def _value(record: Record, name: str) -> Any:
     return record.deleted_at is not None if name == "deleted" else getattr(record, name)
 
 
-def _fitting(rows: Any, size: int) -> list[Change]:
+def next_of(coming: "array[int]", cursor: int, size: int) -> list[int]:
+    at = bisect_right(coming, cursor)
+    return coming[at : at + size].tolist()
+
+
+def _fitting(ids: list[int]) -> list[Change]:
     pks, words = [], 0
-    for pk, length in rows.values_list("pk", "record__words")[:size]:
+    rows = Change.objects.filter(pk__in=ids).order_by("pk")
+    for pk, length in rows.values_list("pk", "record__words"):
         if pks and words + length > MOST_WORDS:
             break
         pks.append(pk)

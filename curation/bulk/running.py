@@ -9,7 +9,7 @@ from atelier.jobs.claims import Claim, JobFailed
 from curation.bulk import assigning, copies, plans
 from curation.bulk.edits import editing
 from curation.bulk.outcomes import outcome
-from curation.bulk.plans import Batch, Moved, Plan
+from curation.bulk.plans import Batch, Coming, Moved, Plan
 from curation.models import BulkAction, BulkFailure
 
 Action = BulkAction.Action
@@ -69,13 +69,13 @@ def _step(claim: Claim[BulkAction], plan: Plan, size: int) -> tuple[Batch | None
 def _planning(job: BulkAction) -> Iterator[Plan]:
     if job.action == Action.UNDO:
         was_assigned = job.undoes is not None and job.undoes.action == Action.ASSIGN
-        yield assigning.unassign if was_assigned else plans.undo
+        yield partial(assigning.unassign if was_assigned else plans.undo, plans.changes_of(job))
     elif job.action == Action.ASSIGN:
-        yield assigning.assign
+        yield partial(assigning.assign, Coming(job))
     elif job.action == Action.SPLIT:
         yield copies.sides
     elif job.action == Action.COPY:
-        yield copies.copies
+        yield partial(copies.copies, Coming(job))
     else:
         with editing(job.action, job.options, job.created_by_id) as edit:
-            yield partial(plans.edits, edit)
+            yield partial(plans.edits, edit, Coming(job))

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from curation import bulk, contents, datasets, records, search
+from curation import bulk, contents, datasets, records, search, student
 from curation.bulk import plans, running
 from curation.filters import Filters
 from curation.models import BulkAction, Dataset, Record
@@ -296,8 +298,8 @@ def test_an_undo_can_itself_be_undone(chats, bob):
 def test_a_record_that_changes_while_its_batch_is_planned_is_read_again(chats, bob, ann, monkeypatch):
     whole, seen = plans.edits, []
 
-    def slow(edit, job, size):
-        batch = whole(edit, job, size)
+    def slow(edit, coming, job, size):
+        batch = whole(edit, coming, job, size)
         if not seen:
             seen.append(1)
             first = chats.records.select_related("dataset").order_by("pk").first()
@@ -308,3 +310,49 @@ def test_a_record_that_changes_while_its_batch_is_planned_is_read_again(chats, b
     job = act(chats, bob, "replace", find="number", replace="figure")
     assert (job.status, job.changed) == ("done", 10)
     assert answers(chats)[0] == "figure of Ann"
+
+
+def test_a_search_is_asked_once_and_not_for_each_batch(chats, bob):
+    with CaptureQueriesContext(connection) as asked:
+        job = act(chats, bob, "label", Filters(q="number"), labels=["x"])
+        undone = done(bulk.begin_undo(job, bob))
+    assert (job.changed, undone.changed) == (10, 10)
+    word = "MATCH" if connection.vendor == "sqlite" else "to_tsquery"
+    # Once to say how many they are, once to do it.
+    assert sum(word in query["sql"] for query in asked.captured_queries) == 2
+
+
+def test_what_stops_matching_before_its_turn_is_left_alone_and_the_rest_is_done(chats, bob, ann, monkeypatch):
+    whole, seen = plans.Batch.write, []
+
+    def others_work(self, job):
+        whole(self, job)
+        if not seen:  # a whole batch of four is rejected by somebody else, behind the first one
+            seen.extend(chats.records.order_by("pk").values_list("pk", flat=True)[4:8])
+            Record.objects.filter(pk__in=seen).update(status="rejected")
+
+    monkeypatch.setattr(plans.Batch, "write", others_work)
+    job = act(chats, bob, "accept", Filters(status="new"))
+    assert (job.status, job.changed) == ("done", 6)
+    assert statuses(chats) == ["accepted"] * 4 + ["rejected"] * 4 + ["accepted"] * 2
+
+
+def test_the_tokens_of_a_batch_are_counted_together(chats, bob, monkeypatch):
+    asked, counts = [], student.counts
+    monkeypatch.setattr(student, "counts", lambda rows: asked.append(len(rows)) or counts(rows))
+    job = act(chats, bob, "replace", find="number", replace="a much longer text")
+    assert asked == [4, 4, 2]
+    tokens = list(chats.records.order_by("pk").values_list("tokens", "answer_tokens", "counted_by"))
+    assert tokens == [tuple(count) for count in counts(list(chats.records.order_by("pk")))]
+    done(bulk.begin_undo(job, bob))
+    assert asked == [4, 4, 2] * 2
+
+
+def test_an_undo_reads_metadata_with_the_batch_and_not_record_by_record(chats, bob):
+    chats.records.update(metadata={"place": "number one"})
+    job = act(chats, bob, "replace", find="number", replace="figure", pieces="metadata")
+    undoing = bulk.begin_undo(job, bob)
+    with CaptureQueriesContext(connection) as asked:
+        assert done(undoing).changed == 10
+    assert chats.records.filter(metadata={"place": "number one"}).count() == 10
+    assert len([query for query in asked.captured_queries if query["sql"].startswith("SELECT")]) < 30
