@@ -1,60 +1,75 @@
-"""The inner part of an import: batches of rows into records and issues, each batch with its counters in one transaction.
+"""The inner part of an import: batches of rows into records and issues, each batch with its counters in one transaction."""
 
-Rows go in by `executemany`, for making a hundred thousand model instances takes longer than all the rest.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from copy import copy
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from django.db import connection
 from django.utils import timezone
 
 from atelier.jobs.claims import Claim
-from curation import contents, search, splits, tallying
+from curation import contents, record_rows, search, splits, tallying
+from curation.ahead import ahead
 from curation.chat import Problem
 from curation.formats import Draft, Mapping, Row, RowError, Source, read
 from curation.import_updates import Updates
 from curation.models import Import, ImportIssue, Record
+from curation.record_rows import COLUMNS
 
 CHECKPOINT_PAGES = 12_000  # 48 MB, below the log's size limit
+CACHE_KB = 16_000
 UPDATES = 150  # rows in a batch that may change records, which costs more than adding them
+MERGED = 100  # batches after which the pieces of the search index are made one
 BATCH = 400  # so that the database is never locked for a quarter of a second
 RAW = 100_000  # characters of a row that are kept, so that it can be mended
-JSON = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "problems", "labels")
-COLUMNS = (
-    *JSON, "dataset_id", "status", "reviewed_note", "content_hash", "source_group", "split", "key", "preview", "words",
-    "problem_count", "language", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
-)  # fmt: skip
 HASH, PREVIEW, KEY = (COLUMNS.index(name) for name in ("content_hash", "preview", "key"))
 Good = tuple[int, str, tuple[Any, ...], str, str]  # line, hash, values, text for the search, file
 
 
 def run(claim: Claim[Import], path: Path, batch: "Batch | None" = None) -> None:
-    """Read what the ledger does not have yet. Raises FormatError when the file breaks off."""
+    """Read what the ledger does not have yet, into batches of another kind if one is given. Raises FormatError when the file breaks off."""
     job = claim.job
+    takes = _ahead if batch is None else _one_by_one
     batch = batch or Batch(job)
     claim.progress(total=job.source.get("rows") or 0, line=f"Reading {job.original_name}")
     if batch.sqlite:
-        _checkpoint_every(CHECKPOINT_PAGES)
+        _prepare_sqlite()
     rows = read(path, Source.from_json(job.source), start=job.done)
-    while chunk := list(islice(rows, batch.size)):
-        claim.obey()
-        batch.take(chunk)
-        with claim.writing():
-            batch.write()
-            claim.update(**batch.counters())
+    with closing(takes(batch, rows)) as coming:
+        for number, taken in enumerate(coming, 1):
+            claim.obey()
+            with claim.writing():
+                taken.write()
+                claim.update(**taken.counters())
+            if batch.sqlite and number % MERGED == 0:
+                search.merge()
     search.settle()
     claim.progress(total=job.done, line=outcome(job))
 
 
-def _checkpoint_every(pages: int) -> None:
-    """How far SQLite's log may grow before it is copied into the database: once a batch would cost as much as the writing."""
+def _one_by_one(batch: "Batch", rows: Iterator[Row]) -> "Generator[Batch, None, None]":
+    """Batches that are ready to be written. What is moved from elsewhere may ask the database while it is taken."""
+    while taken := batch.next(rows):
+        yield taken
+
+
+def _ahead(batch: "Batch", rows: Iterator[Row]) -> "Generator[Batch, None, None]":
+    """The same, each made while the one before is written."""
+    return ahead(lambda: batch.next(rows))
+
+
+def _prepare_sqlite() -> None:
+    """Let SQLite's log grow before it is copied into the database, once a batch would cost as much as the writing; and hold a
+    batch's pages in memory, for what does not fit is written twice.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA wal_autocheckpoint={pages:d}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES:d}")
+        cursor.execute(f"PRAGMA cache_size=-{CACHE_KB:d}")
 
 
 def counters(job: Import) -> dict[str, int]:
@@ -102,6 +117,14 @@ class Batch:
         """What the job stores of this batch, in the batch's transaction."""
         return counters(self.job)
 
+    def next(self, rows: Iterator[Row]) -> Self | None:
+        """The next batch, taken; None when there are no more rows. What the job counts is common to all."""
+        if not (chunk := list(islice(rows, self.size))):
+            return None
+        taken = copy(self)
+        taken.take(chunk)
+        return taken
+
     def take(self, rows: list[Row]) -> None:
         """Map and check rows; what is wrong with one never stops the others."""
         self.good, self.issues = [], []
@@ -148,7 +171,7 @@ class Batch:
             return
         with connection.cursor() as cursor:
             with tallying.by_batch(cursor, self.job.pk, (good[0][0], good[-1][0])):
-                cursor.executemany(insert_sql(self.sqlite), [values for _, _, values, _, _ in good])
+                record_rows.insert(cursor, [values for _, _, values, _, _ in good])
             if self.sqlite:
                 search.add(cursor, self.job.pk, [(line, text) for line, _, _, text, _ in good])
 
@@ -232,8 +255,3 @@ def _raw(data: Any) -> str:
 
 def _clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def insert_sql(sqlite: bool) -> str:
-    places = ", ".join("%s" if sqlite or name not in JSON else "%s::jsonb" for name in COLUMNS)
-    return f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES ({places})"  # noqa: S608 - our own names

@@ -137,7 +137,7 @@ def _differ(*columns: str) -> str:
 
 
 def _sqlite_insert() -> str:
-    """The facets of one new record, without lists: by far the most frequent case."""
+    """The facets of one new record, without lists: by far the most frequent case. What an import adds, it counts itself."""
     values = ", ".join(f"('{facet}', {value})" for facet, value in _scalars("new.").items())
     return f"""INSERT INTO {NAME} ({_KEY}, count)
         SELECT new.dataset_id, column1, column2, 0, 1 FROM (VALUES {values}) WHERE column2 IS NOT NULL
@@ -154,14 +154,16 @@ def _of_marks(row: str, sign: int) -> str:
 
 
 _FORGET = "DELETE FROM curation_mark WHERE record_id = old.id;"
+_ALONE = "new.import_line IS NULL"  # as the search has it: an import sees to its own batches
 _LISTED = "({row}labels <> '[]' OR {row}problems <> '[]')"
 _SQLITE = {
-    "insert": ("INSERT ON curation_record WHEN new.deleted_at IS NULL", _sqlite_insert()),
+    "insert": (f"INSERT ON curation_record WHEN {_ALONE} AND new.deleted_at IS NULL", _sqlite_insert()),
     "insert_deleted": (
-        "INSERT ON curation_record WHEN new.deleted_at IS NOT NULL", _tally(_counted("new.", "", "sqlite", lists=False)),
+        f"INSERT ON curation_record WHEN {_ALONE} AND new.deleted_at IS NOT NULL",
+        _tally(_counted("new.", "", "sqlite", lists=False)),
     ),
     "insert_lists": (
-        f"INSERT ON curation_record WHEN {_LISTED.format(row='new.')}",
+        f"INSERT ON curation_record WHEN {_ALONE} AND {_LISTED.format(row='new.')}",
         _learn(_marks("new.", "", "sqlite")) + _tally(_of_marks("new.", 1)),
     ),
     "update": (
@@ -257,20 +259,26 @@ def _install_postgres(cursor: Any) -> bool:
     return bool(missing)
 
 
+# --- an import: a batch at a time ----------------------------------------------------------------
+
+_COUNTED = "id, dataset_id, status, split, words, imported_by_id, language, reviewed_by_id, problem_count, deleted_at, labels, problems"
+
+
 @contextmanager
 def by_batch(cursor: Any, import_id: int, lines: tuple[int, int]) -> Iterator[None]:
-    """While an import inserts its lines from one to another (both included) row by row, in a transaction: PostgreSQL counts
-    them as one statement at the end. SQLite's triggers work on rows anyway.
+    """While an import inserts its lines from one to another (both included), in a transaction: they are counted together at
+    the end. SQLite's triggers leave rows with an `import_line` alone; PostgreSQL's are told to.
     """
-    if connection.vendor != "postgresql":
-        yield
-        return
-    cursor.execute("SET LOCAL atelier.tally = 'later'")
+    vendor = connection.vendor
+    if vendor == "postgresql":
+        cursor.execute("SET LOCAL atelier.tally = 'later'")
     yield
-    cursor.execute("SET LOCAL atelier.tally = ''")
-    chosen = "(SELECT * FROM curation_record WHERE imported_by_id = %s AND import_line BETWEEN %s AND %s)"
+    if vendor == "postgresql":
+        cursor.execute("SET LOCAL atelier.tally = ''")
+    chosen = f"SELECT {_COUNTED} FROM curation_record WHERE imported_by_id = %s AND import_line BETWEEN %s AND %s"  # noqa: S608
+    slot = "atelier_tally_slot()" if vendor == "postgresql" else "0"
     for sql in (
-        _learn(_marks("r.", "new_rows", "postgresql")),
-        _tally(_counted("r.", "new_rows", "postgresql"), "atelier_tally_slot()"),
+        _learn(_marks("r.", "new_rows", vendor)),
+        _tally(_counted("r.", "new_rows", vendor), slot),
     ):
-        cursor.execute(f"WITH new_rows AS MATERIALIZED {chosen} {sql}", [import_id, *lines])
+        cursor.execute(f"WITH new_rows AS MATERIALIZED ({chosen}) {sql}", [import_id, *lines])

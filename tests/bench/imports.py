@@ -32,7 +32,7 @@ def floor(path: Path) -> None:
     """The same rows into a table of the same columns, in transactions of the same size, and into a full-text index."""
     from django.db import connection, transaction
 
-    from curation.import_rows import COLUMNS, insert_sql
+    from curation.record_rows import COLUMNS, insert_sql
 
     sqlite = connection.vendor == "sqlite"
     insert = insert_sql(sqlite).replace("curation_record", "floor_record", 1)

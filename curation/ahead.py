@@ -1,0 +1,36 @@
+"""Working one step ahead: the next item is made by a thread while the one before is used.
+
+Worth it where using an item mostly waits for the database, which on SQLite is this very process, but needs no interpreter lock.
+"""
+
+import sys
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+SWITCH = 0.0005  # seconds; with Python's own five milliseconds whoever comes back from the database waits longer than it was there
+
+
+def ahead(make: Callable[[], T | None]) -> Generator[T, None, None]:
+    """What `make` returns, call after call, up to its first None; each call comes only after the one before has ended.
+
+    What it raises is raised where its item would come. It runs in a thread of its own, so it must not use the database.
+    Closing the iterator waits for the call that is under way.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as pool, _quick_turns():
+        coming = pool.submit(make)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(make)
+            yield item
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
