@@ -122,7 +122,7 @@ class Batch(import_rows.Batch):
                 annotations.append(one)
             suggestions += self._suggestions(pk, told)
             if told.change:
-                told.change.record_id = pk
+                told.change.record_id, told.change.dataset_id = pk, self.job.dataset_id
                 changes.append(told.change)
             self.counts.update(disputed=task.state == Task.State.DISPUTED, known=told.known is not None)
         self._store(annotations, suggestions)

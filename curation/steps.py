@@ -7,7 +7,7 @@ from django.urls import reverse
 from atelier import loop
 from atelier.accounts.models import Project
 from curation import datasets
-from curation.annotation import comments
+from curation.annotation import comments, waiting
 from curation.models import (
     AgreementReport,
     BulkAction,
@@ -26,7 +26,7 @@ def register() -> None:
     loop.register_inbox(loop.Inbox("Mentions", "curation:mentions", comments.unread))
     loop.register(
         loop.Step(10, "data", "Data", "curation:data", _records, _data),
-        loop.Step(20, "review", "Review", "curation:review", datasets.to_review, _review),
+        loop.Step(20, "review", "Review", "curation:review", waiting.count, _review),
         loop.Step(30, "distil", "Distil", "curation:distil", loop.Rows(Distillation), _distil),
         loop.Step(40, "versions", "Versions", "curation:versions", loop.Rows(Version, Version.Status.DONE), _freeze),
         jobs=[Import, Export, Deletion, BulkAction, Check, AgreementReport, Distillation, Version],
@@ -52,11 +52,13 @@ def _data(project: Project) -> loop.State:
 
 
 def _review(project: Project) -> loop.State:
-    count = datasets.to_review(project)
-    if count:
+    line = waiting.words(project)
+    if line:
+        # The card shows the first number large, so the sentence goes on from it.
+        first, _, rest = line.partition(" ")
         return loop.State(
-            count,
-            f"record{'' if count == 1 else 's'} wait for review.",
+            int(first.replace(",", "")),
+            rest,
             "Review",
             reverse("curation:review", args=[project.pk]),
             needs="annotator",

@@ -7,8 +7,10 @@ from django.shortcuts import render
 
 from atelier.accounts.models import Project
 from curation import datasets
-from curation.annotation import queue
+from curation.annotation import queue, reviewing
 from curation.models import Queue
+
+COUNTED = 1_000  # answers that nobody reviewed are counted as far as this
 
 
 def page(request: HttpRequest, project: Project) -> HttpResponse:
@@ -31,4 +33,9 @@ def _row(box: Queue, request: HttpRequest) -> dict[str, Any]:
         "percent": round(100 * (counts["done"] + counts["disputed"]) / counts["all"]) if counts["all"] else 0,
         "left": queue.left(box, request.user),
         "today": queue.today(box, request.user),
+        "unreviewed": _up_to(reviewing.waiting(box.dataset).order_by()[: COUNTED + 1].values("pk").count()),
     }
+
+
+def _up_to(found: int) -> str:
+    return f"{COUNTED:,}+" if found > COUNTED else f"{found:,}" if found else ""

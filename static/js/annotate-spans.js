@@ -1,10 +1,12 @@
-// [data-spans] marks parts of a text: by mouse, or word by word with the arrows; a label's digit or button marks what is selected.
+// [data-spans] marks parts of a text: dragged over with the mouse (whole words; to the character with Alt), tapped word by word on a
+// touch screen, or word by word with the arrows. A label's digit or button marks what is selected.
 // Places count Unicode characters, as the server does. The plain text area beside it is what is sent.
 import { each, make, on } from "./bind.js";
 
 const widgets = new WeakMap();
 export const spansOf = (question) => widgets.get(question.querySelector("[data-spans]"));
 const length = (text) => [...text].length;
+const LONGEST_WORD = 40; // where a script has no spaces a whole sentence is one word: there the places stay as they are
 
 class Spans {
   constructor(root) {
@@ -39,6 +41,8 @@ class Spans {
     const same = (span) => span.start === start && span.end === end && span.label === label;
     this.spans = this.spans.some(same) ? this.spans.filter((span) => !same(span)) : [...this.spans, { start, end, label }];
     getSelection().removeAllRanges();
+    // The arrows go on from here; a mouse or a finger begins anew.
+    if (!this.anchor) this.selected = null;
     this.changed();
   }
 
@@ -47,16 +51,62 @@ class Spans {
     this.changed();
   }
 
-  /** What is selected in the browser, without the white space around it; null when that is nothing of this text. */
-  live() {
+  /** What is selected in the browser of this text, without the white space around it; null when that is nothing. */
+  live(exact = false) {
     const selection = getSelection();
     if (!selection.rangeCount || selection.isCollapsed) return null;
     const range = selection.getRangeAt(0);
-    if (!this.box.contains(range.startContainer) || !this.box.contains(range.endContainer)) return null;
-    let [start, end] = [this.place(range.startContainer, range.startOffset), this.place(range.endContainer, range.endOffset)];
+    if (!range.intersectsNode(this.box)) return null;
+    // A drag may end beside the text.
+    const from = this.box.contains(range.startContainer) ? this.place(range.startContainer, range.startOffset) : 0;
+    const to = this.box.contains(range.endContainer) ? this.place(range.endContainer, range.endOffset) : this.chars.length;
+    let [start, end] = [from, to];
     while (start < end && !this.chars[start].trim()) start += 1;
     while (end > start && !this.chars[end - 1].trim()) end -= 1;
-    return start < end ? [start, end] : null;
+    if (start >= end) return null;
+    return exact ? [start, end] : [this.wordAt(start)?.[0] ?? start, this.wordAt(end - 1)?.[1] ?? end];
+  }
+
+  /** The word that holds this character; undefined between words. */
+  wordAt(place) {
+    return this.words.find(([from, to]) => from <= place && place < to && to - from <= LONGEST_WORD);
+  }
+
+  /** A tap selects a word, another one as far as that; a tap on what is selected lets go of it. */
+  tap(x, y) {
+    const word = this.wordAt(this.under(x, y));
+    this.anchor = null;
+    if (!word) return this.select(null);
+    const [start, end] = this.selected ?? word;
+    if (this.selected && start <= word[0] && word[1] <= end) return this.select(null);
+    this.select([Math.min(start, word[0]), Math.max(end, word[1])]);
+  }
+
+  /** The character under a point of the screen; -1 for none. */
+  under(x, y) {
+    const caret = document.caretPositionFromPoint?.(x, y);
+    const range = caret ? null : document.caretRangeFromPoint?.(x, y);
+    const [node, offset] = caret ? [caret.offsetNode, caret.offset] : [range?.startContainer, range?.startOffset];
+    if (!node || !this.box.contains(node)) return -1;
+    const place = this.place(node, offset);
+    // A caret stands between two characters: of both, the one whose box holds the point.
+    return this.holds(place - 1, x) ? place - 1 : place;
+  }
+
+  holds(place, x) {
+    if (place < 0) return false;
+    const walker = document.createTreeWalker(this.box, NodeFilter.SHOW_TEXT);
+    let left = place;
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const chars = [...node.data];
+      if (left >= chars.length) { left -= chars.length; continue; }
+      const range = document.createRange();
+      const from = chars.slice(0, left).join("").length;
+      range.setStart(node, from);
+      range.setEnd(node, from + chars[left].length);
+      return [...range.getClientRects()].some((box) => box.left <= x && x < box.right);
+    }
+    return false;
   }
 
   place(node, offset) {
@@ -135,13 +185,27 @@ function wordsOf(chars) {
 
 each("[data-spans]", (root) => widgets.set(root, new Spans(root)));
 on("click", "[data-span-label]", (button) => widgets.get(button.closest("[data-spans]")).mark(button.dataset.spanLabel));
-on("pointerup", "[data-spans-text]", (box) => {
-  const spans = widgets.get(box.closest("[data-spans]"));
+let dragged = null; // the text in which the mouse went down; it may come up anywhere
+on("pointerdown", "[data-spans-text]", (box, event) => {
+  if (event.pointerType === "mouse") dragged = box;
+});
+document.addEventListener("pointerup", (event) => {
+  const spans = dragged?.isConnected && widgets.get(dragged.closest("[data-spans]"));
+  dragged = null;
+  if (!spans) return;
   // Once the browser knows what is selected.
   setTimeout(() => {
-    const part = spans.live();
-    if (part) { spans.anchor = null; spans.select(part); }
+    const part = spans.live(event.altKey);
+    spans.anchor = null;
+    // A click without a drag lets go of what was selected.
+    if (part || spans.selected) spans.select(part);
+    if (part) getSelection().removeAllRanges();
   });
+});
+// A long press selects as everywhere; what the handles then say counts when a label is tapped.
+on("click", "[data-spans-text]", (box, event) => {
+  if (event.pointerType === "mouse" || !getSelection().isCollapsed) return;
+  widgets.get(box.closest("[data-spans]")).tap(event.clientX, event.clientY);
 });
 on("keydown", "[data-spans-text]", (box, event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;

@@ -144,6 +144,16 @@ def test_a_preview_shows_three_answers_and_starts_nothing(project, as_bob):
     assert not Dataset.objects.filter(kind="conversations").exists()
 
 
+def test_a_preview_of_no_record_says_what_to_do_and_offers_no_start(project, as_bob):
+    documents(project, 1)
+    endpoint(project, "http://127.0.0.1:9/v1")
+    page = as_bob.post(
+        reverse("curation:new_distillation", args=[project.pk]), form(project, do="preview", status="rejected")
+    ).content.decode()
+    assert "No record is left to ask about" in page
+    assert 'id="start-button"' not in page
+
+
 def test_starting_makes_the_dataset_and_queues_the_job(project, as_bob, bob):
     documents(project, 4)
     endpoint(project, "http://127.0.0.1:9/v1")

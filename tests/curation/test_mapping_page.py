@@ -90,7 +90,7 @@ def begun(project, as_bob):
 def test_a_draft_that_is_discarded_takes_the_dataset_along_that_was_made_for_it(begun, project, as_bob):
     job = begun("odd.csv", TABLE)
     data = as_bob.get(reverse("curation:data", args=[project.pk])).content.decode()
-    assert "its import waits for you" in data
+    assert "Its import waits for you" in data
     as_bob.post(reverse("curation:import_move", args=[project.pk, job.pk, "cancel"]))
     assert not Dataset.objects.filter(pk=job.dataset_id).exists()
 
@@ -100,7 +100,7 @@ def test_a_dataset_that_was_there_before_stays_when_a_draft_is_discarded(draft, 
     as_bob.post(reverse("curation:import_move", args=[draft.project_id, draft.pk, "cancel"]))
     assert Dataset.objects.filter(pk=draft.dataset_id).exists()
     data = as_bob.get(reverse("curation:data", args=[draft.project_id])).content.decode()
-    assert "its import waits for you" in data  # the other one
+    assert "Its import waits for you" in data  # the other one
 
 
 def test_an_address_that_could_not_be_fetched_can_be_discarded(project, alice, as_bob):

@@ -327,3 +327,37 @@ def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
 def test_honeypots_of_answered_records_are_refused(dispute, chats):
     with pytest.raises(Exception, match="was answered or given"):
         honeypots.mark(chats, [{"record": dispute.record_id, "answers": {"tone": "loud"}}])
+
+
+def test_the_review_step_counts_what_waits_for_people(dispute, chats, project, as_bob):
+    from atelier import loop
+
+    home = reverse("project", args=[project.pk])
+    assert loop.counts(project)["review"] == 3  # two conversations, and one of them is disputed
+    assert "records wait for review, 1 disagreement waits for a decision." in as_bob.get(home).content.decode()
+    landing = as_bob.get(reverse("curation:review", args=[project.pk])).content.decode()
+    assert "Answers: 4 not reviewed" in landing
+    chats.records.update(status="accepted")
+    assert loop.counts(project)["review"] == 1
+    dispute.known = {"tone": "plain"}
+    dispute.save()
+    assert loop.counts(project)["review"] == 0
+
+
+def test_documents_in_a_queue_wait_for_answers(project, ann, as_bob):
+    from atelier import loop
+    from curation import contents, datasets
+    from curation.annotation import questions
+    from curation.models import Record
+
+    notes = datasets.create(project, ann, "Notes", "documents")
+    for number in range(3):
+        contents.complete(Record(dataset=notes, fields={"text": f"note {number}"}, split="train")).save()
+    assert loop.counts(project)["review"] == 0
+    questions.create(notes, title="Tone", kind="label", options={"labels": ["plain", "loud"]})
+    box = queue.of(notes)
+    queue.fill(notes, notes.records.all())
+    assert loop.counts(project)["review"] == 3
+    answers.submit(queue.next_task(box, ann), {"tone": "plain"}, 1)
+    assert loop.counts(project)["review"] == 2
+    assert "documents wait for answers." in as_bob.get(reverse("project", args=[project.pk])).content.decode()
