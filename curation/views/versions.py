@@ -183,7 +183,8 @@ def _job_context(request: HttpRequest, version: Version) -> dict[str, Any]:
         "poll_url": reverse("curation:version_progress", args=args),
         "cancel_url": reverse("curation:version_move", args=[*args, "cancel"]),
         "resume_url": reverse("curation:version_move", args=[*args, "resume"]),
-        "leaks": version.status == Version.Status.FAILED and any(version.figures.get(name) for name in ("leaks", "copies")),
+        "leaks": version.status == Version.Status.FAILED
+        and any(version.figures.get(name) for name in ("leaks", "copies")),
         "next_line": "Next: train the student on it." if version.is_live else "",
     }
 

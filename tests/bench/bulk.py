@@ -28,6 +28,7 @@ def actions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
 
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
+    workshop.take_models(options)
     small = {name: found for name, *found in _all(crowd.filled(max(WARM, options.rows // TENTH)))}
     figures = []
     for name, count, clock, undone, grown in _all(crowd.filled(options.rows)):

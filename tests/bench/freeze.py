@@ -16,6 +16,7 @@ WARM = 1000  # rows of a first freeze, after which memory holds what every freez
 
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
+    workshop.take_models(options)
     from curation import tasks, version_diff, versions
 
     dataset = crowd.filled(options.records) if options.records else workshop.filled(options)
