@@ -27,7 +27,8 @@ CHOICES = {
 }
 COUNTED = 10_000  # what no tally knows is counted so far: what is more, is more
 COUNTED_SLOWLY = 1000  # where no index has all that is asked
-COUNTED_DEARLY = 2000  # where each record that the index of texts finds is looked at
+COUNTED_TEXTS = 5000  # of the full-text index
+COUNTED_DEARLY = 2000  # where each record that this index finds is looked at
 MAX_IDS = 1000
 MAX_SEARCH = 500  # characters
 KEPT = ("status", "split", "label", "problem", "language")  # names of the search language that tallies count
@@ -158,9 +159,10 @@ class Filters:
         terms = self.terms()
         if conditions.is_slow(terms):
             return COUNTED_SLOWLY
+        if not found.text or not found.text.query:
+            return COUNTED
         # PostgreSQL looks at each always.
-        dear = found.text and found.text.query and (found.is_narrowed or connection.vendor == "postgresql")
-        return COUNTED_DEARLY if dear else COUNTED
+        return COUNTED_DEARLY if found.is_narrowed or connection.vendor == "postgresql" else COUNTED_TEXTS
 
     def tallied(self, kept: facets.Counts) -> int | None:
         """The count where it is kept: of everything, or of one facet's value. None where several meet."""

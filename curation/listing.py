@@ -39,7 +39,7 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
     rows = facets.rows(dataset, counted.ids, deleted=filters.status == "deleted") if counted.is_few else []
     if counted.is_few:
         looked = Looked(_place_in(filters, rows, before or after, backwards=bool(before))[: size + 1])
-    elif counted.ids and found.by_streams and filters.sort == "newest" and not (before or after):
+    elif counted.ids and found.has_text and filters.sort == "newest" and not (before or after):
         looked = Looked(counted.ids[: size + 1], None if len(counted.ids) > size else counted.reached)
     else:
         looked = _place_among_many(filters, found, after, before, size + 1)

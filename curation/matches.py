@@ -23,7 +23,7 @@ from curation.models.datasets import RecordQuerySet
 
 STATEMENT = 0.03  # seconds of a plain statement
 LOOKED = 0.03  # seconds of looking piece by piece
-ASKED = 10_000  # records that the other conditions leave: so few are looked up in the text
+ASKED = 5000  # records that the other conditions leave: so few are looked up in the text
 PROBE = 5  # matches for each of these, of which all are read sooner than each record is asked
 FREQUENT = 100_000  # records with all words of a phrase: of more, they are looked at piece by piece
 PIECES = (200, 4000)  # records in the first piece, and in the largest
@@ -55,16 +55,16 @@ class Found:
         return texts.refusing(texts.saying(self.records, self.text), self.refused)
 
     def ids(self, most: int) -> Looked:
-        """Some of them, the newest first where `by_streams`."""
-        if self.by_streams:
+        """Some of them, the newest first where `has_text`."""
+        if not self.has_text:
+            return self._stated(self.all(), [], most)
+        if self._few is None:
             return self._streamed(down=True, most=most, time=Time(LOOKED))
-        if self._has_text:
-            return self._each_of(self._few or [], most, Time(2 * LOOKED))
-        return self._stated(self.all(), [], most)
+        return self._each_of(self._few, most, Time(2 * LOOKED))
 
     def page(self, order: Sequence[str], most: int, is_bounded: bool = True) -> Looked:
         """The first ids in an order, given as for `order_by`; every one is looked at unless `is_bounded`."""
-        if not self._has_text:
+        if not self.has_text:
             return self._stated(self.all(), order, most, is_bounded)
         time = Time(LOOKED if is_bounded else None)
         if self._few is not None:
@@ -114,25 +114,21 @@ class Found:
         if wanted is not None:
             pks, records = [pk for pk in pks if pk in wanted], self.records
         else:
-            records = self._each_asked() if self._has_text else self.all()
+            records = self._each_asked() if self.has_text else self.all()
         there = set(_among(records, pks).order_by().values_list("pk", flat=True)) if pks else ()
         return [pk for pk in pks if pk in there]
 
     # --- texts on SQLite -------------------------------------------------------------------------
 
     @property
-    def _has_text(self) -> bool:
+    def has_text(self) -> bool:
+        """Whether a text is looked for in SQLite's index."""
         return connection.vendor == "sqlite" and bool((self.text and self.text.query) or self.refused)
-
-    @property
-    def by_streams(self) -> bool:
-        """Whether matches are followed in the order of their ids."""
-        return self._has_text and self._few is None
 
     @cached_property
     def _few(self) -> list[int] | None:
         """Where the other conditions leave few records, those that may match, the newest first; else None."""
-        if not self._has_text or not self.is_narrowed:
+        if not self.has_text or not self.is_narrowed:
             return None
         try:
             with within(STATEMENT):
