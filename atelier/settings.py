@@ -91,6 +91,7 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         "-c jit=off -c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
     )
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5  # None would forbid it to atelier/statements.py too
     if environment.has_pool():
         # Under ASGI each request has a thread of its own: without a pool each would open a connection of its own too,
         # which costs the database more than the request. Whoever waits too long for one gets a 503. A lost connection is

@@ -7,6 +7,7 @@ from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest
 
 from atelier.accounts.models import Membership, Project, Role, Team
+from atelier.statements import kept
 
 M = TypeVar("M", bound=Model)
 
@@ -40,14 +41,19 @@ def team_or_404(request: HttpRequest, team_id: int, needs: str = "viewer") -> Te
 
 def project_or_404(request: HttpRequest, project_id: int, needs: str = "viewer") -> Project:
     """The project with `.role`, the asker's role in it. 404 for strangers, 403 for a role that is too small."""
-    # One query, for every page begins with it: the project as a member of its team sees it.
-    found = Project.objects.select_related("team").filter(pk=project_id, team__memberships__user=request.user)
-    project = found.annotate(askers_role=F("team__memberships__role")).first()
+    project = next(iter(_as_member(project_id, request.user.pk)), None)
     if project is None or not _reaches(request, project.team_id):
         raise Http404("No such project.")
     project.role = _covering(project.askers_role, needs)
     request.project = project  # the rail shows it
     return project
+
+
+@kept
+def _as_member(project: int, user: int) -> QuerySet[Project]:
+    """One query, for every page begins with it: the project as a member of its team sees it."""
+    found = Project.objects.select_related("team").filter(pk=project, team__memberships__user=user)
+    return found.annotate(askers_role=F("team__memberships__role"))
 
 
 def child_or_404(children: "QuerySet[M] | Any", pk: int | str, **filters: Any) -> M:

@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+from atelier.statements import kept
+
 
 class Role(models.TextChoices):
     OWNER = "owner"
@@ -87,11 +89,7 @@ class APIKey(models.Model):
     @classmethod
     def find(cls, plain: str) -> "APIKey | None":
         """The live key for what a client sent, its last use noted at most once a minute."""
-        key = (
-            cls.objects.select_related("user", "team")
-            .filter(digest=cls.hash(plain), revoked_at=None, user__is_active=True)
-            .first()
-        )
+        key = next(iter(_live_keys(cls.hash(plain))), None)
         now = timezone.now()
         if key and (key.last_used_at is None or (now - key.last_used_at).total_seconds() > 60):
             cls.objects.filter(pk=key.pk).update(last_used_at=now)
@@ -100,6 +98,11 @@ class APIKey(models.Model):
     def revoke(self) -> None:
         self.revoked_at = timezone.now()
         self.save(update_fields=["revoked_at"])
+
+
+@kept
+def _live_keys(digest: str) -> models.QuerySet[APIKey]:
+    return APIKey.objects.select_related("user", "team").filter(digest=digest, revoked_at=None, user__is_active=True)
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from atelier.accounts.models import Project
 from atelier.jobs import queue
+from atelier.statements import kept
 from atelier.webhooks.models import Delivery, Webhook
 
 DELIVER = "atelier.webhooks.tasks.deliver"
@@ -22,10 +24,15 @@ def emit(project: Project, event: str, body: dict[str, Any]) -> int:
     """
     if event not in Webhook.Event.values:
         raise ValueError(f"There is no event {event!r}: use one of {', '.join(Webhook.Event.values)}.")
-    wanting = [hook for hook in project.webhooks.filter(is_active=True) if event in hook.events]
+    wanting = [hook for hook in _active(project.pk) if event in hook.events]
     for hook in wanting:
         note(hook, event, body)
     return len(wanting)
+
+
+@kept
+def _active(project: int) -> QuerySet[Webhook]:
+    return Webhook.objects.filter(project=project, is_active=True)
 
 
 def note(hook: Webhook, event: str, body: dict[str, Any]) -> Delivery:

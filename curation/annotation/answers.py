@@ -1,16 +1,18 @@
 """What people answer: drafts, submitting, skipping, taking back; and the one place where answers become the record's."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, prefetch_related_objects
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from atelier.accounts.models import User
+from atelier.statements import kept, kept_update
 from atelier.webhooks import events
 from curation import records
-from curation.annotation import agreement, targets, values
+from curation.annotation import agreement, questions, targets, values
 from curation.annotation import queue as queues
 from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
 
@@ -27,7 +29,7 @@ class Lost(Exception):
 
 def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
     """Keep what is answered so far, and the lock with it. Returns what was kept. Raises Lost, with the draft kept too."""
-    asked = list(annotation.task.queue.dataset.questions.all())
+    asked = questions.of(annotation.task.queue.dataset)
     kept = values.sound(asked, given, annotation.record)
     written: dict[str, Any] = {"answers": kept} | _time(annotation, seconds)
     mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
@@ -46,8 +48,7 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
     Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
     """
     task = annotation.task
-    prefetch_related_objects([task.queue.dataset], "questions")  # asked for several times on the way
-    asked = list(task.queue.dataset.questions.all())
+    asked = questions.of(task.queue.dataset)
     clean = values.clean_all(asked, given, annotation.record)
     if annotation.state == State.SUBMITTED and annotation.answers == clean:
         return annotation
@@ -57,7 +58,7 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
         raise Lost
     with transaction.atomic():
         written = _enter(annotation, clean, seconds)
-        task.refresh_from_db(fields=["submitted", "wanted", "state"])
+        task.submitted, task.wanted, task.state = _counts(task.pk)[0]
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settle(task, annotation.user)
         _tell(annotation)
@@ -70,14 +71,40 @@ def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | Non
     """Write the annotation and count it. Returns what was written. Raises Lost."""
     task, now = annotation.task, timezone.now()
     is_right = None if task.known is None else _agree(task, answers)
+    took = _time(annotation, seconds).get("seconds", annotation.seconds)
+    if not _write(annotation.pk, answers, now, is_right, took):
+        raise Lost
+    _count(task.pk)
+    _assigned_done(task.pk, annotation.user_id)
+    return _written(answers, now, is_right, took)
+
+
+def _written(answers: dict[str, Any], now: datetime, is_right: bool | None, seconds: float) -> dict[str, Any]:
     written = {"state": State.SUBMITTED, "answers": answers, "submitted_at": now, "expires_at": None}
     written |= {"review": Annotation.Review.NONE}  # what was sent back is to be looked at anew
-    written |= {"is_right": is_right, **_time(annotation, seconds)}
-    if not Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(**written):
-        raise Lost
-    Task.objects.filter(pk=task.pk).update(submitted=F("submitted") + 1)
-    Assignment.objects.filter(task=task, user=annotation.user_id).update(done=True)
-    return written
+    return written | {"is_right": is_right, "seconds": seconds}
+
+
+@kept_update
+def _write(
+    pk: int, answers: dict, now: datetime, is_right: bool | None, seconds: float
+) -> tuple[QuerySet[Annotation], dict[str, Any]]:
+    return Annotation.objects.filter(pk=pk, state=State.OPEN), _written(answers, now, is_right, seconds)
+
+
+@kept_update
+def _count(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
+    return Task.objects.filter(pk=task), {"submitted": F("submitted") + 1}
+
+
+@kept
+def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str]]":
+    return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state")
+
+
+@kept_update
+def _assigned_done(task: int, user: int | None) -> tuple[QuerySet[Assignment], dict[str, Any]]:
+    return Assignment.objects.filter(task=task, user=user), {"done": True}
 
 
 def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
@@ -196,12 +223,18 @@ def settle(task: Task, by: User | None) -> None:
         Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
         task.state = Task.State.DONE
         return
-    given = list(task.annotations.filter(state=State.SUBMITTED).order_by("pk").values_list("answers", flat=True))
+    given = _given(task.pk)
     if given and not agreement.differing(kinds(task.queue.dataset), given, task.queue.tolerance):
         stand(task, given[0], by, "")
         return
     Task.objects.filter(pk=task.pk, state=Task.State.OPEN).update(state=Task.State.DISPUTED)
     task.state = Task.State.DISPUTED
+
+
+@kept
+def _given(task: int) -> "QuerySet[Annotation, dict[str, Any]]":
+    rows = Annotation.objects.filter(task=task, state=State.SUBMITTED)
+    return rows.order_by("pk").values_list("answers", flat=True)
 
 
 def settle_filled(queue: Queue) -> None:
@@ -221,21 +254,41 @@ def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> No
     with a note. Raises ValidationError when the record is changed at this very moment.
     """
     with transaction.atomic(savepoint=False):  # whoever calls gives up as a whole
-        record = Record.objects.get(pk=task.record_id)
+        record = _record(task.record_id)[0]
         record.dataset = task.queue.dataset
-        asked = list(task.queue.dataset.questions.all())
+        asked = questions.of(task.queue.dataset)
         now = timezone.now()
         if by is not None:
             try:
                 records.change(record, by, ACTION, **_columns(record, asked, answers))
             except records.Conflict:
                 raise ValidationError("Somebody changed this record just now: look at it again.") from None
-        fields: dict[str, Any] = {
-            "state": Task.State.DONE, "answers": answers, "settled_by": by, "settled_note": note[:500], "settled_at": now,
-        }  # fmt: skip
-        Task.objects.filter(pk=task.pk).update(**fields)
-    for name, value in fields.items():
+        _settle(task.pk, answers, by and by.pk, note[:500], now)
+    task.settled_by = by
+    for name, value in _settled(answers, by and by.pk, note[:500], now).items():
         setattr(task, name, value)
+
+
+@kept
+def _record(pk: int) -> QuerySet[Record]:
+    return Record.objects.filter(pk=pk)
+
+
+def _settled(answers: dict[str, Any], by: int | None, note: str, now: datetime) -> dict[str, Any]:
+    return {
+        "state": Task.State.DONE,
+        "answers": answers,
+        "settled_by_id": by,
+        "settled_note": note,
+        "settled_at": now,
+    }
+
+
+@kept_update
+def _settle(
+    task: int, answers: dict, by: int | None, note: str, now: datetime
+) -> tuple[QuerySet[Task], dict[str, Any]]:
+    return Task.objects.filter(pk=task), _settled(answers, by, note, now)
 
 
 def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +311,7 @@ def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> 
 
 def kinds(dataset: Dataset) -> dict[str, str]:
     """The kind of each question by its name, in their order."""
-    return {question.name: question.kind for question in dataset.questions.all()}
+    return {question.name: question.kind for question in questions.of(dataset)}
 
 
 def _agree(task: Task, answers: dict[str, Any]) -> bool:

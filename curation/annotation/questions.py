@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
+from atelier.statements import kept
 from curation.annotation import targets
 from curation.models import Annotation, Dataset, Question
 
@@ -16,6 +17,19 @@ MAX_LABELS, MAX_QUESTIONS, MAX_STEPS = 200, 30, 11
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 LABELLED = (Kind.LABEL, Kind.LABELS, Kind.SPANS)
 TAKEN = "There is a question called {name} already: choose another name."
+
+
+def of(dataset: Dataset) -> list[Question]:
+    """The dataset's questions in their order; of one and the same object they are asked for once."""
+    found: list[Question] | None = dataset.__dict__.get("asked")
+    if found is None:
+        found = dataset.__dict__["asked"] = _of(dataset.pk)
+    return found
+
+
+@kept
+def _of(dataset: int) -> QuerySet[Question]:
+    return Question.objects.filter(dataset=dataset).order_by("position", "pk")
 
 
 def create(dataset: Dataset, **values: Any) -> Question:

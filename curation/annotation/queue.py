@@ -6,6 +6,7 @@ only ever rises by a conditional update, so no record is given beyond its overla
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -13,6 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from atelier.accounts.models import Role, User
+from atelier.statements import kept, kept_update
 from curation.models import Annotation, Assignment, Dataset, Queue, Task
 
 State = Annotation.State
@@ -73,9 +75,13 @@ def place(queue: Queue, column: str = "chosen.chosen_id") -> str:
 
 def mine(queue: Queue, user: User) -> list[Annotation]:
     """What the person holds in this queue: what was sent back to them, then the first given first."""
+    return sorted(_held(queue.pk, user.pk), key=lambda one: one.review != Annotation.Review.RETURNED)
+
+
+@kept
+def _held(queue: int, user: int) -> QuerySet[Annotation]:
     held = Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN, record__deleted_at=None)
-    rows = held.select_related("record", "task").order_by("pk")
-    return sorted(rows, key=lambda one: one.review != Annotation.Review.RETURNED)
+    return held.select_related("record", "task").order_by("pk")
 
 
 def next_task(queue: Queue, user: User, *, beside: int | None = None, pick: Pick | None = None) -> Annotation | None:
@@ -106,10 +112,19 @@ def _next(queue: Queue, user: User, beside: int | None, pick: Pick | None) -> tu
 
 def _turn(queue: Queue, user: User) -> tuple[bool, bool]:
     """Two requests of one person take turns. With it, in one statement: is anything held too long, have they assignments."""
+    turn = next(iter(_turns(queue.pk, user.pk, timezone.now())), None)
+    if turn is None:
+        raise User.DoesNotExist("The account was deleted just now.")
+    return turn
+
+
+@kept
+def _turns(queue: int, user: int, now: datetime) -> "QuerySet[User, tuple[bool, bool]]":
+    late = Annotation.objects.filter(task__queue=queue, state=State.OPEN, expires_at__lt=now)
     own = Assignment.objects.filter(task__queue=queue, user=user, done=False)
     # NO KEY, so that rows that point to the user can still be written.
-    row = User.objects.filter(pk=user.pk).select_for_update(no_key=True).order_by()
-    return row.values_list(Exists(_late(queue)), Exists(own)).get()
+    row = User.objects.filter(pk=user).select_for_update(no_key=True).order_by()
+    return row.values_list(Exists(late), Exists(own))
 
 
 def _given(queue: Queue, user: User, pick: Pick | None, has_own: bool) -> Annotation | None:
@@ -125,10 +140,10 @@ def _given(queue: Queue, user: User, pick: Pick | None, has_own: bool) -> Annota
     return None
 
 
-def open_tasks(queue: Queue, user: User) -> QuerySet[Task]:
-    """Tasks that have a place for this person: not answered by them, not assigned to somebody else alone."""
+def open_tasks(queue: int, user: int) -> QuerySet[Task]:
+    """Tasks that have a place for this person: not answered by them. Both are given by their ids."""
     seen = Annotation.objects.filter(task=OuterRef("pk"), user=user).exclude(state=State.EXPIRED)
-    tasks = queue.tasks.filter(state=Task.State.OPEN, given__lt=F("wanted"), known__isnull=True)
+    tasks = Task.objects.filter(queue=queue, state=Task.State.OPEN, given__lt=F("wanted"), known__isnull=True)
     return tasks.filter(~Exists(seen), record__deleted_at=None)
 
 
@@ -137,14 +152,29 @@ def waiting(queue: Queue, user: User, has_own: bool = True) -> Task | None:
 
     `has_own` is False when it is known that nothing is assigned to them.
     """
-    standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
+    own = _next_assigned(queue.pk, user.pk) if has_own else []
+    found = own if own or queue.assigned_only else _next_free(queue.pk, user.pk)
+    return found[0] if found else None
+
+
+@kept
+def _next_assigned(queue: int, user: int) -> QuerySet[Task]:
+    return _lockable(queue, user).filter(Exists(_standing().filter(user=user)))[:1]
+
+
+@kept
+def _next_free(queue: int, user: int) -> QuerySet[Task]:
+    return _lockable(queue, user).filter(~Exists(_standing()))[:1]
+
+
+def _standing() -> QuerySet[Assignment]:
+    return Assignment.objects.filter(task=OuterRef("pk"), done=False)
+
+
+def _lockable(queue: int, user: int) -> QuerySet[Task]:
+    theirs = Annotation.objects.filter(task=OuterRef("pk"), user=user)
     tasks = open_tasks(queue, user).select_related("record").order_by("place", "pk")
-    tasks = tasks.annotate(was_theirs=Exists(Annotation.objects.filter(task=OuterRef("pk"), user=user)))
-    tasks = tasks.select_for_update(skip_locked=_skips(), of=("self",))
-    own = tasks.filter(Exists(standing.filter(user=user)))[:1] if has_own else ()
-    for task in own:
-        return task
-    return None if queue.assigned_only else next(iter(tasks.filter(~Exists(standing))[:1]), None)
+    return tasks.annotate(was_theirs=Exists(theirs)).select_for_update(skip_locked=_skips(), of=("self",))
 
 
 def _skips() -> bool:
@@ -153,8 +183,13 @@ def _skips() -> bool:
 
 def take(task: Task) -> bool:
     """Take one place of the task; False when somebody else took the last."""
-    places = Task.objects.filter(pk=task.pk, state=Task.State.OPEN, given__lt=F("wanted"))
-    return bool(places.update(given=F("given") + 1))
+    return bool(_take(task.pk))
+
+
+@kept_update
+def _take(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
+    places = Task.objects.filter(pk=task, state=Task.State.OPEN, given__lt=F("wanted"))
+    return places, {"given": F("given") + 1}
 
 
 def _hold(queue: Queue, task: Task, user: User) -> Annotation:
@@ -291,9 +326,9 @@ def today(queue: Queue, user: User) -> int:
 
 def left(queue: Queue, user: User) -> str:
     """How many records wait for the person, those they hold included: counted up to a bound."""
-    standing = Assignment.objects.filter(task=OuterRef("pk"), done=False)
+    standing = _standing()
     others = Exists(standing.exclude(user=user)) & ~Exists(standing.filter(user=user))
-    tasks = open_tasks(queue, user)
+    tasks = open_tasks(queue.pk, user.pk)
     tasks = tasks.filter(Exists(standing.filter(user=user))) if queue.assigned_only else tasks.filter(~others)
     found = tasks.order_by()[: COUNTED + 1].values("pk").count() if queue.is_open else 0
     found += Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN).count()

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
+from atelier.statements import kept
 from curation.annotation import values
 from curation.models import Dataset, Question, Record, Suggestion
 
@@ -59,10 +61,15 @@ def _suggestion(questions: dict[str, Question], records: dict[int, Record], row:
 def best(record: Record) -> dict[int, Suggestion]:
     """For each question's id the suggestion with the highest score; those without a score come last."""
     found: dict[int, Suggestion] = {}
-    for one in record.suggestions.order_by("pk"):
+    for one in _of(record.pk):
         known = found.get(one.question_id)
         if known is None or (one.score if one.score is not None else -1) > (
             known.score if known.score is not None else -1
         ):
             found[one.question_id] = one
     return found
+
+
+@kept
+def _of(record: int) -> QuerySet[Suggestion]:
+    return Suggestion.objects.filter(record=record).order_by("pk")

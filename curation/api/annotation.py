@@ -3,12 +3,13 @@
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation.annotation import answers, honeypots, queue, suggestions
+from atelier.statements import kept
+from curation.annotation import answers, honeypots, questions, queue, suggestions
 from curation.api.fetching import dataset_or_404
 from curation.api.records import record_out
 from curation.models import Annotation, Queue
@@ -66,9 +67,7 @@ def annotation_out(annotation: Annotation, hidden: bool = False) -> dict[str, An
 
 def _task_out(annotation: Annotation) -> dict[str, Any]:
     best = suggestions.best(annotation.record)
-    dataset = annotation.task.queue.dataset
-    prefetch_related_objects([dataset], "questions")  # asked for already where an answer came with the wish
-    names = {question.pk: question.name for question in dataset.questions.all()}
+    names = {question.pk: question.name for question in questions.of(annotation.task.queue.dataset)}
     return annotation_out(annotation) | {
         "record": record_out(annotation.record),
         "suggestions": [
@@ -81,13 +80,18 @@ def _task_out(annotation: Annotation) -> dict[str, Any]:
 
 def _queue_or_404(request: HttpRequest, project_id: int, dataset_id: int) -> Queue:
     project = project_or_404(request, project_id, needs="annotator")
-    queues = Queue.objects.select_related("dataset").filter(dataset__in=project.datasets.all())
-    found = queues.filter(dataset=dataset_id).first()
+    found = next(iter(_queues(project.pk, dataset_id)), None)
     if found is None:
         child_or_404(project.datasets, dataset_id)
         raise Http404("This dataset has no queue yet.")
     found.dataset.project = project
     return found
+
+
+@kept
+def _queues(project: int, dataset: int) -> QuerySet[Queue]:
+    rows = Queue.objects.select_related("dataset").filter(dataset__project=project, dataset=dataset)
+    return rows.filter(dataset__deleted_at=None)
 
 
 @router.post(
@@ -125,11 +129,19 @@ def take_back(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
 
 def _mine(request: HttpRequest, project_id: int, pk: int) -> Annotation:
     project = project_or_404(request, project_id, needs="annotator")
-    rows = Annotation.objects.filter(task__queue__dataset__project=project, user=request.user)
-    found = child_or_404(rows.select_related("record", "task__queue__dataset"), pk)
+    found = next(iter(_own(pk, project.pk, request.user.pk)), None)
+    if found is None:
+        raise Http404("No such annotation.")
     found.task.queue.dataset.project = project
     found.user = request.user
     return found
+
+
+@kept
+def _own(pk: int, project: int, user: int) -> QuerySet[Annotation]:
+    rows = Annotation.objects.filter(pk=pk, user=user, task__queue__dataset__project=project)
+    rows = rows.filter(task__queue__dataset__deleted_at=None)
+    return rows.select_related("record", "task__queue__dataset")
 
 
 @router.put(
