@@ -198,7 +198,7 @@ def test_the_page_takes_files_text_and_one_source_only(project, as_bob, settings
     assert as_bob.post(address, {"text": jsonl(chat("one")).decode(), "dataset": "new"}).status_code == 302
     assert Import.objects.order_by("pk").last().dataset.name == "Pasted"
     both = as_bob.post(address, {"text": "x", "url": "https://example.org/x", "dataset": "new"})
-    assert (both.status_code, "only one" in both.content.decode()) == (422, True)
+    assert (both.status_code, "exactly one of them" in both.content.decode()) == (422, True)
     assert "folder_path" not in both.content.decode()
     settings.IMPORT_FOLDERS = [str(tmp_path)]
     refused = as_bob.post(address, {"folder_path": "/etc", "dataset": "new"})
