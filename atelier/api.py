@@ -1,16 +1,19 @@
 """The REST API: one NinjaAPI, to which every app adds its router. Documented at /api/docs without a CDN."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError
+from ninja import Header, NinjaAPI
+from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as RequestError
 from ninja.security import HttpBearer
 
 from atelier.accounts.models import APIKey, User
 from atelier.jobs.models import Job
+
+# Of every call that makes something: `key: Key = None`. The same key gives the same thing again.
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 
 
 class KeyAuth(HttpBearer):
@@ -56,6 +59,13 @@ def unreadable(request: HttpRequest, error: RequestError) -> HttpResponse:
     return api.create_response(
         request, {"detail": f"The request is not as documented. {words}.", "faults": faults}, status=422
     )
+
+
+@api.exception_handler(HttpError)
+def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """The library's own refusals. 400 is its word for a body that is not JSON."""
+    words = "The body is not valid JSON." if error.status_code == 400 else str(error)
+    return api.create_response(request, {"detail": words}, status=error.status_code)
 
 
 @api.exception_handler(AuthenticationError)

@@ -32,6 +32,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def rail(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
     """The steps in their order, the one of this page marked active by its URL."""
     entries, counts = [], loop.counts(project)
+    home = reverse("project", args=[project.pk])
     for step in loop.steps():
         url = reverse(step.route, args=[project.pk])
         entries.append(
@@ -40,7 +41,7 @@ def rail(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
                 "label": step.label,
                 "url": url,
                 "count": counts[step.key],
-                "active": request.path.startswith(url),
+                "active": request.path.startswith((url, *(home + begin for begin in step.also))),
             }
         )
     return entries

@@ -51,6 +51,7 @@ class Step:
     count: Rows | Callable[["Project"], int]
     state: Callable[["Project"], State] | None = None
     needs: str = "viewer"
+    also: tuple[str, ...] = ()  # how other addresses of this step begin, below the project's
 
 
 @dataclass(frozen=True)

@@ -183,11 +183,22 @@ def _sentence(error: BaseException, url: str, caps: Caps) -> BaseException:
     host = URL(url).host
     if isinstance(error, TimeoutError):
         return Refused(f"{host} did not send the file within {caps.seconds:.0f} seconds.")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Refused(f"The name {host} could not be found: check the address.")
     if isinstance(error, aiohttp.ClientError | zlib.error):
-        return Refused(f"The connection to {host} failed: {type(error).__name__}.")
+        return Refused(broken(error, host))
     return error
+
+
+def broken(error: BaseException, host: str | None) -> str:
+    """What became of a connection, as a sentence."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"The name {host} could not be found: check the address."
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"No safe connection to {host}: its certificate is not trusted, or it does not speak https there."
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"Nothing answers at {host}:{error.port}: check the address, and that it is running."
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{host} closed the connection without an answer."
+    return f"The connection to {host} failed: {type(error).__name__}."
 
 
 def refusal_in(error: BaseException | None) -> Refused | None:

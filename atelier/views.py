@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, reverse
 from django.views.decorators.http import require_GET
 
 from atelier import loop
@@ -62,10 +62,21 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
+# What the API says when nobody has said more.
+API_ERRORS = {
+    400: "The request cannot be read.",
+    403: "You may not do that.",
+    404: "There is no such address: /api/docs lists them all.",
+    500: "Something broke on our side: try again. If it happens again, the log of the web process says what went wrong.",
+}
+
+
 def _error(request: HttpRequest, status: int, exception: Any = None) -> HttpResponse:
-    message = str(exception) if exception is not None and exception.args else ""
+    # A view gives a sentence; of an unknown address Django gives a list of all patterns, which is for programmers.
+    spoken = exception is not None and exception.args and not isinstance(exception, Resolver404)
+    message = str(exception) if spoken else ""
     if request.path.startswith("/api/"):
-        return JsonResponse({"detail": message or "Not found." if status == 404 else message}, status=status)
+        return JsonResponse({"detail": message or API_ERRORS[status]}, status=status)
     return render(request, f"{status}.html", {"message": message if "/" not in message else ""}, status=status)
 
 

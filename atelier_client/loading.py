@@ -1,7 +1,10 @@
 """A version's files on this machine, each checked against its hash before anything reads it."""
 
 import hashlib
+import json
 import os
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     import datasets
 
 CHUNK = 1 << 20
+ROWS = 1000
 
 
 def cache() -> Path:
@@ -68,5 +72,26 @@ def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset |
         import datasets
     except ImportError as error:
         raise ImportError("load_dataset needs the library: pip install 'atelier-client[datasets]'.") from error
-    found = {name: datasets.Dataset.from_json(str(path)) for name, path in files.items()}
+    form = features(files.values())
+    found = {name: datasets.Dataset.from_json(str(path), features=form) for name, path in files.items()}
     return found[split] if split is not None else datasets.DatasetDict(found)
+
+
+def features(paths: Iterable[Path]) -> "datasets.Features | None":
+    """One form for all rows of all files, so that splits can be joined. None where no one form fits, as when a key of the
+    metadata holds a number here and a text there: then the library decides for each file.
+
+    The library itself looks at the first 10 MB of a file only, and fails at a column that comes later, as `labels` may.
+    """
+    import datasets
+    import pyarrow
+
+    found = []
+    try:
+        for path in paths:
+            with path.open("rb") as lines:
+                while batch := [json.loads(line) for line in islice(lines, ROWS)]:
+                    found.append(pyarrow.schema(pyarrow.array(batch).type))
+        return datasets.Features.from_arrow_schema(pyarrow.unify_schemas(found, promote_options="permissive"))
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+        return None

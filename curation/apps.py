@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, pre_migrate
+from django.db.models.signals import post_migrate, post_save, pre_delete, pre_migrate
 
 
 class CurationConfig(AppConfig):
@@ -7,8 +7,12 @@ class CurationConfig(AppConfig):
 
     def ready(self) -> None:
         from curation import search, steps, tallying, triggers
+        from curation.annotation import assignments
 
         steps.register()
         pre_migrate.connect(triggers.put_away, sender=self, dispatch_uid="curation.triggers")
         post_migrate.connect(search.install, sender=self, dispatch_uid="curation.search")
         post_migrate.connect(tallying.install, sender=self, dispatch_uid="curation.tallying")
+        # By signals, for the shell does not know this app, and a deleted account ends memberships that nobody names.
+        post_save.connect(assignments.on_change, sender="accounts.Membership", dispatch_uid="curation.member_changed")
+        pre_delete.connect(assignments.on_end, sender="accounts.Membership", dispatch_uid="curation.member_goes")

@@ -140,6 +140,8 @@ def run(claim: Claim[Export]) -> None:
     writer = WRITERS[job.format]
     folder = Path(settings.DATA_DIR) / "tmp" / f"export-{job.pk}"
     shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
+    for fence in range(1, job.fence):  # and what one had stored that was killed before it could say so
+        default_storage.delete(_stored(job, fence))
     folder.mkdir(parents=True)
     try:
         drafts = _of_version(claim) if job.version else _of_dataset(claim)
@@ -150,12 +152,16 @@ def run(claim: Claim[Export]) -> None:
             size = out.tell()
         claim.progress(line="Storing the file")
         with TemporaryFile(path) as file:
-            name = default_storage.save(f"exports/{job.pk}-{job.fence}{writer.suffix}", file)
+            name = default_storage.save(_stored(job, job.fence), file)
         _finish(claim, name, size, refused)
     except versions.Broken as error:
         raise JobFailed(" ".join(error.messages)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stored(job: Export, fence: int) -> str:
+    return f"exports/{job.pk}-{fence}{WRITERS[job.format].suffix}"
 
 
 def _finish(claim: Claim[Export], name: str, size: int, refused: Refused) -> None:

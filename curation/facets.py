@@ -76,9 +76,11 @@ class Row(NamedTuple):
 
 
 def rows(dataset: Dataset, pks: Sequence[int], deleted: bool = False) -> list[Row]:
-    """Of these records of the dataset. One index has all of it: SQLite is told so, for it would fetch each record instead."""
-    sqlite = connection.vendor == "sqlite"
-    sql = f"SELECT {', '.join(Row._fields)} FROM curation_record {'INDEXED BY listed_by_id' if sqlite else ''}"  # noqa: S608
+    """Of these records of the dataset. One index has all of it, of present records: SQLite is told so, for it would fetch each
+    record instead.
+    """
+    index = "INDEXED BY listed_by_id" if connection.vendor == "sqlite" and not deleted else ""
+    sql = f"SELECT {', '.join(Row._fields)} FROM curation_record {index}"  # noqa: S608
     there = f"deleted_at IS {'NOT NULL' if deleted else 'NULL'} AND id"
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} WHERE dataset_id = %s AND {there} {_among()}", [dataset.pk, _listed(pks)])

@@ -151,7 +151,7 @@ class Filters:
             return known, True
         found = self.found(dataset)
         bound = self.bound(found)
-        looked = found.ids(bound + 1)
+        looked = found.some(self.order(), bound + 1)
         return min(len(looked.ids), bound), looked.reached is None and len(looked.ids) <= bound
 
     def bound(self, found: Found) -> int:

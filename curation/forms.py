@@ -9,6 +9,15 @@ from curation import datasets, splits
 from curation.models import Dataset
 
 
+def named_errors(form: forms.BaseForm) -> list[str]:
+    """What is wrong in a form, as sentences that stand away from the fields, so each names its own."""
+    return [
+        f"{form[name].label}: {error}" if name in form.fields else str(error)
+        for name, errors in form.errors.items()
+        for error in errors
+    ]
+
+
 class DatasetForm(forms.Form):
     """A new, empty dataset."""
 
@@ -46,7 +55,7 @@ class DatasetSettingsForm(forms.Form):
     )
 
     def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
-        shares = {split: round(100 * share, 4) for split, share in dataset.shares.items()}
+        shares = {split: f"{100 * share:g}" for split, share in dataset.shares.items()}
         kept = {name: getattr(dataset, name) for name in ("name", "description", "licence", "seed")}
         initial = {**kept, **shares}
         super().__init__(*args, initial=initial, **kwargs)

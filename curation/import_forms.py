@@ -28,6 +28,10 @@ class FilesField(forms.FileField):
         given = data if isinstance(data, list | tuple) else [data] if data else []
         if len(given) > FILES:
             raise ValidationError(f"At most {FILES:,} files can be imported at once: pack them into a zip.")
+        for file in given:
+            if file.size == 0:
+                other = ", or leave it out" if len(given) > 1 else ""
+                raise ValidationError(f"{file.name} is empty: choose a file with rows{other}.")
         return [super(FilesField, self).clean(file, initial) for file in given]
 
 

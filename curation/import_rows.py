@@ -170,9 +170,9 @@ class Batch:
         if not good:
             return
         with connection.cursor() as cursor:
-            with tallying.by_batch(cursor, self.job.pk, (good[0][0], good[-1][0])):
-                record_rows.insert(cursor, [values for _, _, values, _, _ in good])
+            record_rows.insert(cursor, [values for _, _, values, _, _ in good])
             if self.sqlite:
+                tallying.count_imported(cursor, self.job.pk, (good[0][0], good[-1][0]))
                 search.add(cursor, self.job.pk, [(line, text) for line, _, _, text, _ in good])
 
     def _by_key(self) -> tuple[list[Good], list[Good]]:

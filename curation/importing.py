@@ -1,4 +1,4 @@
-"""Importing: a file, row by row, into a dataset. Every row ends as a record, or as an issue that says why not."""
+"""What is to be imported into a dataset, and how: a draft, its mapping and preview, until the work begins (`import_jobs`)."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,15 @@ from django.db import IntegrityError, transaction
 
 from atelier import outbound
 from atelier.accounts.models import User
-from atelier.jobs.claims import Claim, JobFailed, LostClaim, Paused
 from atelier.jobs.models import Status
-from atelier.webhooks import events
-from atelier.webhooks.models import Webhook
-from curation import import_rows, moving, origins
-from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, read_as, sniff, suggest
+from curation import moving, origins
+from curation.formats import Draft, FormatError, Mapping, RowError, Source, read, read_as, sniff, suggest, with_new
 from curation.formats.mapping import MappingError
 from curation.models import Dataset, Import
 
 PREVIEW_ROWS = 20
 FILES_NAMED = 50
-WAITS = "The file is here. Look at the preview and start."
+TABLES = ("csv", "tsv", "parquet", "xlsx")  # every row has the same columns
 
 
 def begin(
@@ -42,19 +39,20 @@ def begin(
     origin: dict[str, Any] | None = None,
     key: str | None = None,
     any_kind: bool = False,
+    sheet: str = "",
 ) -> Import:
     """A draft of an import from one of: a file, several, a text, an address, or an origin as `origins.clean` takes it.
 
     Files and texts go into storage under a name of our own; the rest is fetched by the job. With `any_kind` an empty dataset
-    takes the kind that the file looks like. Raises ValidationError when it cannot be read. The same idempotency key gives
-    the same import.
+    takes the kind that the file looks like; of a workbook `sheet` is read. Raises ValidationError when it cannot be read. The
+    same idempotency key gives the same import.
     """
     if key and (found := Import.objects.filter(project=dataset.project, idempotency_key=key).first()):
         return found
     job = Import(
         project=dataset.project, dataset=dataset, created_by=user, status=Status.DRAFT, idempotency_key=key or None
     )
-    job.source = {"any_kind": any_kind}
+    job.source = {"any_kind": any_kind, "sheet": sheet}
     if text:
         job.origin, file, name = {"kind": "paste"}, ContentFile(text.encode()), name or "pasted"
     if file is not None:
@@ -63,10 +61,10 @@ def begin(
         _keep_all(job, files)
     elif origin:
         job.origin = origins.clean(origin)
-        job.original_name = _shown_name(origins.name_of(job.origin))
+        job.original_name = shown_name(origins.name_of(job.origin))
     else:
         check_url(url)
-        job.url, job.original_name = url, _shown_name(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or url)
+        job.url, job.original_name = url, shown_name(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or url)
     try:
         with transaction.atomic():
             job.save()
@@ -77,7 +75,7 @@ def begin(
 
 def _keep(job: Import, file: File, name: str) -> None:
     """Put the file into storage and look at it. Raises ValidationError, and then keeps nothing."""
-    job.original_name, job.size = _shown_name(name), file.size
+    job.original_name, job.size = shown_name(name), file.size
     job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", file)
     try:
         inspect(job)
@@ -88,7 +86,7 @@ def _keep(job: Import, file: File, name: str) -> None:
 
 def _keep_all(job: Import, files: Sequence[File]) -> None:
     """Several files at once are one zip from here on: read in their order, each row with the name of its file."""
-    names = [_shown_name(file.name or "file") for file in files]
+    names = [shown_name(file.name or "file") for file in files]
     job.origin = {"kind": "files", "names": names[:FILES_NAMED]}
     with TemporaryDirectory() as folder:
         packed = origins.pack(zip(names, files, strict=True), Path(folder) / "all.zip")
@@ -106,7 +104,7 @@ def check_url(url: str) -> None:
         raise ValidationError(str(error)) from error
 
 
-def _shown_name(name: str) -> str:
+def shown_name(name: str) -> str:
     """A file's name for people: its last part, without control characters."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(char for char in last if char.isprintable())[:200] or "file"
@@ -115,17 +113,19 @@ def _shown_name(name: str) -> str:
 def inspect(job: Import, **said: str) -> None:
     """Find out what the file is, and suggest a mapping. Raises ValidationError with a sentence.
 
-    `said` is what a person knows better, as `formats.read_as` takes it.
+    `said` is what a person knows better, as `formats.read_as` takes it; before the first look that is the sheet, as `begin` was
+    told it.
     """
     try:
         with local(job) as path:
-            known = Source.from_json(job.source) if said else None
-            source = read_as(path, known, **said) if known else sniff(path, job.original_name)
+            source = Source.from_json(job.source) if said else sniff(path, job.original_name)
+            said = said or {"sheet": job.source.get("sheet", "")}
+            source = read_as(path, source, **said) if any(said.values()) else source
             rows = [row.data for row in islice(read(path, source), PREVIEW_ROWS) if row.data is not None]
     except FormatError as error:
         raise ValidationError(str(error)) from error
-    mapping, why = _suggested(job, source, rows)
-    kept = {"why": why, "any_kind": job.source.get("any_kind", False)}
+    mapping, why, new = _suggested(job, source, rows)
+    kept = {"why": why, "any_kind": job.source.get("any_kind", False), "new_columns": new}
     job.source, job.mapping = source.to_json() | kept, mapping.to_json()
 
 
@@ -136,18 +136,30 @@ def suggested_as(job: Import, kind: str) -> Mapping:
         return suggest(job.source["columns"], [row.data for row in rows if row.data is not None], kind)[0]
 
 
-def _suggested(job: Import, source: Source, rows: list[dict[str, Any]]) -> tuple[Mapping, str]:
-    """The mapping of the dataset's last import where it fits, else one by the names of the columns."""
+def _suggested(job: Import, source: Source, rows: list[dict[str, Any]]) -> tuple[Mapping, str, list[str]]:
+    """The mapping of the dataset's last import where it fits, else one by the names of the columns; why; and the columns that
+    the last import did not have, where its mapping is taken."""
     dataset = job.dataset
+    kind = None if job.source.get("any_kind") else dataset.kind
+    last = Mapping.from_json(dataset.mapping) if dataset.mapping else None
     if source.tool:
-        kind = None if job.source.get("any_kind") else dataset.kind
-        last = Mapping.from_json(dataset.mapping) if dataset.mapping else None
-        return moving.suggested(source.tool, source.columns, rows, kind, last)
-    if dataset.mapping:
-        last = Mapping.from_json(dataset.mapping)
-        if set(last.columns) <= set(source.columns):
-            return last, f"As in the last import into {dataset.name}."
-    return suggest(source.columns, rows, None if job.source.get("any_kind") else dataset.kind)
+        fresh, why = moving.suggested(source.tool, source.columns, rows, kind)
+        fits = last is not None and last.key == fresh.key
+    else:
+        fits = last is not None and set(last.columns) <= set(source.columns)
+        fresh, why = suggest(source.columns, rows, last.kind if last and fits else kind)
+    if last is None or not fits:
+        return fresh, why, []
+    seen = _columns_before(job) | set(last.columns)
+    new = [column for column in source.columns if column not in seen]
+    return with_new(last, fresh, new), f"As in the last import into {dataset.name}.", new
+
+
+def _columns_before(job: Import) -> set[str]:
+    """The columns of the last import whose mapping somebody looked at or sent: what it left out was left out on purpose."""
+    done = job.dataset.imports.filter(confirmed=True).exclude(file="").exclude(pk=job.pk)
+    source = done.order_by("-pk").values_list("source", flat=True).first()
+    return set(source.get("columns", [])) if source else set()
 
 
 @contextmanager
@@ -205,7 +217,7 @@ def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True, upda
     """The mapping is right: queue the work; the caller wakes a worker. False when it was started already. Raises ValidationError."""
     update_by_key = update_by_key or bool(moving.name_of(job))  # a task that was moved before is known by its id
     check_update(mapping, update_by_key)
-    _adopt(job, mapping)
+    adopt(job, mapping)
     waiting = Import.objects.filter(pk=job.pk, confirmed=False)
     choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
     if not waiting.update(mapping=mapping.to_json(), confirmed=True, **choices):
@@ -219,13 +231,14 @@ def check_update(mapping: Mapping, update_by_key: bool) -> None:
         raise ValidationError("To update records, choose the column that holds the row's id.")
 
 
-def _adopt(job: Import, mapping: Mapping) -> None:
+def adopt(job: Import, mapping: Mapping) -> None:
     """Make the mapping the import's and the dataset's; an empty dataset takes its kind. Raises ValidationError."""
     dataset = job.dataset
     try:
         mapping.validate()
     except MappingError as error:
         raise ValidationError(str(error)) from error
+    _check_columns(job, mapping)
     if mapping.kind != dataset.kind:
         if dataset.records.exists() or dataset.imports.filter(confirmed=True).exclude(pk=job.pk).exists():
             raise ValidationError(
@@ -235,6 +248,18 @@ def _adopt(job: Import, mapping: Mapping) -> None:
     dataset.mapping = mapping.to_json()
     dataset.save(update_fields=["kind", "mapping"])
     job.mapping = mapping.to_json()
+
+
+def _check_columns(job: Import, mapping: Mapping) -> None:
+    """Raises ValidationError for columns that are not there. Later rows of JSON, and other files of a zip, may have more."""
+    there, wanted = job.source["columns"], mapping.columns
+    missing = [column for column in wanted if column not in there]
+    is_table = job.source["format"] in TABLES and job.source["compression"] != "zip" and mapping.style != "alpaca"
+    if missing and (is_table or len(missing) == len(wanted)):
+        named = " and ".join(f"“{column}”" for column in missing)[:200]
+        raise ValidationError(
+            f"The file has no column {named}: choose among {', '.join(map(str, there))[:400] or 'other files, it has none'}."
+        )
 
 
 def confirm_unseen(
@@ -285,75 +310,3 @@ def throw_away(job: Import) -> None:
     others = dataset.imports.exclude(pk=job.pk).exists() or dataset.questions.exists() or dataset.distilled_by.exists()
     if made_for_it and not others and not dataset.records.exists():
         dataset.delete()
-
-
-# --- the work ------------------------------------------------------------------------------------
-
-
-def run(claim: Claim[Import], private_hosts: tuple[str, ...] = ()) -> None:
-    """Fetch if need be, then read on from where the ledger ends. A URL without a mapping waits for a person after the fetch."""
-    job = claim.job
-    if not job.file:
-        _fetch(claim, private_hosts)
-    if not job.confirmed:
-        claim.progress(line=WAITS)
-        raise Paused
-    try:
-        with local(job) as path:
-            (moving if moving.name_of(job) else import_rows).run(claim, path)
-        claim.when_done(lambda: events.emit(job.project, Webhook.Event.IMPORTED, told(job)))
-    except FormatError as error:
-        raise JobFailed(str(error)) from error
-    except FileNotFoundError:
-        raise JobFailed("The file of this import is gone from the storage: import it again.") from None
-
-
-def told(job: Import) -> dict[str, Any]:
-    """What a webhook says of an import that ended."""
-    sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
-    return {"import": job.pk, "dataset": job.dataset_id, "name": job.original_name, **sums}
-
-
-def _fetch(claim: Claim[Import], private_hosts: tuple[str, ...]) -> None:
-    job = claim.job
-    claim.progress(line=f"Fetching {job.url or origins.name_of(job.origin)}")
-    with TemporaryDirectory() as folder:
-        collected = _collect(claim, Path(folder), private_hosts)
-        job.original_name, job.size = _shown_name(collected.name), collected.path.stat().st_size
-        with collected.path.open("rb") as found:
-            job.file = default_storage.save(f"imports/{uuid.uuid4().hex}", File(found))
-    given, wanted = job.mapping, job.source
-    try:
-        inspect(job)
-        job.source["notes"] = [*collected.notes, *job.source["notes"]]
-        if job.confirmed:
-            mapping = Mapping.from_json(given or job.mapping)
-            check_update(mapping, job.update_by_key)
-            _adopt(job, mapping)
-        # A key that was given for this import has done its work.
-        job.origin = origins.public(job.origin) if job.origin else {}
-        names = ("file", "size", "original_name", "source", "mapping", "origin")
-        claim.update(**{name: getattr(job, name) for name in names})
-    except (ValidationError, MappingError) as error:
-        _forget(job, wanted)
-        raise JobFailed(" ".join(error.messages) if isinstance(error, ValidationError) else str(error)) from error
-    except LostClaim:
-        _forget(job, wanted)
-        raise
-
-
-def _forget(job: Import, source: dict[str, Any]) -> None:
-    """The file is not kept: the next attempt fetches it again."""
-    default_storage.delete(job.file)
-    job.file, job.source = "", source
-
-
-def _collect(claim: Claim[Import], folder: Path, private_hosts: tuple[str, ...]) -> origins.Collected:
-    job = claim.job
-    if job.origin:
-        return origins.collect(job.origin, folder, lambda line: claim.progress(line=line))
-    try:
-        fetched = outbound.fetch(job.url, folder / "download", private_hosts=private_hosts)
-    except outbound.Refused as error:
-        raise JobFailed(str(error)) from error
-    return origins.Collected(fetched.path, fetched.name)

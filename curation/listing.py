@@ -9,7 +9,7 @@ from curation.filters import SORTS, Filters, read_cursor
 from curation.matches import Found, Looked
 from curation.models import Dataset, Record
 
-LISTED = 1000  # of so few, every one is read: their facets are counted, and they are sorted here
+LISTED = 500  # of so few, every one is read: their facets are counted, and they are sorted here
 UNSEEN = ("fields", "messages", "tools", "chosen", "rejected", "metadata")  # in a list
 
 
@@ -39,7 +39,7 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
     rows = facets.rows(dataset, counted.ids, deleted=filters.status == "deleted") if counted.is_few else []
     if counted.is_few:
         looked = Looked(_place_in(filters, rows, before or after, backwards=bool(before))[: size + 1])
-    elif counted.ids and found.has_text and filters.sort == "newest" and not (before or after):
+    elif counted.in_order and not (before or after):
         looked = Looked(counted.ids[: size + 1], None if len(counted.ids) > size else counted.reached)
     else:
         looked = _place_among_many(filters, found, after, before, size + 1)
@@ -64,13 +64,14 @@ def page(filters: Filters, dataset: Dataset, *, after: str = "", before: str = "
 
 
 class _Counted(NamedTuple):
-    """How many match, whether that is all of them, and their ids where they are few; else some of them."""
+    """How many match, whether that is all of them, and their ids where they are few; else some of them, perhaps the first ones."""
 
     count: int
     exact: bool
     is_few: bool
     ids: list[int] = []
     reached: int | None = None
+    in_order: bool = False
 
 
 def _counted(filters: Filters, found: Found, kept: facets.Counts) -> _Counted:
@@ -80,13 +81,14 @@ def _counted(filters: Filters, found: Found, kept: facets.Counts) -> _Counted:
     if not filters.narrow or (known is not None and known > LISTED):
         return _Counted(known or 0, True, False)
     bound = filters.bound(found) if known is None else LISTED
-    looked = found.ids(bound + 1)
+    looked = found.some(filters.order(), bound + 1)
     number = len(looked.ids)
     if looked.reached is None and number <= min(bound, LISTED):
         return _Counted(number, True, True, looked.ids)
     if known is not None:
         return _Counted(known, True, False)
-    return _Counted(min(number, bound), looked.reached is None and number <= bound, False, looked.ids, looked.reached)
+    exact = looked.reached is None and number <= bound
+    return _Counted(min(number, bound), exact, False, looked.ids, looked.reached, looked.in_order)
 
 
 def _place_in(filters: Filters, rows: list[facets.Row], cursor: str, backwards: bool) -> list[int]:

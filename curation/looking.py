@@ -65,8 +65,15 @@ class Time:
 
     def __init__(self, seconds: float | None) -> None:
         self._clock = time.thread_time if connection.vendor == "sqlite" else time.perf_counter
-        self._end = None if seconds is None else self._clock() + seconds
+        self._last = self._clock()
+        self._end = None if seconds is None else self._last + seconds
 
     @property
     def is_over(self) -> bool:
         return self._end is not None and self._clock() > self._end
+
+    def next_size(self, size: int, most: int) -> int:
+        """How large the next piece is: twice this one, as far as it fits into what is left by how long this one took."""
+        now, wanted = self._clock(), min(2 * size, most)
+        took, self._last = now - self._last, now
+        return wanted if self._end is None or not took else max(1, min(wanted, int(size * (self._end - now) / took)))

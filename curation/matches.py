@@ -21,20 +21,24 @@ from curation import texts
 from curation.looking import Time, TooSlow, within
 from curation.models.datasets import RecordQuerySet
 
-STATEMENT = 0.03  # seconds of a plain statement
-LOOKED = 0.03  # seconds of looking piece by piece
+STATEMENT = 0.02  # seconds of a plain statement
+LOOKED = 0.02  # seconds of looking piece by piece
 ASKED = 5000  # records that the other conditions leave: so few are looked up in the text
 PROBE = 5  # matches for each of these, of which all are read sooner than each record is asked
 FREQUENT = 100_000  # records with all words of a phrase: of more, they are looked at piece by piece
 PIECES = (200, 4000)  # records in the first piece, and in the largest
+NEWEST = ["-id"]
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Ids that were found, and the id at which the time was over; None where nothing was left out."""
+    """Ids that were found, and the id at which the time was over; None where nothing was left out. `in_order` says that they
+    are the first ones of the order that was wished for.
+    """
 
     ids: list[int]
     reached: int | None = None
+    in_order: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,18 @@ class Found:
         """Every one of them, as a plain condition."""
         return texts.refusing(texts.saying(self.records, self.text), self.refused)
 
-    def ids(self, most: int) -> Looked:
-        """Some of them, the newest first where `has_text`."""
-        if not self.has_text:
-            return self._stated(self.all(), [], most)
-        if self._few is None:
-            return self._streamed(down=True, most=most, time=Time(LOOKED))
-        return self._each_of(self._few, most, Time(2 * LOOKED))
+    def some(self, order: Sequence[str], most: int) -> Looked:
+        """Some of them, to count: the first ones of this order where that costs no more."""
+        if self.has_text:
+            newest = self._streamed(down=True, most=most, time=Time(LOOKED)) if self._few is None else self._each_of(
+                self._few, most, Time(2 * LOOKED)
+            )  # fmt: skip
+            return replace(newest, in_order=list(order) == NEWEST)
+        try:
+            with within(STATEMENT):
+                return Looked(list(self.all().order_by().values_list("pk", flat=True)[:most]), in_order=False)
+        except TooSlow:
+            return self._slowly(order, most)
 
     def page(self, order: Sequence[str], most: int, is_bounded: bool = True) -> Looked:
         """The first ids in an order, given as for `order_by`; every one is looked at unless `is_bounded`."""
@@ -68,8 +77,7 @@ class Found:
             return self._stated(self.all(), order, most, is_bounded)
         time = Time(LOOKED if is_bounded else None)
         if self._few is not None:
-            few = list(_among(self.base, self._few).order_by(*order).values_list("pk", flat=True))
-            return self._each_of(few, most, time)
+            return self._each_of(self._sorted(self._few, order), most, time)
         if len(order) == 1:
             return self._streamed(order[0].startswith("-"), most, time)
         if (wanted := self._gathered()) is not None:
@@ -93,7 +101,13 @@ class Found:
             with within(STATEMENT):
                 return Looked(list(rows))
         except TooSlow:
-            return self._walked(order or ["-id"], most, Time(LOOKED))
+            return self._slowly(order, most)
+
+    def _slowly(self, order: Sequence[str], most: int) -> Looked:
+        """Piece by piece, after a plain statement took too long."""
+        if self._few is None:
+            return self._walked(order, most, Time(LOOKED))
+        return self._each_of(self._sorted(self._few, order), most, Time(LOOKED))
 
     def _walked(self, order: Sequence[str], most: int, time: Time, wanted: set[int] | None = None) -> Looked:
         """The list in its order: some records, which of them are meant, and so on. `wanted` are all that match the text."""
@@ -107,7 +121,7 @@ class Found:
             if time.is_over:
                 return Looked(found, reached=piece[-1][0])
             base = self.base.filter(behind(order[0], piece[-1][1], piece[-1][0]))
-            size = min(2 * size, PIECES[1])
+            size = time.next_size(size, PIECES[1])
 
     def _passing(self, pks: Sequence[int], wanted: set[int] | None = None) -> list[int]:
         """Those of some records that are meant, in the order given."""
@@ -118,17 +132,21 @@ class Found:
         there = set(_among(records, pks).order_by().values_list("pk", flat=True)) if pks else ()
         return [pk for pk in pks if pk in there]
 
-    # --- texts on SQLite -------------------------------------------------------------------------
+    # --- texts -----------------------------------------------------------------------------------
 
     @property
     def has_text(self) -> bool:
         """Whether a text is looked for in SQLite's index."""
-        return connection.vendor == "sqlite" and bool((self.text and self.text.query) or self.refused)
+        return connection.vendor == "sqlite" and self._asks
+
+    @property
+    def _asks(self) -> bool:
+        return bool((self.text and self.text.query) or self.refused)
 
     @cached_property
     def _few(self) -> list[int] | None:
         """Where the other conditions leave few records, those that may match, the newest first; else None."""
-        if not self.has_text or not self.is_narrowed:
+        if not self._asks or not self.is_narrowed or self.text is None:
             return None
         try:
             with within(STATEMENT):
@@ -137,20 +155,29 @@ class Found:
             return None
         return few if len(few) <= ASKED else None
 
+    def _sorted(self, pks: list[int], order: Sequence[str]) -> list[int]:
+        """Few records, given the newest first, in another order."""
+        if list(order) == NEWEST:
+            return pks
+        return list(_among(self.base, pks).order_by(*order).values_list("pk", flat=True))
+
     def _each_of(self, pks: Sequence[int], most: int, time: Time) -> Looked:
         """Those of few records that match the text, in the order given."""
-        if self.text and self.text.query and not self._is_long_phrase:
+        if self.has_text and self.text and self.text.query and not self._is_long_phrase:
             bound = PROBE * len(pks)
             if texts.frequency(self.text.query, bound + 1) <= bound:
                 there = set(texts.among(self.text.query, pks))
                 return Looked([pk for pk in pks if pk in there][:most])
         found: list[int] = []
-        for begin in range(0, len(pks), PIECES[0]):
-            found += self._passing(pks[begin : begin + PIECES[0]])
+        begin, size = 0, PIECES[0]
+        while begin < len(pks):
+            found += self._passing(pks[begin : begin + size])
+            begin += size
             if len(found) >= most:
                 return Looked(found[:most])
-            if time.is_over and begin + PIECES[0] < len(pks):
-                return Looked(found, reached=pks[begin + PIECES[0] - 1])
+            if time.is_over and begin < len(pks):
+                return Looked(found, reached=pks[begin - 1])
+            size = time.next_size(size, PIECES[0])
         return Looked(found)
 
     def _each_asked(self) -> RecordQuerySet:

@@ -47,13 +47,9 @@ def translator(job: Import) -> Any:
 # --- before the start ------------------------------------------------------------------------------
 
 
-def suggested(
-    tool: str, columns: tuple[str, ...], rows: list[dict[str, Any]], kind: str | None, last: Mapping | None = None
-) -> tuple[Mapping, str]:
+def suggested(tool: str, columns: tuple[str, ...], rows: list[dict[str, Any]], kind: str | None) -> tuple[Mapping, str]:
     """A mapping for tasks: conversations where every task has one, else all columns as fields. The task's id is the key."""
     own = (argilla.KEY, argilla.META) if tool == "argilla" else (label_studio.KEY, label_studio.META)
-    if last is not None and last.key == own[0]:
-        return last, "As in the last import into this dataset."
     data = [name for name in columns if name not in own]
     mapping, why = suggest(data, rows, kind)
     whole = mapping.messages and all(row.get(mapping.messages) for row in rows)
@@ -299,4 +295,4 @@ def told(job: Import) -> str:
     ]
     left = sum(count for count, _ in state.get("left", {}).values())
     sentence = f"{', '.join(parts) or 'No annotations'}." if parts or not left else ""
-    return f"{sentence} {left:,} things could not be taken over.".strip() if left else sentence
+    return f"{sentence} {left:,} thing{'' if left == 1 else 's'} could not be taken over.".strip() if left else sentence

@@ -1,7 +1,7 @@
 """Many new records at once, given as tuples of column values: what an import adds.
 
-Making model instances of them would take longer than all the rest, and a statement a row nearly as long on SQLite, which begins
-and ends a statement transaction each time for the sake of the triggers.
+Making model instances of them would take longer than all the rest, and a statement a row nearly as long: SQLite begins and ends a
+statement transaction each time for the sake of the triggers, PostgreSQL calls them, and takes the row's values apart, each time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,22 +16,19 @@ COLUMNS = (
     *JSON, "dataset_id", "status", "reviewed_note", "content_hash", "source_group", "split", "key", "preview", "words",
     "problem_count", "language", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
 )  # fmt: skip
+INTO = f"curation_record ({', '.join(COLUMNS)})"
 GROUPS = (100, 10, 1)  # rows of one statement: few sizes, so that SQLite keeps them compiled; 2,600 values at most
-
-
-def insert_sql(sqlite: bool) -> str:
-    """The statement that adds one record."""
-    places = ", ".join("%s" if sqlite or name not in JSON else "%s::jsonb" for name in COLUMNS)
-    return f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES ({places})"  # noqa: S608 - our own names
 
 
 def insert(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add records, their values in the order of COLUMNS, inside a transaction."""
-    if connection.vendor != "sqlite":
-        cursor.executemany(insert_sql(sqlite=False), rows)
-        return
-    # Past Django's cursor, which would rewrite each of thousands of placeholders.
     with connection.wrap_database_errors:
+        if connection.vendor != "sqlite":
+            with cursor.copy(f"COPY {INTO} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        # Past Django's cursor, which would rewrite each of thousands of placeholders.
         for part in _parts(rows):
             connection.connection.execute(_many(len(part)), list(chain.from_iterable(part)))
 
@@ -47,4 +44,4 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
 @cache
 def _many(size: int) -> str:
     row = f"({', '.join('?' * len(COLUMNS))})"
-    return f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES {', '.join([row] * size)}"  # noqa: S608
+    return f"INSERT INTO {INTO} VALUES {', '.join([row] * size)}"  # noqa: S608

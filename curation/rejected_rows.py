@@ -24,14 +24,27 @@ def columns_of(issue: ImportIssue) -> list[tuple[str, str]] | None:
     """A row of a table as (column, cell); None where the row is better mended as JSON."""
     source = issue.parent.source
     names = source.get("columns", [])
-    if source.get("format") not in TABLES or not names or issue.raw.lstrip().startswith("{"):
+    if source.get("format") not in TABLES or not names:
         return None
+    if issue.raw.lstrip().startswith("{"):
+        return _cells_of(issue, names)
     delimiter = source.get("delimiter") or ","
     cells = next(csv.reader([issue.raw], delimiter=delimiter), [])
     if len(cells) > len(names):
         # What is too much stands in the last column, where a person sees it.
         cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
     return list(zip(names, [*cells, *[""] * (len(names) - len(cells))], strict=True))
+
+
+def _cells_of(issue: ImportIssue, names: list[str]) -> list[tuple[str, str]] | None:
+    """Of a row that was read well and refused later, which is kept as JSON; None for what is no row of this table."""
+    try:
+        row = orjson.loads(issue.raw)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(row, dict) or not row.keys() <= set(names) or not all(isinstance(v, str) for v in row.values()):
+        return None
+    return [(name, row.get(name, "")) for name in names]
 
 
 def text_of(issue: ImportIssue) -> str:

@@ -12,8 +12,12 @@ from curation.models import Dataset, SavedFilter
 MOST = 200  # of one dataset
 
 
-def save(dataset: Dataset, user: User | None, name: str, filters: Filters) -> SavedFilter:
-    """Keep a filter under a name; the same again gives the one that is there. Raises ValidationError."""
+def save(dataset: Dataset, user: User | None, name: str, filters: Filters, key: str | None = None) -> SavedFilter:
+    """Keep a filter under a name; the same again gives the one that is there, and so does the same idempotency key,
+    whatever else is said. Raises ValidationError."""
+    keyed = dataset.saved_filters.filter(idempotency_key=key)
+    if key and (again := keyed.first()):
+        return again
     name, wanted = clean_name(name), filters.as_dict()
     if filters.mistake:
         raise ValidationError(filters.mistake)
@@ -28,7 +32,13 @@ def save(dataset: Dataset, user: User | None, name: str, filters: Filters) -> Sa
         )
     if dataset.saved_filters.count() >= MOST:
         raise ValidationError(f"A dataset keeps at most {MOST} filters: delete some first.")
-    return _written(lambda: SavedFilter.objects.create(dataset=dataset, name=name, filters=wanted, created_by=user))
+    fields = {"name": name, "filters": wanted, "created_by": user, "idempotency_key": key or None}
+    try:
+        return _written(lambda: SavedFilter.objects.create(dataset=dataset, **fields))
+    except ValidationError:  # the same key at the same moment, or another's name
+        if key and (again := keyed.first()):
+            return again
+        raise
 
 
 def rename(saved: SavedFilter, name: str) -> SavedFilter:

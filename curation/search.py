@@ -1,4 +1,4 @@
-"""Full-text search in records, the same words on SQLite (FTS5) and PostgreSQL (a GIN index).
+"""The full-text index of records: the same words on SQLite (FTS5) and PostgreSQL (a GIN index). `curation.texts` asks it.
 
 The database itself keeps the index right, whoever writes a record: triggers on SQLite, an expression index on PostgreSQL.
 The one exception is the import on SQLite, which gives the text along (`add`): the trigger's own reading of the JSON takes
@@ -6,136 +6,18 @@ longer than all the rest. Both read the same strings, which a test proves, for a
 that it is told again exactly.
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import connection, connections
-from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
-from django.db.models.expressions import RawSQL
-
-if TYPE_CHECKING:
-    from curation.models import Record
 
 TABLE = "curation_record_search"
-MAX_WORDS = 16
-GATHERED = 100_000  # matches that are left out as one set; of more, each record is asked
-SHORTEST = 3  # letters of a beginning; what is shorter is a whole word
 AUTOMERGE = 4  # pieces of SQLite's index that it merges by itself: its own default
 MOST_PIECES = 256  # it holds the lock until all are merged when there are so many
 MERGED_PAGES = 250  # 1 MB at a time
 VECTOR = "search_vector"  # a column of records on PostgreSQL alone, which Django does not know
-_MATCHES = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608 - a constant, and a parameter
 TEXT_KEYS = frozenset({"content", "text", "thinking", "arguments"})
 _KEYS = ", ".join(f"'{key}'" for key in sorted(TEXT_KEYS))
-_WORD = re.compile(r"[^\W_]+")
-
-
-def words(query: str) -> list[str]:
-    """The plain words of what somebody typed: no operator, quote or wildcard of a query language is left."""
-    return _WORD.findall(unicodedata.normalize("NFC", query))[:MAX_WORDS]
-
-
-@dataclass(frozen=True)
-class Said:
-    """Words that a record must contain: anywhere, the last one perhaps only begun; or as a phrase, one after the other."""
-
-    text: str
-    is_phrase: bool = False
-
-
-def matching(records: "QuerySet[Record]", query: str) -> "QuerySet[Record]":
-    """The records that contain every word; the last one may be the beginning of a word."""
-    return narrowed(records, [Said(query)] if query.strip() else [])
-
-
-def narrowed(records: "QuerySet[Record]", wanted: Sequence[Said]) -> "QuerySet[Record]":
-    """The records that contain all of it. What is nothing but punctuation is in none."""
-    return saying(records, query_of(wanted, using=records.db))
-
-
-def query_of(wanted: Sequence[Said], unwanted: Sequence[Said] = (), using: str = "default") -> str | None:
-    """All of it in the index's language: empty when nothing is wanted, None when no record can contain it."""
-    vendor = connections[using].vendor
-    terms = [_term(said, vendor) for said in sorted(wanted, key=lambda said: not said.is_phrase)]
-    if not all(terms):
-        return None
-    found = (" " if vendor == "sqlite" else " & ").join(terms)
-    refused = [term for said in unwanted if (term := _term(said, vendor))] if found else []
-    if vendor == "sqlite":
-        return f"({found}) NOT ({' OR '.join(refused)})" if refused else found
-    return " & ".join([found, *(f"!({term})" for term in refused)])
-
-
-def saying(records: "QuerySet[Record]", query: str | None) -> "QuerySet[Record]":
-    """The records that a query of the index matches."""
-    if not query:
-        return records if query == "" else records.none()
-    if connections[records.db].vendor == "sqlite":
-        return records.filter(pk__in=RawSQL(_MATCHES, [query]))  # noqa: S611
-    return records.filter(Contains(F("pk"), query=query))
-
-
-def without(records: "QuerySet[Record]", unwanted: Said) -> "QuerySet[Record]":
-    """The records that do not contain it."""
-    vendor = connections[records.db].vendor
-    query = _term(unwanted, vendor)
-    if not query:
-        return records
-    if vendor == "sqlite" and frequency(query, GATHERED + 1, records.db) <= GATHERED:
-        return records.exclude(pk__in=RawSQL(_MATCHES, [query]))  # noqa: S611
-    return records.filter(~Q(Contains(F("pk"), query=query)))
-
-
-def frequency(query: str, most: int, using: str = "default") -> int:
-    """How many records of the whole installation match, up to a bound. Only for SQLite."""
-    with connections[using].cursor() as cursor:
-        sql = f"SELECT count(*) FROM (SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s LIMIT %s)"  # noqa: S608
-        cursor.execute(sql, [query, most])
-        return int(cursor.fetchone()[0])
-
-
-class Contains(Func):
-    """Whether the record with this id has what a query of the index asks for. Quick for one record, slow for very many."""
-
-    output_field = BooleanField()
-
-    def __init__(self, pk: Any, query: str = "", **extra: Any) -> None:
-        super().__init__(pk, Value(query), **extra)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        pk, query = (compiler.compile(part) for part in self.source_expressions)
-        return (
-            f"EXISTS(SELECT 1 FROM {TABLE} WHERE {TABLE} MATCH {query[0]} AND rowid = {pk[0]})",  # noqa: S608
-            (*query[1], *pk[1]),
-        )
-
-    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        pk, query = (compiler.compile(part) for part in self.source_expressions)
-        table = pk[0].rpartition(".")[0]
-        return f"{table}.{VECTOR} @@ to_tsquery('simple', {query[0]})", (*pk[1], *query[1])
-
-
-def _term(said: Said, vendor: str) -> str:
-    """In the index's language, made of plain words alone; empty when there are none."""
-    found = words(said.text)
-    if not found:
-        return ""
-    begun = not said.is_phrase and _may_be_begun(found[-1])
-    if vendor == "sqlite":
-        if said.is_phrase:
-            return f'"{" ".join(found)}"'
-        return " ".join(f'"{word}"' for word in found) + (" *" if begun else "")
-    return " <-> ".join(found) if said.is_phrase else " & ".join(found) + (":*" if begun else "")
-
-
-def _may_be_begun(word: str) -> bool:
-    """Very short beginnings stand for so many words that putting their matches together takes up to a second. In scripts
-    other than ours a few signs are a word.
-    """
-    return len(word) >= SHORTEST or not word.isascii()
 
 
 def strings(value: Any, found: list[str]) -> list[str]:
@@ -208,12 +90,12 @@ def merge() -> None:
 
 
 def settle() -> None:
-    """After many rows came. Without statistics PostgreSQL takes every list for a short one, and reads each record's text
-    for a search, a millisecond and a half each, until its autovacuum comes by.
+    """After many rows came. Without statistics PostgreSQL takes every list for a short one until its autovacuum comes by: it
+    reads each record's text for a search, a millisecond and a half each, and each mark of a dataset for every record.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE curation_record")
+            cursor.execute("ANALYZE curation_record, curation_mark")
     else:
         merge()
 

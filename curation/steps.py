@@ -26,7 +26,7 @@ def register() -> None:
     loop.register_inbox(loop.Inbox("Mentions", "curation:mentions", comments.unread))
     loop.register(
         loop.Step(10, "data", "Data", "curation:data", _records, _data),
-        loop.Step(20, "review", "Review", "curation:review", waiting.count, _review),
+        loop.Step(20, "review", "Review", "curation:review", waiting.count, _review, also=("annotate/",)),
         loop.Step(30, "distil", "Distil", "curation:distil", loop.Rows(Distillation), _distil),
         loop.Step(40, "versions", "Versions", "curation:versions", loop.Rows(Version, Version.Status.DONE), _freeze),
         jobs=[Import, Export, Deletion, BulkAction, Check, AgreementReport, Distillation, Version],

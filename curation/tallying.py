@@ -6,10 +6,9 @@ lock that ends with it), so that writers neither wait for each other's counts no
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connections
 
 LENGTHS = (0, 1, 10, 25, 50, 100, 200, 400, 800, 1600, 3200, 10_000)  # words: where each bucket begins
 SLOTS = 32
@@ -209,8 +208,6 @@ _PG_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION atelier_tally() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE mine smallint;
 BEGIN
-  -- An import counts each batch by itself: it writes row by row, and each row would come here.
-  IF current_setting('atelier.tally', true) = 'later' THEN RETURN NULL; END IF;
   IF TG_OP = 'INSERT' THEN
     IF NOT EXISTS (SELECT 1 FROM new_rows) THEN RETURN NULL; END IF;
     mine := atelier_tally_slot();
@@ -259,26 +256,15 @@ def _install_postgres(cursor: Any) -> bool:
     return bool(missing)
 
 
-# --- an import: a batch at a time ----------------------------------------------------------------
+# --- an import on SQLite: a batch at a time --------------------------------------------------------
 
 _COUNTED = "id, dataset_id, status, split, words, imported_by_id, language, reviewed_by_id, problem_count, deleted_at, labels, problems"
 
 
-@contextmanager
-def by_batch(cursor: Any, import_id: int, lines: tuple[int, int]) -> Iterator[None]:
-    """While an import inserts its lines from one to another (both included), in a transaction: they are counted together at
-    the end. SQLite's triggers leave rows with an `import_line` alone; PostgreSQL's are told to.
+def count_imported(cursor: Any, import_id: int, lines: tuple[int, int]) -> None:
+    """Count what an import just inserted, its lines from one to another (both included), in the same transaction: SQLite's
+    triggers leave rows with an `import_line` alone. PostgreSQL's have counted them.
     """
-    vendor = connection.vendor
-    if vendor == "postgresql":
-        cursor.execute("SET LOCAL atelier.tally = 'later'")
-    yield
-    if vendor == "postgresql":
-        cursor.execute("SET LOCAL atelier.tally = ''")
     chosen = f"SELECT {_COUNTED} FROM curation_record WHERE imported_by_id = %s AND import_line BETWEEN %s AND %s"  # noqa: S608
-    slot = "atelier_tally_slot()" if vendor == "postgresql" else "0"
-    for sql in (
-        _learn(_marks("r.", "new_rows", vendor)),
-        _tally(_counted("r.", "new_rows", vendor), slot),
-    ):
+    for sql in (_learn(_marks("r.", "new_rows", "sqlite")), _tally(_counted("r.", "new_rows", "sqlite"))):
         cursor.execute(f"WITH new_rows AS MATERIALIZED ({chosen}) {sql}", [import_id, *lines])

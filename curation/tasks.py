@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
-from curation import checking, deletion, distillation, duplicates, exports, freezing, importing, maps
+from curation import checking, deletion, distillation, duplicates, exports, freezing, import_jobs, maps
 from curation.annotation import agreeing
 from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Export, Import, Version
 from inference import endpoints
@@ -15,7 +15,7 @@ from inference import endpoints
 
 @shared_task(name="curation.tasks.import_file")
 def import_file(pk: int) -> None:
-    claims.execute(Import, pk, lambda claim: importing.run(claim, tuple(settings.IMPORT_PRIVATE_HOSTS)))
+    claims.execute(Import, pk, lambda claim: import_jobs.run(claim, tuple(settings.IMPORT_PRIVATE_HOSTS)))
     _check_what_came(Import.objects.filter(pk=pk).select_related("dataset", "created_by").first())
 
 

@@ -56,11 +56,6 @@ class Asked:
 NOTHING = Asked("")
 
 
-def matching(records: "QuerySet[Record]", query: str) -> "QuerySet[Record]":
-    """The records that contain every word; the last one may be the beginning of a word."""
-    return saying(records, asked([Said(query)] if query.strip() else []))
-
-
 def asked(wanted: Sequence[Said], unwanted: Sequence[Said] = ()) -> Asked | None:
     """All of it, empty when nothing is wanted. None when no record can contain it: nothing but punctuation is in none."""
     ordered = sorted(wanted, key=lambda said: not said.is_phrase)
@@ -157,9 +152,11 @@ def _loose(said: Said) -> str:
 
 def _may_be_begun(word: str) -> bool:
     """Very short beginnings stand for so many words that putting their matches together takes up to a second. In scripts
-    other than ours a few signs are a word.
+    other than ours, marks or not, a few signs are a word.
     """
-    return len(word) >= SHORTEST or not word.isascii()
+    return len(word) >= SHORTEST or not any(
+        sign.isascii() or unicodedata.name(sign, "").startswith("LATIN") for sign in word
+    )
 
 
 def _begun(word: str) -> str:

@@ -30,6 +30,7 @@ class EndpointForm(forms.ModelForm):
     file = forms.FileField(
         label="Recorded answers",
         required=False,
+        error_messages={"empty": "The file is empty: choose one that holds an answer on each line."},
         help_text='JSONL, each line {"id", "prompt", "answer"}. A prompt that is not in it is an error.',
     )
 

@@ -34,6 +34,12 @@ def quick_passwords(settings):
 
 
 @pytest.fixture(autouse=True)
+def long_leases(settings):
+    """A test's rows are in its own transaction, where the thread that renews a job's lease does not see them."""
+    settings.JOB_LEASE_SECONDS = 600
+
+
+@pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, settings):
     """Every test has files of its own."""
     settings.DATA_DIR = tmp_path

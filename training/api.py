@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Header, Router, Schema, Status
+from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation.models import Version
 from training import bases, metrics, runs, student
@@ -146,9 +146,7 @@ def get_recipe(request: HttpRequest, project_id: int, base: str) -> Any:
 
 
 @router.post("/projects/{project_id}/pulls", response={201: PullOut}, summary="Fetch a base model")
-def create_pull(
-    request: HttpRequest, project_id: int, body: PullIn, key: str = Header("", alias="Idempotency-Key")
-) -> Any:
+def create_pull(request: HttpRequest, project_id: int, body: PullIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     pull = bases.start_pull(project, body.base, request.user, revision=body.revision, key=key)
     queue.wake(pull)
@@ -176,9 +174,7 @@ def list_runs(request: HttpRequest, project_id: int, before: int | None = None, 
 
 
 @router.post("/projects/{project_id}/runs", response={201: RunOut}, summary="Train on a version")
-def create_run(
-    request: HttpRequest, project_id: int, body: RunIn, key: str = Header("", alias="Idempotency-Key")
-) -> Any:
+def create_run(request: HttpRequest, project_id: int, body: RunIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     version = child_or_404(Version.objects.filter(project=project).select_related("dataset"), body.version_id)
     recipe = runs.recipe_for(body.base, body.recipe)

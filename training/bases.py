@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
 from atelier.accounts.models import Project, User
 from atelier.jobs.claims import Claim, JobFailed
@@ -127,9 +128,14 @@ def start_pull(project: Project, slug: str, user: User | None, *, revision: str 
         return found
     if live := Pull.objects.filter(project=project, slug=slug).live().first():
         return live
-    return Pull.objects.create(
-        project=project, slug=slug, revision=revision.strip()[:64], created_by=user, idempotency_key=key or None
-    )
+    revision = revision.strip()[:64]
+    try:
+        with transaction.atomic():
+            return Pull.objects.create(
+                project=project, slug=slug, revision=revision, created_by=user, idempotency_key=key or None
+            )
+    except IntegrityError:  # the same key at the same moment
+        return Pull.objects.get(project=project, idempotency_key=key)
 
 
 def pull(claim: Claim[Pull]) -> None:

@@ -24,5 +24,5 @@ def state(project: Project) -> loop.State:
         url = reverse("training:new_run", args=[project.pk]) + f"?version={trainable[0].pk}"
         return loop.State(count, f"{trainable[0]} waits to be trained on", f"Train on {trainable[0]}", url)
     if newest is None:
-        return loop.State(0, "A frozen version is needed first")
+        return loop.State(0, "A frozen version is needed first.")
     return loop.State(count, f"{newest.title}: {newest.get_status_display().lower()}")

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from ninja import Header, ModelSchema, Query, Router, Schema, Status
+from ninja import Field, ModelSchema, Query, Router, Schema, Status
 
 from atelier.accounts.access import project_or_404, team_or_404
 from atelier.accounts.models import Project
+from atelier.api import Key
 from inference.evaluation import checked_rules
 
 router = Router(tags=["projects"])
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
 
@@ -29,8 +29,8 @@ class ProjectIn(Schema):
     """A new project."""
 
     model_config = {"extra": "forbid"}
-    name: str
-    description: str = ""
+    name: str = Field(min_length=1, max_length=120)
+    description: str = Field("", max_length=300)
     guidelines: str = ""
     student_prompt: str = ""
     rules: str = ""

@@ -12,17 +12,28 @@ from atelier.accounts.models import Membership, Role, Team, User
 def add(team: Team, username: str, role: str) -> tuple[Membership, str]:
     """Put a user into the team; an unknown name gets an account. Returns the membership and a new password, if any.
 
-    Raises ValidationError when the user is in the team already.
+    Nobody gets a second account by another case: Vera is vera. Raises ValidationError when the user is in the team already.
     """
     password = ""
-    user = User.objects.filter(username=username).first()
+    user = named(username)
     if user is None:
         password = secrets.token_urlsafe(12)
         user = User.objects.create_user(username=username, password=password)
     membership, created = Membership.objects.get_or_create(team=team, user=user, defaults={"role": role})
     if not created:
-        raise ValidationError(f"{username} is in the team already: change the role in the list instead.")
+        raise ValidationError(f"{user.username} is in the team already: change the role in the list instead.")
     return membership, password
+
+
+def named(username: str) -> User | None:
+    """Who has this name, whatever the case; of older accounts that differ in nothing else the one written so."""
+    found = list(User.objects.filter(username__iexact=username).order_by("pk"))
+    return next((user for user in found if user.username == username), found[0] if found else None)
+
+
+def hold(team_id: int) -> None:
+    """Inside a transaction: nobody leaves the team and no role changes until it ends."""
+    list(Team.objects.select_for_update(no_key=True).filter(pk=team_id).values_list("pk"))
 
 
 @transaction.atomic

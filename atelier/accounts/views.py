@@ -140,6 +140,9 @@ def change_member(request: HttpRequest, team_id: int, pk: int) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
+        if role == "remove" and membership.user == request.user:
+            messages.success(request, f"You have left {found}.")
+            return redirect("home")  # the team's page is not theirs any more
         messages.success(
             request, f"{membership.user} was removed." if role == "remove" else f"{membership.user} is {role} now."
         )

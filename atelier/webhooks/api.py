@@ -3,14 +3,14 @@
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
+from atelier.api import Key
 from atelier.webhooks import deliveries, hooks
 from atelier.webhooks.models import Delivery, Webhook
 
 router = Router(tags=["webhooks"])
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 

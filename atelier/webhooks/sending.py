@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from yarl import URL
 
-from atelier.outbound import Gate, Refused, refusal_in
+from atelier.outbound import Gate, Refused, broken, refusal_in
 
 SECONDS = 10.0
 REPLY_BYTES = 2000
@@ -37,7 +38,7 @@ def post(url: str, body: bytes, headers: dict[str, str], private_hosts: Sequence
     try:
         return asyncio.run(_post(url, body, headers, Gate(private_hosts), began))
     except (Refused, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        return Reply(0, round(time.monotonic() - began, 3), _sentence(error))
+        return Reply(0, round(time.monotonic() - began, 3), _sentence(error, url))
 
 
 async def _post(url: str, body: bytes, headers: dict[str, str], gate: Gate, began: float) -> Reply:
@@ -68,12 +69,10 @@ def _retry_after(value: str) -> float:
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: BaseException, url: str) -> str:
     refusal = refusal_in(error)
     if refusal is not None:
         return str(refusal)
     if isinstance(error, TimeoutError):
         return f"It did not answer within {SECONDS:.0f} seconds."
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "The name of the host could not be found: check the address."
-    return f"The connection failed: {type(error).__name__}."
+    return broken(error, URL(url).host)

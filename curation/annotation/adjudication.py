@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from atelier.accounts.models import User
-from curation.annotation import agreement, answers, values
+from curation.annotation import agreement, answers, questions, queue, values
 from curation.models import Annotation, Dataset, Question, Record, Task
 
 State = Task.State
@@ -42,6 +42,19 @@ def disputed(dataset: Dataset) -> QuerySet[Task]:
         queue__dataset=dataset, state=State.DISPUTED, known__isnull=True, record__deleted_at=None
     )
     return tasks.order_by("place", "pk")
+
+
+def differing(dataset: Dataset, tasks: list[Task]) -> list[list[str]]:
+    """For each of these tasks the titles of the questions whose answers differ."""
+    if not tasks:
+        return []
+    given: dict[int, list[dict[str, Any]]] = {task.pk: [] for task in tasks}
+    said = Annotation.objects.filter(task__in=given, state=Annotation.State.SUBMITTED).order_by("pk")
+    for task, one in said.values_list("task_id", "answers"):
+        given[task].append(one)
+    titles = {question.name: question.title for question in questions.of(dataset)}
+    kinds, tolerance = answers.kinds(dataset), queue.of(dataset).tolerance
+    return [[titles[name] for name in agreement.differing(kinds, given[task.pk], tolerance)] for task in tasks]
 
 
 def beside(dataset: Dataset, task: Task) -> tuple[Task | None, Task | None]:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,8 +17,14 @@ NAMED = re.compile(r"(?<![\w@.+-])@([\w.@+-]{1,150})")
 _OPEN_END = re.compile(r"(?:^|\s)@([\w.@+-]{0,150})$")
 
 
-def post(record: Record, user: User, text: str) -> Comment:
-    """A comment at the end of the thread; members of the team who are named in it are told. Raises ValidationError."""
+def post(record: Record, user: User, text: str, key: str | None = None) -> Comment:
+    """A comment at the end of the thread; members of the team who are named in it are told. Raises ValidationError.
+
+    The same idempotency key of the same person gives the same comment.
+    """
+    again = Comment.objects.filter(record=record, user=user, idempotency_key=key)
+    if key and (found := again.first()):
+        return found
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not text:
         raise ValidationError("Write something first.")
@@ -26,9 +32,16 @@ def post(record: Record, user: User, text: str) -> Comment:
         raise ValidationError(f"A comment has at most {MOST:,} characters, and no NUL among them.")
     told = [person for person in named(record.dataset.project, text) if person.pk != user.pk]
     line = f"{user} named you in a comment on record {record.pk}"
-    with transaction.atomic():
-        comment = Comment.objects.create(record=record, user=user, author=user.username, text=text)
-        Mention.objects.bulk_create(Mention(user=one, record=record, comment=comment, line=line) for one in told)
+    try:
+        with transaction.atomic():
+            comment = Comment.objects.create(
+                record=record, user=user, author=user.username, text=text, idempotency_key=key or None
+            )
+            Mention.objects.bulk_create(Mention(user=one, record=record, comment=comment, line=line) for one in told)
+    except IntegrityError:  # the same key at the same moment
+        if not key:
+            raise
+        return again.get()
     return comment
 
 

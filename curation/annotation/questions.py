@@ -32,8 +32,12 @@ def _of(dataset: int) -> QuerySet[Question]:
     return Question.objects.filter(dataset=dataset).order_by("position", "pk")
 
 
-def create(dataset: Dataset, **values: Any) -> Question:
-    """A question at the end of the list. Raises ValidationError. The same question sent again gives the one that is there."""
+def create(dataset: Dataset, key: str | None = None, **values: Any) -> Question:
+    """A question at the end of the list. Raises ValidationError. The same question sent again gives the one that is there,
+    and so does the same idempotency key, whatever else is said."""
+    keyed = dataset.questions.filter(idempotency_key=key)
+    if key and (found := keyed.first()):
+        return found
     fields = _checked(dataset, values)
     found = dataset.questions.filter(name=fields["name"]).first()
     if found is not None:
@@ -45,8 +49,12 @@ def create(dataset: Dataset, **values: Any) -> Question:
     last = dataset.questions.aggregate(last=Max("position"))["last"]
     try:
         with transaction.atomic():
-            return Question.objects.create(dataset=dataset, position=0 if last is None else last + 1, **fields)
-    except IntegrityError:  # the same name at the same moment
+            return Question.objects.create(
+                dataset=dataset, position=0 if last is None else last + 1, idempotency_key=key or None, **fields
+            )
+    except IntegrityError:  # the same key or name at the same moment
+        if key and (found := keyed.first()):
+            return found
         raise ValidationError({"name": TAKEN.format(name=fields["name"])}) from None
 
 

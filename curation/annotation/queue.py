@@ -8,12 +8,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from atelier.accounts.models import Role, User
+from atelier.accounts.models import User
 from atelier.statements import kept, kept_update
 from curation.models import Annotation, Assignment, Dataset, Queue, Task
 
@@ -213,7 +212,7 @@ def _until(queue: Queue) -> datetime:
 
 def renew(queue: Queue, annotation: Annotation) -> Annotation:
     """Push the end of the lock further away; while most of it is left, nothing is written. What was sent back has none."""
-    if annotation.review == Annotation.Review.RETURNED:
+    if annotation.expires_at is None and annotation.review == Annotation.Review.RETURNED:
         return annotation
     wanted = _until(queue)
     fresh = (
@@ -258,60 +257,6 @@ def free_expired(queue: Queue) -> int:
 def give_back(task_id: int) -> None:
     """One place of a task is free again."""
     Task.objects.filter(pk=task_id, given__gt=0).update(given=F("given") - 1)
-
-
-# --- assigning -------------------------------------------------------------------------------------
-
-
-def people(team_id: int) -> list[User]:
-    """Who can annotate in a team."""
-    able = [role for role in Role if role.covers(Role.ANNOTATOR)]
-    return list(User.objects.filter(memberships__team=team_id, memberships__role__in=able).order_by("username"))
-
-
-def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | None, evenly: bool = True) -> int:
-    """Assign records to people: evenly, each record to as many as it wants answers and each person alike; or to all of them.
-
-    Records that are not in the queue come into it. Assigning again adds only what is missing. Returns the new assignments.
-    """
-    if not users:
-        raise ValidationError("Choose at least one person.")
-    fill(dataset, records)
-    queue, after, made = of(dataset), 0, 0
-    chosen = queue.tasks.filter(record__in=records.order_by().values("pk"), state=Task.State.OPEN, known__isnull=True)
-    tasks = chosen.order_by("pk")
-    while batch := list(tasks.filter(pk__gt=after)[:500]):
-        with transaction.atomic():
-            made += _assign_batch(queue, batch, users, by, evenly)
-        after = batch[-1].pk
-    return made
-
-
-def _assign_batch(queue: Queue, tasks: list[Task], users: list[User], by: User | None, evenly: bool) -> int:
-    there: dict[int, set[int]] = {task.pk: set() for task in tasks}
-    for task_id, user_id in Assignment.objects.filter(task__in=tasks).values_list("task_id", "user_id"):
-        there[task_id].add(user_id)
-    loads = _loads(queue, users)
-    rows = []
-    for task in tasks:
-        free = [user for user in users if user.pk not in there[task.pk]]
-        missing = task.wanted - len(there[task.pk]) if evenly else len(free)
-        chosen = sorted(free, key=lambda user: loads[user.pk])[: max(missing, 0)]
-        for user in chosen:
-            loads[user.pk] += 1
-            rows.append(Assignment(task=task, user=user, assigned_by=by))
-        if len(there[task.pk]) + len(chosen) > task.wanted:  # all of them are to answer it
-            Task.objects.filter(pk=task.pk).update(wanted=len(there[task.pk]) + len(chosen))
-    Assignment.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
-
-
-def _loads(queue: Queue, users: list[User]) -> dict[int, int]:
-    loads = dict.fromkeys([user.pk for user in users], 0)
-    rows = Assignment.objects.filter(task__queue=queue, user__in=users, done=False)
-    for user_id in rows.values_list("user_id", flat=True):
-        loads[user_id] += 1
-    return loads
 
 
 # --- how far ---------------------------------------------------------------------------------------

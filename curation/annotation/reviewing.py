@@ -7,8 +7,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from atelier.accounts import members
 from atelier.accounts.models import User
-from curation.annotation import adjudication, answers
+from curation.annotation import adjudication, answers, assignments
 from curation.models import Annotation, Assignment, Dataset, Mention, Record, Task
 
 Review = Annotation.Review
@@ -72,7 +73,11 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
         raise ValidationError(
             "Nobody here gave this answer: it was imported, or the account is gone. Correct it instead."
         )
+    team = annotation.record.dataset.project.team_id
     with transaction.atomic():
+        members.hold(team)
+        if not assignments.people(team).filter(pk=annotation.user_id).exists():
+            raise ValidationError(f"{annotation.author} may not annotate here any more. Correct it instead.")
         # The annotation's row before the task's, as everywhere.
         now = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
         task = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=now.task_id)

@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
-from curation.annotation import questions, queue, settings
+from atelier.api import Key
+from curation.annotation import assignments, questions, queue, settings
 from curation.api.fetching import dataset_or_404
 from curation.filters import Filters
 from curation.models import Question, Queue
@@ -86,10 +87,10 @@ def list_questions(request: HttpRequest, project_id: int, dataset_id: int) -> An
 
 
 @router.post("/projects/{project_id}/datasets/{dataset_id}/questions", response={201: dict}, summary="Ask a question")
-def create_question(request: HttpRequest, project_id: int, dataset_id: int, body: QuestionIn) -> Any:
+def create_question(request: HttpRequest, project_id: int, dataset_id: int, body: QuestionIn, key: Key = None) -> Any:
     """Safe to repeat: the very same question again gives the one that is there."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    return Status(201, question_out(questions.create(dataset, **body.dict())))
+    return Status(201, question_out(questions.create(dataset, key, **body.dict())))
 
 
 @router.post("/projects/{project_id}/datasets/{dataset_id}/questions/order", summary="Put the questions in order")
@@ -141,9 +142,9 @@ def fill_queue(request: HttpRequest, project_id: int, dataset_id: int, body: Fil
 def assign(request: HttpRequest, project_id: int, dataset_id: int, body: AssignIn) -> Any:
     """Safe to repeat: only what is missing is added."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    able = {user.username: user for user in queue.people(dataset.project.team_id)}
+    able = {user.username: user for user in assignments.people(dataset.project.team_id)}
     people = {name: able[name] for name in body.users if name in able}
     if missing := [name for name in body.users if name not in people]:
         raise ValidationError(f"{missing[0][:150]} cannot annotate in this team.")
     chosen = Filters.read(body.filters).records(dataset)
-    return {"made": queue.assign(dataset, chosen, list(people.values()), request.user, body.evenly)}
+    return {"made": assignments.assign(dataset, chosen, list(people.values()), request.user, body.evenly)}

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Header, Query, Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import claims, queue
 from curation import activity, bulk
 from curation.api.fetching import dataset_or_404
@@ -17,7 +17,6 @@ from curation.filters import Filters
 from curation.models import BulkAction
 
 router = Router(tags=["data"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 STRICT = {"extra": "forbid"}
 Name = Literal[
     "accept", "reject", "skip", "reopen", "delete", "label", "unlabel", "assign", "replace", "mask", "mend", "copy"
@@ -97,7 +96,7 @@ def started(job: BulkAction) -> dict[str, Any]:
     response={202: BulkOut},
     summary="Review, label, assign, edit, mask, mend, copy or delete many",
 )
-def create_bulk(request: HttpRequest, project_id: int, dataset_id: int, body: BulkIn, key: str | None = Key) -> Any:
+def create_bulk(request: HttpRequest, project_id: int, dataset_id: int, body: BulkIn, key: Key = None) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs=bulk.role_for(body.action))
     job = bulk.begin(dataset, request.user, body.action, body.chosen(), key=key, options=body.options)
     return Status(202, started(job))

@@ -4,17 +4,16 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation import checking, clusters, problems
 from curation.api.fetching import dataset_or_404
 from curation.models import Check, NearDuplicate
 
 router = Router(tags=["data"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 After = Query(0, ge=0, lt=2**63)
 
 
@@ -38,7 +37,7 @@ def check_out(job: Check) -> dict[str, Any]:
     response={202: dict},
     summary="Check texts or near-duplicates",
 )
-def start_check(request: HttpRequest, project_id: int, dataset_id: int, body: CheckIn, key: str | None = Key) -> Any:
+def start_check(request: HttpRequest, project_id: int, dataset_id: int, body: CheckIn, key: Key = None) -> Any:
     """New and changed records are looked at by themselves; this asks for it now."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     wish = {"everything": body.everything, "threshold": body.threshold}

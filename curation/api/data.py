@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import claims, queue
 from curation import bulk, datasets, deletion
 from curation.api.bulk import started
@@ -16,7 +16,6 @@ from curation.models import Dataset, Deletion
 
 router = Router(tags=["data"])
 STRICT = {"extra": "forbid"}
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
 

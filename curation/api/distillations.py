@@ -1,22 +1,21 @@
 """REST: distillations."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Header, Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation import distillation, exporting, previews
 from curation.models import Dataset, Distillation
 from inference import endpoints
 
 router = Router(tags=["distillations"])
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 
 
 class SamplingIn(Schema):

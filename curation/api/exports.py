@@ -4,17 +4,16 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation import exports
 from curation.models import Export
 from curation.views.downloads import download
 
 router = Router(tags=["data"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 
 
 class ExportIn(Schema):
@@ -36,7 +35,7 @@ def export_out(job: Export) -> dict[str, Any]:
 
 
 @router.post("/projects/{project_id}/exports", response={202: dict}, summary="Export records or a version")
-def create_export(request: HttpRequest, project_id: int, body: ExportIn, key: str | None = Key) -> Any:
+def create_export(request: HttpRequest, project_id: int, body: ExportIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     if (body.dataset is None) == (body.version is None):
         raise ValidationError("Send either `dataset` or `version`.")

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
+from atelier.api import Key
 from curation import completion, facets, listing, saved_filters
 from curation.api.fetching import dataset_or_404
 from curation.api.records import RecordFilters
@@ -45,9 +46,10 @@ def list_filters(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
 @router.post(
     ADDRESS + "/filters", response={201: SavedFilterOut}, summary="Save a filter; the same again gives the same"
 )
-def save_filter(request: HttpRequest, project_id: int, dataset_id: int, body: SavedFilterIn) -> Any:
+def save_filter(request: HttpRequest, project_id: int, dataset_id: int, body: SavedFilterIn, key: Key = None) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    return Status(201, saved_filters.save(dataset, request.user, body.name, Filters.read(body.filters, strict=True)))
+    chosen = Filters.read(body.filters, strict=True)
+    return Status(201, saved_filters.save(dataset, request.user, body.name, chosen, key))
 
 
 def _saved(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> SavedFilter:
@@ -67,7 +69,7 @@ def delete_filter(request: HttpRequest, project_id: int, dataset_id: int, pk: in
 
 @router.get(ADDRESS + "/facets", summary="Counts by status, split, label and more, with the filters of the list")
 def get_facets(request: HttpRequest, project_id: int, dataset_id: int, chosen: Query[RecordFilters]) -> Any:
-    """Of what matches while that is at most 10,000 records, else of the whole dataset: `of` says which."""
+    """Of what matches while that is at most 500 records, else of the whole dataset: `of` says which."""
     dataset = dataset_or_404(request, project_id, dataset_id)
     page = listing.page(Filters.read(chosen.dict(by_alias=True)), dataset, size=1)
     shown = {facet.name: [vars(value) for value in facet.values] for facet in facets.shown(page.counts)}

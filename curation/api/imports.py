@@ -6,17 +6,16 @@ import orjson
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.http import HttpRequest
-from ninja import Field, File, Form, Header, Query, Router, Schema, Status, UploadedFile
+from ninja import Field, File, Form, Query, Router, Schema, Status, UploadedFile
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation import importing, origins
 from curation.api.fetching import dataset_or_404
 from curation.models import Dataset, Import
 
 router = Router(tags=["data"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 STRICT = {"extra": "forbid"}
 INLINE_ROWS = 10_000
 
@@ -36,6 +35,7 @@ class ImportRows(Schema):
     mapping: dict[str, Any] | None = None
     skip_duplicates: bool = True
     update_by_key: bool = Field(False, description="a row with the key of a record changes it instead of adding one")
+    sheet: str = Field("", max_length=100, description="of a workbook; the first with rows unless given")
 
 
 def import_out(job: Import) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[s
 @router.post(
     "/projects/{project_id}/datasets/{dataset_id}/imports", response={202: dict}, summary="Import rows or an address"
 )
-def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: str | None = Key) -> Any:
+def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: Key = None) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     given = [name for name in ("url", "text", "source") if getattr(body, name)]
     if len(given) + (body.rows is not None) != 1:
@@ -80,8 +80,8 @@ def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: Im
     if body.rows is not None:
         pieces = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows)
         lines = ContentFile(b"".join(pieces), name="rows.jsonl")
-        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key)
-    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key}
+        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key, sheet=body.sheet)
+    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key, "sheet": body.sheet}
     return _begin(dataset, request, body.mapping, choices, **source)
 
 
@@ -94,7 +94,8 @@ def import_file(
     mapping: str = Form(""),
     skip_duplicates: bool = Form(True),
     update_by_key: bool = Form(False),
-    key: str | None = Key,
+    sheet: str = Form("", max_length=100),
+    key: Key = None,
 ) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     try:
@@ -102,7 +103,7 @@ def import_file(
     except orjson.JSONDecodeError as error:
         raise ValidationError(f"The mapping is not valid JSON ({error}).") from error
     choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
-    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key)
+    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key, sheet=sheet)
 
 
 @router.get("/projects/{project_id}/imports", summary="Imports, the newest first")

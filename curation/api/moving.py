@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
-from ninja import File, Form, Header, Router, Status, UploadedFile
+from ninja import File, Form, Router, Status, UploadedFile
 
 from atelier.accounts.access import child_or_404, project_or_404
+from atelier.api import Key
 from atelier.jobs import queue
 from curation import importing, moving
 from curation.api.fetching import dataset_or_404
@@ -15,7 +16,6 @@ from curation.api.imports import import_out
 from curation.models import Import
 
 router = Router(tags=["data"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 
 
 @router.post(
@@ -30,7 +30,7 @@ def move(
     people: str = Form("", description='who is who, as JSON: {"user 1": "ann"}'),
     kinds: str = Form("", description='other kinds of questions, as JSON: {"remark": "text", "stars": ""}'),
     mapping: str = Form(""),
-    key: str | None = Key,
+    key: Key = None,
 ) -> Any:
     """An export of Label Studio (JSON, JSON-MIN) or Argilla: its questions, annotations and suggestions come along."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")

@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Router, Schema, Status
+from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
+from atelier.api import Key
 from curation import lassos, pictures
 from curation.api.fetching import dataset_or_404
 from curation.models import Selection
 
 router = Router(tags=["data"])
 ADDRESS = "/projects/{project_id}/datasets/{dataset_id}"
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 
 
 class SelectionIn(Schema):
@@ -72,9 +72,7 @@ def list_selections(request: HttpRequest, project_id: int, dataset_id: int) -> A
 
 
 @router.post(ADDRESS + "/selections", response={201: SelectionOut}, summary="Keep what lies inside a line on the map")
-def make_selection(
-    request: HttpRequest, project_id: int, dataset_id: int, body: SelectionIn, key: str | None = Key
-) -> Any:
+def make_selection(request: HttpRequest, project_id: int, dataset_id: int, body: SelectionIn, key: Key = None) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="annotator")
     line = lassos.corners(body.polygon)
     return Status(201, lassos.choose(dataset, request.user, line, body.name, key))

@@ -4,17 +4,16 @@ from datetime import date
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation.annotation import adjudication, agreeing, comments, honeypots, progress, reviewing
 from curation.api.fetching import dataset_or_404
 from curation.models import AgreementReport, Annotation, Comment, Dataset, Record, Task
 
 router = Router(tags=["annotating together"])
-Key = Header(None, alias="Idempotency-Key", max_length=80)
 After = Query(0, ge=0, lt=2**63)
 Limit = Query(50, ge=1, le=500)
 STRICT = {"extra": "forbid"}
@@ -91,7 +90,7 @@ def get_agreement(
 @router.post(f"{DATASET}/agreement", response={202: dict}, summary="Measure many answers in the background")
 def measure_agreement(
     request: HttpRequest, project_id: int, dataset_id: int,
-    since: date | None = None, until: date | None = None, key: str | None = Key,
+    since: date | None = None, until: date | None = None, key: Key = None,
 ) -> Any:  # fmt: skip
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     job = agreeing.begin(dataset, request.user, since, until, key=key)
@@ -288,10 +287,12 @@ def list_comments(request: HttpRequest, project_id: int, dataset_id: int, pk: in
 
 
 @router.post(f"{DATASET}/records/{{pk}}/comments", response={201: dict}, summary="Comment on a record")
-def add_comment(request: HttpRequest, project_id: int, dataset_id: int, pk: int, body: CommentIn) -> Any:
-    """Members who are named with @ are told."""
+def add_comment(
+    request: HttpRequest, project_id: int, dataset_id: int, pk: int, body: CommentIn, key: Key = None
+) -> Any:
+    """Members who are named with @ are told. The same `Idempotency-Key` gives your same comment."""
     record = _record(request, project_id, dataset_id, pk, "annotator")
-    return Status(201, comment_out(comments.post(record, request.user, body.text)))
+    return Status(201, comment_out(comments.post(record, request.user, body.text, key)))
 
 
 @router.post(

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Header, Query, Router, Schema, Status
+from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from curation import data_card, exporting, leaks, lineage, packing, version_diff, versions
 from curation.models import Version
@@ -20,7 +20,6 @@ Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 Hash = Annotated[str, Query(max_length=64)]
 Kind = Literal["added", "removed", "changed"]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 
 
 class Shares(Schema):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from atelier.accounts.models import User
 from atelier.jobs.claims import JobFailed
-from curation.annotation import queue
+from curation.annotation import assignments
 from curation.bulk.plans import Batch, Coming, next_of
 from curation.models import Annotation, Assignment, BulkAction, Change, Record, Task
 
@@ -29,7 +29,7 @@ class Assigning(Batch):
         before = _assigned(self.pks)
         wanted = dict(Task.objects.filter(record__in=self.pks).values_list("record_id", "wanted"))
         records = Record.objects.filter(pk__in=self.pks)
-        queue.assign(job.dataset, records, self.users, job.created_by, evenly=job.options["evenly"])
+        assignments.assign(job.dataset, records, self.users, job.created_by, evenly=job.options["evenly"])
         after = _assigned(self.pks)
         revisions = dict(records.values_list("pk", "revision"))
         changes = [
@@ -65,11 +65,11 @@ def _change(job: BulkAction, pk: int, revision: int, before: dict[str, object], 
 
 
 def assign(coming: Coming, job: BulkAction, size: int) -> Batch | None:
-    """The next batch of assignments. Raises JobFailed when none of the people is in the team any more."""
-    members = User.objects.filter(memberships__team=job.project.team)
-    users = list(members.filter(pk__in=job.options["users"]).order_by("pk"))
+    """The next batch of assignments. Raises JobFailed when none of the people may annotate in the team any more."""
+    able = assignments.people(job.project.team_id)
+    users = list(able.filter(pk__in=job.options["users"]).order_by("pk"))
     if not users:
-        raise JobFailed("None of the people is in the team any more.")
+        raise JobFailed("None of the people may annotate in the team any more.")
     pks = coming.rows(job.cursor, size, lambda records: list(records.values_list("pk", flat=True)))
     return Assigning(len(pks), pks[-1], pks=pks, users=users) if pks else None
 

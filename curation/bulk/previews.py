@@ -62,14 +62,16 @@ def preview(
     examples: int = 10,
     seconds: float = SECONDS,
 ) -> Preview:
-    """Looks at records by id, from the one after `after`, until the time is over. Raises ValidationError."""
+    """Looks at records by id, from the one after `after`, until the time is over; at one at least. Raises ValidationError."""
     if action not in CONTENT:
         raise ValidationError("There is a preview of replace, mask and mend: the other actions do the same to all.")
     cleaned = wishes.clean(dataset, action, options)
     found = Preview(after=after)
-    deadline = time.monotonic() + seconds
     try:
         with editing(action, cleaned) as edit:
+            # A regular expression runs in a process of its own, whose start would take all of the time where much is going on.
+            deadline = time.monotonic() + seconds
+            _look(found, dataset, filters, edit, examples, deadline)
             while time.monotonic() < deadline and not found.is_whole:
                 _look(found, dataset, filters, edit, examples, deadline)
     except JobFailed as error:

@@ -26,6 +26,12 @@ TextMend = Callable[[str], str]
 FORM = frozenset(
     "old-role old-key empty-beside-calls last-not-assistant call-id-twice old-tool id-missing id-bad arguments-object".split()  # noqa: SIM905
 )
+# Of these the content goes too: nobody read it on the page. By their first letters, how each ends.
+UNSEEN = re.compile(r"<!--|<(?:script|style)(?:\s[^<>]{0,300})?>", re.IGNORECASE)
+ENDS = {
+    start: re.compile(end, re.IGNORECASE)
+    for start, end in (("<!--", "-->"), ("<scr", r"</script\s*>"), ("<sty", r"</style\s*>"))
+}
 BREAK = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\s*/?>", re.IGNORECASE)
 MENDABLE = frozenset({*FORM, "mojibake", "html", *(f"{PERSONAL}{kind.lower()}" for kind in pii.KINDS)})
 
@@ -88,8 +94,23 @@ def _plain(text: str) -> str:
 
 
 def _plainer(text: str) -> str:
-    without = TAG.sub("", BREAK.sub("\n", text))
+    without = TAG.sub("", BREAK.sub("\n", _without_unseen(text)))
     return ENTITY.sub(lambda found: html.unescape(found[0]), without)
+
+
+def _without_unseen(text: str) -> str:
+    """One way through the text, however many of them never end."""
+    pieces, at, endless = [], 0, set()
+    for found in UNSEEN.finditer(text):
+        start = found[0][:4].lower()
+        if found.start() < at or start in endless:
+            continue
+        if end := ENDS[start].search(text, found.end()):
+            pieces.append(text[at : found.start()])
+            at = end.end()
+        else:
+            endless.add(start)
+    return "".join([*pieces, text[at:]])
 
 
 def _each_text(mended: Columns, change: TextMend, note: str, notes: list[str]) -> None:

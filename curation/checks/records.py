@@ -131,6 +131,6 @@ def check_size(words: int, tokens: int | None, limits: Limits) -> list[Problem]:
         text = f"It has {words:,} words, far more than the dataset's others (seldom over {limits.longest:,})."
         found.append(Problem("very-long", text, severity="warning"))
     if limits.shortest is not None and words < limits.shortest:
-        text = f"It has {words:,} words, far fewer than the dataset's others (seldom under {limits.shortest:,})."
+        text = f"It has {words:,} word{'' if words == 1 else 's'}, far fewer than the dataset's others (seldom under {limits.shortest:,})."
         found.append(Problem("very-short", text, severity="warning"))
     return found

@@ -24,6 +24,8 @@ ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#\d{2,6}|#x[0-9a-fA-F]{2,5});
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 SUSPECT = re.compile(r"[^\x00-\x7f]{2,}|Ã")
 SEARCHED = 20_000
+BLANK_LINE = re.compile(r"\n\s*\n")
+MEASURE = re.compile(r'\d"')
 END = re.compile(r"[.!?]\s")
 STUTTER = re.compile(r"\b([^\W\d_]+)(?: \1){4}\b")
 BRACKET = re.compile(r"[()\[\]{}]")
@@ -83,18 +85,30 @@ def find_html(text: str) -> str:
 
 
 def find_open_quote(text: str) -> str:
-    """A paragraph whose straight quotes are odd in number, or whose curly ones do not pair."""
+    """The line of a paragraph whose straight quotes are odd in number, or whose curly ones do not pair. A quotation may go on
+    in the next line: many texts are broken at a width.
+    """
     if not any(mark in text for mark in '"“”«»„'):
         return ""
-    for paragraph in CODE.sub("", text).split("\n"):
-        # 6" and 5'10" are measures, not quotes.
-        straight = re.sub(r'\d"', "", paragraph).count('"')
-        if straight % 2 or not _curly_pair(paragraph):
-            return paragraph.strip()
+    for paragraph in BLANK_LINE.split(CODE.sub("", text)):
+        if not _quotes_pair(paragraph):
+            wrong = (line for line in paragraph.split("\n") if not _quotes_pair(line))
+            return next(wrong, paragraph).strip()
     return ""
 
 
+def _quotes_pair(paragraph: str) -> bool:
+    return _straight_pair(paragraph) and _curly_pair(paragraph)
+
+
+def _straight_pair(paragraph: str) -> bool:
+    # 6" and 5'10" are measures, but "42" is a quotation: either reading may make them even.
+    return paragraph.count('"') % 2 == 0 or MEASURE.sub("", paragraph).count('"') % 2 == 0
+
+
 def _curly_pair(paragraph: str) -> bool:
+    if "“" not in paragraph and "„" not in paragraph and paragraph.count("”") % 2 == 0:
+        return paragraph.count("«") == paragraph.count("»")  # Swedish and Finnish open with what they close with.
     if "„" in paragraph:  # German closes with what English opens with.
         return paragraph.count("„") == paragraph.count("“") + paragraph.count("”")
     return paragraph.count("“") == paragraph.count("”") and paragraph.count("«") == paragraph.count("»")

@@ -4,7 +4,7 @@ from curation.formats.drafts import Draft, content_hash, source_group
 from curation.formats.mapping import Mapping, MappingError
 from curation.formats.rows import LIMITS, FormatError, Limits, Row, RowError, Source
 from curation.formats.sources import read, read_as, sniff
-from curation.formats.suggesting import suggest
+from curation.formats.suggesting import suggest, with_new
 from curation.formats.writers import WRITERS, CannotHold, Writer, chat_row
 
 from curation.formats import row_forms, table_writers  # isort: skip - they register their formats
@@ -31,4 +31,5 @@ __all__ = [
     "source_group",
     "suggest",
     "table_writers",
+    "with_new",
 ]

@@ -13,8 +13,22 @@ from curation.formats.lines import depth_of, not_json, row_of, too_deep, too_lon
 from curation.formats.rows import LIMITS, Row
 
 TOKEN = re.compile(rb'["{}\[\]]')
-# A table of rows under one key: {"data": [...]}.
-WRAPPED = re.compile(rb'\s*\{\s*"(?:data|rows|items|records|examples|results|train|dataset)"\s*:\s*(?=\[)')
+# A table of rows under one key: {"data": [{...}]}, {"version": "1.1", "data": [{...}]}, {"count": 3, "next": null, "results": [{...}]}.
+# Only what tells of a whole file may stand before it: after an "id" the object is a row itself.
+WRAPPED = re.compile(
+    rb"""\s*\{\s*
+    (?:"(?:version|format|schema|description|licen[cs]e|language|split|count|total|page|next|previous|created|created_at|exported_at)"
+        \s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)\s*,\s*)*
+    "(?:data|rows|items|records|examples|results|train|dataset)"\s*:\s*(?=\[\s*[{\]])""",
+    re.VERBOSE,
+)
+HEAD = 4096  # bytes within which the rows of such a file must begin
+
+
+def before_rows(text: bytes) -> int:
+    """How many bytes stand before the list of rows in an object like {"data": [{...}]}; 0 when there is no such list."""
+    found = WRAPPED.match(text[:HEAD])
+    return found.end() if found else 0
 
 
 def read_json(pieces: Iterable[bytes], start: int = 0, limit: int = LIMITS.row) -> Iterator[Row]:
@@ -72,10 +86,10 @@ class _Splitter:
         """Steps over `[`, or over `{"data": [`."""
         for piece in source:
             self.buffer += piece
-            if len(self.buffer) > 4096:
+            if len(self.buffer) > HEAD:
                 break
-        wrapped = WRAPPED.match(self.buffer)
-        self.at = wrapped.end() if wrapped else len(self.buffer) - len(self.buffer.lstrip())
+        wrapped = before_rows(self.buffer)
+        self.at = wrapped or len(self.buffer) - len(self.buffer.lstrip())
         if self.buffer[self.at : self.at + 1] == b"[":
             self.base = self.depth = 1
             self.at += 1

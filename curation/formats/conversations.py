@@ -20,7 +20,9 @@ def messages_of(value: Any, column: str) -> list[Message]:
     value = from_json(value, column)
     if isinstance(value, dict):
         value = value.get("messages", value.get("conversations", [value]))
-    if not isinstance(value, list) or not value:
+    if value == []:
+        raise _error("messages-form", f"The list of messages in “{column}” is empty: there is nothing to learn from.")
+    if not isinstance(value, list):
         raise _error("messages-form", f"The column “{column}” must hold a list of messages, not {_shown(value)}.")
     if not all(isinstance(item, dict) for item in value):
         raise _error("messages-form", f"Each message in “{column}” must be an object with a role and a content.")

@@ -138,6 +138,8 @@ class Mapping:
         elif self.kind == "preferences":
             self._fill_preference(draft, row)
         elif not any(value not in (None, "", [], {}) for value in draft.fields.values()):
+            if self.fields and not any(column in row for column in self.fields):
+                _require(row, self.fields[0], "text")
             raise RowError(Problem("empty-row", "All fields of this row are empty: there is nothing to keep."))
         return draft
 

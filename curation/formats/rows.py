@@ -70,7 +70,8 @@ class Source:
     encoding: str = "utf-8"
     compression: str = ""
     delimiter: str = ","
-    sheet: str = ""
+    sheet: str = ""  # of a workbook, the one that is read
+    sheets: tuple[str, ...] = ()  # of a workbook, all that can be chosen
     name: str = ""  # as the sender called the file: shown, never used as a path
     size: int = 0
     rows: int | None = None
@@ -84,7 +85,7 @@ class Source:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Source":
         known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-        for key in ("columns", "notes"):
+        for key in ("columns", "notes", "sheets"):
             known[key] = tuple(known.get(key, ()))
         return cls(**known)
 

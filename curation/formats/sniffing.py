@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import orjson
 
-from curation.formats.arrays import WRAPPED
+from curation.formats.arrays import before_rows
 from curation.formats.encodings import as_utf8, detect
 from curation.formats.rows import FormatError, Source
 from curation.formats.tables import guess_delimiter
@@ -56,9 +56,7 @@ def kind_of(sample: bytes, name: str) -> Source:
         delimiter = guess_delimiter(text[:65536].decode("utf-8", "ignore"), "\t" if tabs else ",")
         form = "tsv" if delimiter == "\t" else "csv"
     notes = ("Only the rows of the list in the file are read, not what stands around it.",)
-    return Source(
-        form, (), encoding, delimiter=delimiter, notes=notes if form == "json" and WRAPPED.match(text) else ()
-    )
+    return Source(form, (), encoding, delimiter=delimiter, notes=notes if form == "json" and before_rows(text) else ())
 
 
 def _is_binary(text: bytes) -> bool:
@@ -75,6 +73,8 @@ def _text_format(text: bytes, name: str) -> str:
     if head[:1] == b"[":
         return "jsonl" if form == "jsonl" and _first_line_is_whole(head) else "json"
     if head[:1] == b"{":
+        if form != "jsonl" and before_rows(head) and not head.partition(b"\n")[2].strip():
+            return "json"  # the whole file in one line
         # Many files named .json hold JSON Lines, and some named .jsonl hold pretty-printed objects.
         return "jsonl" if _first_line_is_whole(head) or (form == "jsonl" and not _is_pretty(head)) else "json"
     if form:

@@ -56,8 +56,11 @@ def sniff(path: str | Path, name: str = "") -> Source:
     return _with_columns(path, replace(_with_rows(path, source), tool=_tool_of(path, source)), shown)
 
 
-def read_as(path: str | Path, source: Source, *, encoding: str = "", delimiter: str = "") -> Source:
+def read_as(path: str | Path, source: Source, *, encoding: str = "", delimiter: str = "", sheet: str = "") -> Source:
     """The source as a person says that it is to be read, with the columns and rows that it then has. Raises FormatError."""
+    if sheet:
+        source = replace(_at_sheet(source, sheet), tool="")
+        source = replace(source, tool=_tool_of(Path(path), source))
     if encoding and (encoding not in encodings.NAMES or source.format not in TEXTS or source.compression == "zip"):
         raise FormatError(f"This file cannot be read as {encoding[:40]!r}: use one of {', '.join(encodings.NAMES)}.")
     if delimiter and (delimiter not in tables.DELIMITERS or source.format not in ("csv", "tsv")):
@@ -68,9 +71,31 @@ def read_as(path: str | Path, source: Source, *, encoding: str = "", delimiter: 
     return _with_columns(Path(path), _with_rows(Path(path), said), source.name)
 
 
+def _at_sheet(source: Source, sheet: str) -> Source:
+    """The workbook at this sheet, with a note when it has others. Raises FormatError."""
+    if not source.sheets:
+        packed = (
+            " A workbook in a zip or gz is read at its first sheet: unpack it to choose." if source.compression else ""
+        )
+        raise FormatError(f"This file has no sheet {sheet[:80]!r} to choose.{packed}")
+    if sheet not in source.sheets:
+        raise FormatError(f"There is no sheet “{sheet[:80]}” in the workbook: it has {', '.join(source.sheets[:20])}.")
+    others = tuple(note for note in source.notes if note != _sheet_note(source))
+    chosen = replace(source, sheet=sheet, notes=others)
+    return replace(chosen, notes=(*others, _sheet_note(chosen))) if len(source.sheets) > 1 else chosen
+
+
+def _sheet_note(source: Source) -> str:
+    names = ", ".join(source.sheets[:20]) + (", …" if len(source.sheets) > 20 else "")
+    return f"The workbook has {len(source.sheets):,} sheets ({names}), and of them “{source.sheet}” is read."
+
+
 def _with_columns(path: Path, source: Source, shown: str) -> Source:
     rows = list(itertools.islice(read(path, source), SAMPLE_ROWS))
     columns = tuple(dict.fromkeys(column for row in rows for column in row.data or ()))
+    if not rows and len(source.sheets) > 1:
+        text = "holds no rows: it needs a header line and at least one line below it"
+        raise FormatError(f"The sheet “{source.sheet}” of {shown} {text}.")
     if not rows:
         raise FormatError(f"{shown} holds no rows: a table needs a header line and at least one line below it.")
     return replace(source, columns=columns)
@@ -124,9 +149,11 @@ def _with_rows(path: Path, source: Source) -> Source:
         if source.format == "parquet":
             return replace(source, rows=columnar.open_parquet(file, source.size).metadata.num_rows, rows_exact=True)
         if source.format == "xlsx":
-            first, *others = spreadsheets.sheets(file)
-            note = (f"Only the sheet “{first}” is read, not {', '.join(others[:20])}.",) if others else ()
-            return replace(source, sheet=first, notes=source.notes + note)
+            if source.sheet:
+                return source
+            names = tuple(spreadsheets.sheets(file))
+            file.seek(0)
+            return _at_sheet(replace(source, sheets=names), spreadsheets.first_with_rows(file))
         sample = file.read(SAMPLE)
     seen = sum(1 for _ in _parse(iter([sample]), sample, source, 0))
     whole = len(sample) == source.size

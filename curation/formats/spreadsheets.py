@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): the first sheet that has rows."""
+"""Excel workbooks (.xlsx): one sheet of them."""
 
 import warnings
 import zipfile
@@ -59,6 +59,16 @@ def sheets(file: IO[bytes]) -> list[str]:
     if not names:
         raise FormatError("The workbook has no sheet with cells.")
     return names
+
+
+def first_with_rows(file: IO[bytes]) -> str:
+    """The sheet that is read unless somebody chooses: the first one, but for those with nothing below a header. Raises FormatError."""
+    book = _open(file)
+    try:
+        with_rows = (sheet.title for sheet in book.worksheets if next(_rows(sheet, 0), None) is not None)
+        return next(with_rows, book.worksheets[0].title)
+    finally:
+        book.close()
 
 
 def read_xlsx(file: IO[bytes], sheet: str, start: int = 0) -> Iterator[Row]:

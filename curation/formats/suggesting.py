@@ -1,7 +1,8 @@
 """A mapping suggested by what columns are called and hold, with the reasons in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingType
+from dataclasses import replace
 from typing import Any
 
 from curation.formats.conversations import SPEAKERS
@@ -10,15 +11,20 @@ from curation.formats.mapping import ALPACA, Mapping
 MESSAGES = ("messages", "interactions", "conversations", "conversation", "dialog", "dialogue", "chat", "turns")
 TOOLS = ("tools", "available_tools", "functions")
 SYSTEM = ("system", "system_prompt", "system prompt", "systemprompt")
-USER = ("prompt", "question", "instruction", "query", "user", "request", "problem", "input", "raw", "article")
+USER = (
+    "prompt", "question", "instruction", "query", "user", "request", "problem", "input", "raw", "article",
+    "frage", "pregunta", "domanda", "pergunta", "vraag",
+)  # fmt: skip
 ASSISTANT = (
     "completion", "response", "answer", "output", "assistant", "rewrite", "reply", "solution", "target", "summary",
+    "réponse", "reponse", "antwort", "respuesta", "risposta", "resposta", "antwoord",
 )  # fmt: skip
 TEXT = ("text", "content", "body", "document", "article", "raw")
 KEY = ("id", "key", "uuid", "uid", "_id", "record_id", "custom_id", "row_id")
 GROUP = ("group", "source_group", "group_id", "document_id", "doc_id", "article_id", "source_id")
 OURS = "atelier_"
 META = ("metadata", "meta")
+SINGLES = ("tools", "system", "group", "key")  # uses of one column that any kind of mapping can take on later
 
 
 def suggest(
@@ -29,6 +35,29 @@ def suggest(
     `kind` fixes what the dataset takes. The mapping may still lack something that only a person knows: `validate` says.
     """
     return _Suggestion(columns, list(rows)).mapping(kind)
+
+
+def with_new(last: Mapping, fresh: Mapping, new: Collection[str]) -> Mapping:
+    """The mapping of an earlier file, with uses for the columns that are new in this one: those of a fresh suggestion for the same
+    kind where they are still free, else metadata. What the columns of then are stays as it was.
+    """
+    mapping = replace(last, fields=[*last.fields], metadata=[*last.metadata], roles=dict(last.roles))
+    singles = {getattr(fresh, name): name for name in SINGLES if getattr(fresh, name)}
+    for column in new:
+        role, single = fresh.roles.get(column, ""), singles.get(column, "")
+        if column.startswith(OURS):
+            continue
+        if column in fresh.fields:
+            mapping.fields.append(column)
+        elif role and last.style == "columns" and role not in mapping.roles.values():
+            mapping.roles[column] = role
+        elif (
+            single and not getattr(mapping, single) and not (single == "system" and "system" in mapping.roles.values())
+        ):
+            setattr(mapping, single, column)
+        else:
+            mapping.metadata.append(column)
+    return mapping
 
 
 class _Suggestion:
@@ -140,16 +169,16 @@ class _Suggestion:
         return bool(texts) and sum(len(text.split()) for text in texts) / len(texts) >= 8
 
     def _key(self) -> str:
-        """A column named like a key, whose values differ from row to row."""
+        """A column named like a key, whose values differ from row to row. A few rows may lack it, as bad ones do."""
         column = self._find(KEY)
         if column and self.ours:
             return column  # an export of ours: records without a key have an empty one
         values = [str(value) for value in self._values(column)] if column else []
-        return column if values and len(set(values)) == len(values) == len(self.rows) else ""
+        return column if len(set(values)) == len(values) > len(self.rows) / 2 else ""
 
     def _with_rest(self, mapping: Mapping) -> Mapping:
         key, group = self._key(), self._find(GROUP)
-        mapping.key = self._take(key if key not in self.used else "", "names each row, as it differs in all of them")
+        mapping.key = self._take(key if key not in self.used else "", "names each row, as no two have the same")
         group = group if group not in self.used else ""
         mapping.group = self._take(group, "groups rows, by its name: those of one group stay in one split")
         if mapping.kind != "documents" and (whole := self._find(("fields",))):

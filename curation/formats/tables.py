@@ -77,14 +77,24 @@ def _row(line: int, names: list[str], cells: list[str], delimiter: str) -> Row:
     if len(cells) > width and not any(cells[width:]):
         cells = cells[:width]
     if len(cells) != width:
-        text = f"The row has {len(cells)} cells where the header has {width}: quote cells that hold the delimiter."
-        return bad_row(line, "ragged", text, line_of(cells, delimiter))
+        return bad_row(line, "ragged", _why_ragged(names, cells), line_of(cells, delimiter))
     if any(NUL in cell for cell in cells):
         return bad_row(line, "nul", "The row holds a NUL character: remove it.", line_of(cells, delimiter))
     if any("\ufffd" in cell for cell in cells):
         text = "The row holds characters that its encoding does not know: choose the file's encoding."
         return bad_row(line, "encoding", text, line_of(cells, delimiter))
     return Row(line, dict(zip(names, cells, strict=True)))
+
+
+def _why_ragged(names: list[str], cells: list[str]) -> str:
+    """What a row of another width than the header's lacks or has too much of, and what would be right."""
+    counts = f"The row has {len(cells)} {'cell' if len(cells) == 1 else 'cells'} where the header has {len(names)}"
+    if len(cells) > len(names):
+        return f"{counts}: quote cells that hold the delimiter."
+    if "\n" in cells[-1]:
+        return f"{counts}: its last cell runs over several lines, so a quote that opens there may never be closed."
+    missing = [f"“{name}”" for name in names[len(cells) :]]
+    return f"{counts}: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''} missing. Write empty cells for them."
 
 
 def line_of(cells: list[str], delimiter: str) -> str:

@@ -28,10 +28,14 @@ class Question(models.Model):
     options = models.JSONField(default=dict)
     required = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
 
     class Meta:
         ordering = ["position", "pk"]
-        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="question_name_unique_in_dataset")]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="question_name_unique_in_dataset"),
+            models.UniqueConstraint(fields=["dataset", "idempotency_key"], name="question_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -183,9 +187,14 @@ class Comment(models.Model):
     at = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
+        # With the person, too: a key that somebody else used must not show what they said before one has answered blind.
+        constraints = [
+            models.UniqueConstraint(fields=["record", "user", "idempotency_key"], name="comment_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.author}: {self.text[:60]}"

@@ -52,9 +52,13 @@ class SavedFilter(models.Model):
     filters = models.JSONField(default=dict)  # as in the URL of the list
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="saved_filter_name_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="saved_filter_name_unique"),
+            models.UniqueConstraint(fields=["dataset", "idempotency_key"], name="saved_filter_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -26,7 +26,9 @@ def index(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespons
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     tasks = adjudication.disputed(dataset)
     rows = list(tasks.select_related("record")[: LISTED + 1])
-    context = frame(request, dataset, "disputes") | {"tasks": rows[:LISTED], "more": len(rows) > LISTED}
+    shown = rows[:LISTED]
+    tasks_and_questions = list(zip(shown, adjudication.differing(dataset, shown), strict=True))
+    context = frame(request, dataset, "disputes") | {"tasks": tasks_and_questions, "more": len(rows) > LISTED}
     return render(request, "curation/adjudicate_list.html", context)
 
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
@@ -98,12 +99,14 @@ def report(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def _job_context(request: HttpRequest, job: AgreementReport) -> dict[str, Any]:
     args = [job.project_id, job.pk]
     chosen = urlencode({name: value for name, value in (("since", job.since), ("until", job.until)) if value})
-    results = reverse("curation:agreement", args=[job.project_id, job.dataset_id])
+    results = reverse("curation:agreement", args=[job.project_id, job.dataset_id]) + (f"?{chosen}" if chosen else "")
     return frame(request, job.dataset, "agreement") | {
         "job": job,
         "poll_url": reverse("curation:agreement_progress", args=args),
-        "results_url": f"{results}?{chosen}" if chosen else results,
-        "next_line": "Next: see what was measured." if job.is_over else "You can leave this page: it goes on.",
+        "results_url": results,
+        "next_line": format_html('Next: <a href="{}">see what was measured</a>.', results)
+        if job.is_over
+        else "You can leave this page: it goes on.",
         **{
             f"{move}_url": reverse("curation:agreement_move", args=[*args, move])
             for move in ("cancel", "pause", "resume")

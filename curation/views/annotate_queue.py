@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation.annotation import queue, settings
+from curation.annotation import assignments, queue, settings
 from curation.filters import Filters
 from curation.models import Dataset, Queue, Record
 from curation.views.annotate_forms import QueueForm
@@ -45,8 +45,9 @@ def _context(request: HttpRequest, dataset: Dataset, box: Queue) -> dict[str, An
         "box": box,
         "crumbs": crumbs(request.project, dataset),
         "counts": queue.counts(box) if box.pk else None,
+        "unassigned": assignments.unassigned(box) if box.pk and box.assigned_only else "0",
         "questions": dataset.questions.count(),
-        "people": queue.people(request.project.team_id),
+        "people": assignments.people(request.project.team_id),
         "statuses": Record.Status.choices,
     }
 
@@ -76,10 +77,10 @@ def assign(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     """Assign what the filters match to the people who are ticked."""
     dataset = _dataset_or_404(request, project_id, dataset_id)
     ticked = set(request.POST.getlist("users"))
-    chosen = [user for user in queue.people(request.project.team_id) if str(user.pk) in ticked]
+    chosen = [user for user in assignments.people(request.project.team_id) if str(user.pk) in ticked]
     evenly = request.POST.get("how") != "all"
     try:
-        made = queue.assign(dataset, _chosen(request).records(dataset), chosen, request.user, evenly)
+        made = assignments.assign(dataset, _chosen(request).records(dataset), chosen, request.user, evenly)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,6 +17,7 @@ from atelier.accounts.models import Role, User
 from atelier.jobs import claims, queue
 from curation import bulk as actions
 from curation.filters import Filters
+from curation.forms import named_errors
 from curation.models import BulkAction, Dataset
 from curation.records import REVIEW
 from curation.views.bulk_forms import FORMS
@@ -87,13 +89,7 @@ def _options(request: HttpRequest, dataset: Dataset, action: str) -> dict[str, A
         return {}
     form = FORMS[action](request.POST, dataset=dataset)
     if not form.is_valid():
-        raise ValidationError(
-            [
-                f"{form.fields[name].label or name}: {each}" if name in form.fields else each
-                for name, found in form.errors.items()
-                for each in found
-            ]
-        )
+        raise ValidationError(named_errors(form))
     return form.options()
 
 
@@ -151,6 +147,7 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
     from curation.views.datasets import crumbs  # datasets uses this module for its buttons
 
     action = job.undoes.action if job.undoes is not None else job.action
+    waiting = reverse("curation:dataset", args=[job.project_id, job.dataset_id]) + "?status=new"
     undone, why = BulkAction.objects.filter(undoes=job).first(), actions.why_no_undo(job)
     return {
         "job": job,
@@ -164,7 +161,7 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
         "why_no_undo": why if job.is_over and job.changed and undone is None else "",
         "failures": job.failures.select_related("record").order_by("record_id")[:SHOWN] if job.left else [],
         "wish": wish(job),
-        "next_line": "Next: go on reviewing; this can be undone here."
+        "next_line": format_html('Next: <a href="{}">go on reviewing</a>; this can be undone here.', waiting)
         if job.is_over
         else "You can leave this page: it goes on.",
     }

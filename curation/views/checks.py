@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -153,13 +154,16 @@ def job(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def _job_context(request: HttpRequest, job: Check) -> dict[str, Any]:
     args = [job.project_id, job.pk]
     results = {Check.Part.TEXTS: "problems", Check.Part.MAP: "pictures"}.get(job.part, "duplicates")
+    results_url = reverse(f"curation:{results}", args=[job.project_id, job.dataset_id])
     return {
         "job": job,
         "crumbs": crumbs(request.project, job.dataset),
         "can_edit": request.project.role.covers("editor"),
         "poll_url": reverse("curation:check_progress", args=args),
-        "results_url": reverse(f"curation:{results}", args=[job.project_id, job.dataset_id]),
-        "next_line": "Next: see what was found." if job.is_over else "You can leave this page: it goes on.",
+        "results_url": results_url,
+        "next_line": format_html('Next: <a href="{}">see what was found</a>.', results_url)
+        if job.is_over
+        else "You can leave this page: it goes on.",
         **{f"{move}_url": reverse("curation:check_move", args=[*args, move]) for move in ("cancel", "pause", "resume")},
     }
 

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, facets, filters, listing
+from curation import datasets, empty_lists, facets, filters, listing
 from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
 from curation.models import Dataset, Import, Record
@@ -89,6 +89,7 @@ def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, 
     found, exact = shown.count, shown.exact
     asked = query(chosen)
     base = request.path + "?" + asked
+    counts = datasets.counts_of(shown.kept)
     back = "&" + urlencode({"before": shown.before}) if shown.before else ""
     on = "&" + urlencode({"after": shown.after}) if shown.after else ""
     return {
@@ -100,7 +101,8 @@ def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, 
         "further_url": base + (back if request.GET.get("before") else on) if shown.is_short else None,
         "query": asked,
         "buttons": bulk.buttons(request.project.role),
-        "counts": datasets.counts_of(shown.kept),
+        "counts": counts,
+        "nothing": None if shown.records else empty_lists.why_empty(chosen, counts),
         "facets": table.shown_facets(request.path, chosen, facets.shown(shown.counts)),
         "facets_of": shown.of,
         "found": f"{found:,}{'' if exact else '+'} record{'' if found == 1 else 's'}",

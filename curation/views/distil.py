@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -133,7 +134,7 @@ def _context(request: HttpRequest, job: Distillation, **more: Any) -> dict[str, 
     return {
         "job": job,
         "can_edit": can_edit,
-        "next_line": _next_line(job),
+        "next_line": _next_line(job, can_edit),
         "budget_form": BudgetForm(),
         **_urls(job),
         **more,
@@ -150,11 +151,16 @@ def _urls(job: Distillation) -> dict[str, str]:
     }
 
 
-def _next_line(job: Distillation) -> str:
-    if job.status == job.Status.DONE and job.failed:
-        return f"Next: see in the ledger why {job.failed} failed, retry them, then review {job.target.name}."
+def _next_line(job: Distillation, can_edit: bool) -> str:
     if job.status == job.Status.DONE:
-        return f"Next: review the answers in {job.target.name}, then freeze a version."
+        review = reverse("curation:dataset", args=[job.project_id, job.target_id]) + "?status=new"
+        freeze = reverse("curation:new_version" if can_edit else "curation:versions", args=[job.project_id])
+        freeze = f"{freeze}?dataset={job.target_id}"
+        if job.failed:
+            text = 'Next: see in the ledger why {} failed, retry them, then <a href="{}">review {}</a>.'
+            return format_html(text, job.failed, review, job.target.name)
+        text = 'Next: <a href="{}">review the answers in {}</a>, then <a href="{}">freeze a version</a>.'
+        return format_html(text, review, job.target.name, freeze)
     if job.is_live:
         return f"The answers come into {job.target.name} as they are written, and can be reviewed there meanwhile."
     return "What was answered is kept. A retry goes on with what is missing."

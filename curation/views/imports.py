@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -36,6 +37,8 @@ FORMATS = {
     "xlsx": "Excel",
     "text": "Text",
 }
+NEW_NAMED = 12
+READINGS = ("encoding", "delimiter", "sheet")
 CUTS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
@@ -136,6 +139,8 @@ def _preview_page(
         "kind": mapping.kind,
         "kinds": Dataset.Kind.choices,
         "columns": [(index, name, choices.get(name, "")) for index, name in enumerate(columns)],
+        "new_columns": job.source.get("new_columns", []),
+        "new_line": _new_line(job.source.get("new_columns", []), choices),
         "choices": [
             (value, label)
             for value, label in mapping_choices.CHOICES.items()
@@ -148,8 +153,26 @@ def _preview_page(
     return render(request, "curation/import_preview.html" + partial, context, status=status)
 
 
+def _new_line(new: list[str], choices: dict[str, str]) -> str:
+    """What is said of columns that the last import did not have; nothing where there are none."""
+    if not new:
+        return ""
+    uses = {"": "left out", "fields": "a source field", "metadata": "metadata"}
+    named = []
+    for name in new[:NEW_NAMED]:
+        choice = choices.get(name, "")
+        use = uses.get(choice) or mapping_choices.CHOICES.get(choice, "no such use")
+        named.append(f"“{name}” ({use[0].lower()}{use[1:]})")
+    more = f" and {len(new) - NEW_NAMED:,} more" if len(new) > NEW_NAMED else ""
+    it = "it is" if len(new) == 1 else "they are"
+    return f"New since the last import: {', '.join(named)}{more}. See whether {it} what you want."
+
+
 def _readings(source: dict[str, Any]) -> dict[str, Any]:
     """How the file may be read otherwise; nothing to choose for what says itself how it is written."""
+    sheets = source.get("sheets", [])
+    if len(sheets) > 1:
+        return {"sheets": sheets}
     text, table = source.get("format") in TEXTS, source.get("format") in ("csv", "tsv")
     if source.get("compression") == "zip" or not text:
         return {}
@@ -211,8 +234,8 @@ def _of_another_kind(request: HttpRequest, job: Import) -> HttpResponse:
 
 
 def _read_otherwise(request: HttpRequest, job: Import) -> HttpResponse:
-    """In another encoding, or cut at another character: other columns, so all of it is suggested anew."""
-    importing.inspect(job, **{name: request.POST.get(name, "") for name in ("encoding", "delimiter")})
+    """In another encoding, cut at another character, or another sheet: other columns, so all of it is suggested anew."""
+    importing.inspect(job, **{name: request.POST.get(name, "") for name in READINGS})
     job.save(update_fields=["source", "mapping"])
     mapping, lacks = importing.suggested(job)
     return _preview_page(request, job, mapping, error=lacks)
@@ -255,7 +278,7 @@ def _context(request: HttpRequest, job: Import) -> dict[str, Any]:
         "can_edit": request.project.role.covers("editor"),
         "format": FORMATS.get(source.get("format", ""), ""),
         "poll_url": reverse("curation:import_progress", args=args),
-        "next_line": _next_line(job),
+        "next_line": _next_line(job, request.project.role.covers("editor")),
         "can_discard": importing.can_be_discarded(job),
         **{
             f"{move}_url": reverse("curation:import_move", args=[*args, move]) for move in ("cancel", "pause", "resume")
@@ -263,11 +286,18 @@ def _context(request: HttpRequest, job: Import) -> dict[str, Any]:
     }
 
 
-def _next_line(job: Import) -> str:
+def _next_line(job: Import, can_edit: bool) -> str:
     if job.status == Import.Status.DONE and job.dataset.kind == Dataset.Kind.DOCUMENTS:
-        return "Next: let a teacher write an answer for each document, in Distil."
+        place = reverse("curation:new_distillation" if can_edit else "curation:distil", args=[job.project_id])
+        text = 'Next: let a teacher write an answer for each document, in <a href="{}?dataset={}">Distil</a>.'
+        return format_html(text, place, job.dataset_id)
     if job.status == Import.Status.DONE:
-        return "Next: review the records, then freeze a version."
+        review = reverse("curation:dataset", args=[job.project_id, job.dataset_id])
+        freeze = reverse("curation:new_version" if can_edit else "curation:versions", args=[job.project_id])
+        text = (
+            'Next: <a href="{}?status=new">review the records</a>, then <a href="{}?dataset={}">freeze a version</a>.'
+        )
+        return format_html(text, review, freeze, job.dataset_id)
     if job.is_live:
         return "You can leave this page: it goes on. The first records are in the dataset already."
     if not job.done:

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404
-from curation.annotation import queue, reviewing
+from curation.annotation import assignments, reviewing
 from curation.annotation.adjudication import Said
 from curation.models import Annotation, Dataset
 from curation.views import annotate_form
@@ -88,7 +88,7 @@ def _context(
 
 
 def _selects(dataset: Dataset, chosen: dict[str, str]) -> list[dict[str, Any]]:
-    people = [user.username for user in queue.people(dataset.project.team_id)]
+    people = [user.username for user in assignments.people(dataset.project.team_id)]
     asked = list(dataset.questions.values_list("name", "title"))
     return [
         {"name": "which", "label": "Which", "value": chosen.get("which", ""), "options": WORDS},

@@ -14,6 +14,7 @@ from atelier.accounts.models import Project
 from atelier.jobs import queue
 from curation import exporting, lineage, markdown, selection, versions
 from curation.distil_forms import FreezeForm, freezable
+from curation.forms import named_errors
 from curation.models import Record, Version
 from curation.splits import SPLITS
 from curation.views.downloads import download
@@ -76,7 +77,7 @@ def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
         return {}
     if form.is_bound:
         if form.errors:
-            return {"error": " ".join(str(error) for errors in form.errors.values() for error in errors)}
+            return {"error": " ".join(named_errors(form))}
         dataset, filters, shares, seed = (
             form.cleaned_data["dataset"],
             form.filters,

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
-from ninja import Header, Router, Schema, Status
+from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
+from atelier.api import Key
 from curation.chat import Sampling
 from inference import comparison as comparisons
 from inference import endpoints, keeping, showing, streams, votes
@@ -183,9 +184,7 @@ def list_comparisons(request: HttpRequest, project_id: int) -> Any:
 
 
 @router.post("/projects/{project_id}/comparisons", response={201: ComparisonOut}, summary="Start a comparison")
-def create_comparison(
-    request: HttpRequest, project_id: int, body: ComparisonIn, key: str | None = Header(None, alias="Idempotency-Key")
-) -> Any:
+def create_comparison(request: HttpRequest, project_id: int, body: ComparisonIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     found = comparisons.create(
         project,

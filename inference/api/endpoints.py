@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from ninja import Field, File, Form, Router, Schema, Status, UploadedFile
 
 from atelier.accounts.access import child_or_404, project_or_404
+from atelier.api import Key
 from inference import endpoints
 from inference.endpoint_forms import EndpointForm
 from inference.models import Endpoint
@@ -62,6 +64,21 @@ def _saved(form: EndpointForm) -> Endpoint:
     return form.save()
 
 
+def _added(form: EndpointForm, key: str | None) -> Endpoint:
+    """A new endpoint, or the one that the same idempotency key made. Raises ValidationError."""
+    keyed = form.instance.project.endpoints.filter(idempotency_key=key)
+    if key and (found := keyed.first()):
+        return found
+    form.instance.idempotency_key = key or None
+    try:
+        with transaction.atomic():
+            return _saved(form)
+    except (ValidationError, IntegrityError):  # the same at the same moment
+        if key and (found := keyed.first()):
+            return found
+        raise
+
+
 @router.get("/projects/{project_id}/endpoints", summary="Endpoints")
 def list_endpoints(request: HttpRequest, project_id: int) -> Any:
     rows = project_or_404(request, project_id).endpoints.select_related("deployment", "adapter").order_by("pk")
@@ -69,21 +86,22 @@ def list_endpoints(request: HttpRequest, project_id: int) -> Any:
 
 
 @router.post("/projects/{project_id}/endpoints", response={201: dict}, summary="Add an endpoint")
-def add_endpoint(request: HttpRequest, project_id: int, body: EndpointIn) -> Any:
+def add_endpoint(request: HttpRequest, project_id: int, body: EndpointIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    return Status(201, endpoint_out(_saved(EndpointForm(body.dict(), kind=body.kind, project=project))))
+    return Status(201, endpoint_out(_added(EndpointForm(body.dict(), kind=body.kind, project=project), key)))
 
 
 @router.post("/projects/{project_id}/endpoints/recorded", response={201: dict}, summary="Add recorded answers")
 def add_recorded(
-    request: HttpRequest, project_id: int, file: File[UploadedFile], name: str = Form(), is_teacher: bool = Form(True)
-) -> Any:
+    request: HttpRequest, project_id: int, file: File[UploadedFile], name: str = Form(), is_teacher: bool = Form(True),
+    key: Key = None,
+) -> Any:  # fmt: skip
     """A teacher that replays a file: JSONL, each line `{"id", "prompt", "answer"}`. Other prompts are an error."""
     project = project_or_404(request, project_id, needs="editor")
     form = EndpointForm(
         {"name": name, "is_teacher": is_teacher}, {"file": file}, kind=Endpoint.Kind.RECORDED, project=project
     )
-    return Status(201, endpoint_out(_saved(form)))
+    return Status(201, endpoint_out(_added(form, key)))
 
 
 def _endpoint(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Endpoint:

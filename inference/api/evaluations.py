@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Header, Router, Schema, Status
+from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import job_out
+from atelier.api import Key, job_out
 from atelier.jobs import queue
 from inference import answers as ledger
 from inference import evaluation
@@ -66,9 +66,7 @@ def list_evaluations(request: HttpRequest, project_id: int) -> Any:
 @router.post(
     "/projects/{project_id}/evaluations", response={201: dict[str, Any]}, summary="Evaluate endpoints on a split"
 )
-def create_evaluation(
-    request: HttpRequest, project_id: int, body: EvaluationIn, key: str | None = Header(None, alias="Idempotency-Key")
-) -> Any:
+def create_evaluation(request: HttpRequest, project_id: int, body: EvaluationIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
     version = child_or_404(project.versions.select_related("dataset", "project"), body.version)
     given = body.dict(exclude={"version", "endpoints", "sampling"})

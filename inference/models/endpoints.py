@@ -78,9 +78,13 @@ class Endpoint(models.Model):
     is_teacher = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="endpoint_name_unique_in_project")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="endpoint_name_unique_in_project"),
+            models.UniqueConstraint(fields=["project", "idempotency_key"], name="endpoint_idempotent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} (recorded answers)" if self.kind == self.Kind.RECORDED else self.name

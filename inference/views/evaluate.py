@@ -6,6 +6,7 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -19,7 +20,7 @@ from inference.models import Evaluation
 GET_POST = require_http_methods(["GET", "POST"])
 PAGE = 30
 NEXT_LINES = {
-    "done": "Below, the table of scores and every answer. Votes in Compare show whether people agree with the figures.",
+    "done": 'Below, the table of scores and every answer. Votes in <a href="{}">Compare</a> show whether people agree with the figures.',
     "failed": "Mend what is named above, then retry: only what is missing is asked for.",
     "cancelled": "What was answered is kept; retry asks for the rest.",
     "paused": "What was answered is kept; resume asks for the rest.",
@@ -99,6 +100,7 @@ def _progress(request: HttpRequest, found: Evaluation) -> dict[str, Any]:
         for move in ("cancel", "pause", "resume")
     }
     next_line = NEXT_LINES.get(found.status, "When all are answered, the scores are counted.")
+    next_line = format_html(next_line, reverse("inference:comparisons", args=args[:1]))
     return {
         "evaluation": found,
         "job": found,

@@ -55,7 +55,11 @@ export function complain(question) {
   mark(question);
 }
 
-each("[data-task]", (task) => mark(all(task)[0] ?? null, { reveal: false }));
+// What was sent back by the server is where to go on.
+each("[data-task]", (task) => {
+  const wrong = all(task).find((question) => question.querySelector("[data-error]")?.hidden === false);
+  mark(wrong ?? all(task)[0] ?? null, { reveal: wrong !== undefined });
+});
 on("click", "[data-question-move]", (button) => move(Number(button.dataset.questionMove)));
 on("focusin", "[data-question]", (question) => { if (question !== marked()) mark(question, { reveal: false }); });
 on("pointerdown", "[data-question]", (question) => { if (question !== marked()) mark(question, { reveal: false }); });
@@ -125,7 +129,10 @@ document.addEventListener("keydown", (event) => {
   form.requestSubmit();
 });
 
-// The reason is what comes next when skipping.
+// The words are what comes next when skipping or sending back, the answers when correcting: a key typed now must not do anything else.
 document.addEventListener("toggle", (event) => {
-  if (event.target.matches?.(".annotate-skip") && event.target.open) event.target.querySelector("input[name=reason]").focus();
+  if (!event.target.open || !event.target.matches?.(".annotate-skip, .review-part")) return;
+  const question = event.target.querySelector("[data-question]");
+  if (question) mark(question);
+  else event.target.querySelector("input[name=reason], textarea").focus();
 }, true);

@@ -127,7 +127,7 @@ async function finish(task, url, body, next) {
     return next ? fetchAheadSoon() : follow();
   }
   bringBack(answer?.status === 422 ? taskOf(await answer.text()) : task, next);
-  if (answer?.status === 422) return toast("It was not submitted: see what is missing.", "error");
+  if (answer?.status === 422) return toast("It was not submitted: see why beside the record.", "error");
   return toast(answer ? `It was not submitted: the server answered ${answer.status}. Try again.`
     : "The server cannot be reached. Your answers stand here; submit them again in a moment.", "error");
 }

@@ -34,7 +34,7 @@ function datasets(series) {
     borderWidth: index === series.length - 1 ? 2 : 1.25,
     pointRadius: line.points.length < 12 ? 2.5 : 0,
     pointHitRadius: 8,
-    tension: 0.15,
+    cubicInterpolationMode: "monotone", // a curve that never leaves the values on both sides of it
     spanGaps: true,
   }));
 }
@@ -43,14 +43,17 @@ function options(figures) {
   const ink = colour("--ink-3");
   const line = colour("--line");
   const font = { family: getComputedStyle(document.body).fontFamily, size: 11 };
-  const axis = (text) => ({
-    type: "linear", title: { display: Boolean(text), text, color: ink, font }, ticks: { color: ink, font, maxTicksLimit: 7 },
+  // Where all values are whole, as steps and counts are, there is nothing to mark between two of them.
+  const precision = (part) => (figures.series.every((each) => each.points.every((point) => Number.isInteger(point[part]))) ? 0 : undefined);
+  const axis = (text, part) => ({
+    type: "linear", title: { display: Boolean(text), text, color: ink, font },
+    ticks: { color: ink, font, maxTicksLimit: 7, precision: precision(part) },
     grid: { color: line, drawTicks: false }, border: { display: false },
   });
   return {
     animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true,
     interaction: { mode: "nearest", axis: "x", intersect: false },
-    scales: { x: { ...axis(figures.x), grid: { display: false } }, y: axis(figures.y) },
+    scales: { x: { ...axis(figures.x, 0), grid: { display: false } }, y: axis(figures.y, 1) },
     plugins: {
       legend: { align: "end", labels: { color: colour("--ink-2"), font, boxWidth: 14, boxHeight: 2 } },
       decimation: { enabled: true, algorithm: "lttb", samples: 400 },

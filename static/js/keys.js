@@ -48,6 +48,7 @@ function openHelp() {
   });
   help.querySelector("[data-keys-list]").replaceChildren(...items);
   help.showModal();
+  help.scrollTop = 0; // Close has the focus, and a long list was scrolled down to it
 }
 
 document.addEventListener("keydown", (event) => {

@@ -62,6 +62,22 @@ def test_an_owner_adds_a_new_person_and_sees_the_password_once(team, as_alice):
     assert Membership.objects.get(user__username="eve").role == Role.ANNOTATOR
 
 
+def test_a_name_in_other_letters_is_the_same_person(team, as_alice, bob, charlie):
+    again = as_alice.post(f"/teams/{team.pk}/members", {"username": "BOB", "role": "viewer"})
+    assert "bob is in the team already" in again.content.decode()
+    as_alice.post(f"/teams/{team.pk}/members", {"username": "Charlie", "role": "viewer"})
+    assert charlie.memberships.filter(team=team, role=Role.VIEWER).exists()
+    assert User.objects.filter(username__iexact="charlie").count() == 1
+
+
+def test_an_owner_who_leaves_comes_to_their_own_start(team, alice, as_alice):
+    members.add(team, "olga", Role.OWNER)
+    answer = as_alice.post(f"/teams/{team.pk}/members/{alice.memberships.get().pk}", {"role": "remove"}, follow=True)
+    assert answer.status_code == 200
+    assert "You have left Plain Desk." in answer.content.decode()
+    assert not alice.memberships.exists()
+
+
 @pytest.mark.parametrize("role", ["editor", "annotator", "viewer"])
 def test_only_an_owner_changes_members(team, bob, ann, vic, role, request):
     client = request.getfixturevalue({"editor": "as_bob", "annotator": "as_ann", "viewer": "as_vic"}[role])

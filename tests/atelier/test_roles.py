@@ -1,4 +1,5 @@
-"""The least role of every address of a project or team, as `roles.txt` declares it: one below is refused, it is let in."""
+"""The least role of every address of a project or team, as `roles.txt` declares it: all below are refused, it and all above
+are let in. Strangers: test_access.py."""
 
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def people(alice, bob, ann, vic):
 
 
 @pytest.mark.parametrize("least", [*ORDER, NOT_THERE])
-def test_a_page_lets_in_its_least_role_and_nobody_below(least, project, people):
+def test_a_page_lets_in_its_least_role_and_all_above_and_nobody_below(least, project, people):
     clients = {role: Client() for role in ORDER}
     for role, client in clients.items():
         client.force_login(people[role])
@@ -49,13 +50,15 @@ def test_a_page_lets_in_its_least_role_and_nobody_below(least, project, people):
         if least == NOT_THERE:
             assert status("owner") == 405, (method, route)
             continue
-        assert status(least) not in {403, 405}, (method, route)
-        if least != "viewer":
-            assert status(ORDER[ORDER.index(least) - 1]) == 403, (method, route)
+        for role in ORDER:
+            if ORDER.index(role) < ORDER.index(least):
+                assert status(role) == 403, (method, route, role)
+            else:
+                assert status(role) not in {403, 405}, (method, route, role)
 
 
 @pytest.mark.parametrize("least", ORDER)
-def test_a_call_lets_in_its_least_role_and_nobody_below(least, project, team, people):
+def test_a_call_lets_in_its_least_role_and_all_above_and_nobody_below(least, project, team, people):
     """Where the body is looked at before the project, both are told about the body (422)."""
     keys = {role: APIKey.issue(team, person, "t")[1] for role, person in people.items()}
     clients = {role: Client(headers={"Authorization": f"Bearer {key}"}) for role, key in keys.items()}
@@ -69,6 +72,8 @@ def test_a_call_lets_in_its_least_role_and_nobody_below(least, project, team, pe
 
         allowed = status(least)
         assert allowed != 403, (method, path)
-        if least != "viewer":
-            below = status(ORDER[ORDER.index(least) - 1])
-            assert below in ({403, 422} if allowed == 422 else {403}), (method, path)
+        for role in ORDER:
+            if ORDER.index(role) < ORDER.index(least):
+                assert status(role) in ({403, 422} if allowed == 422 else {403}), (method, path, role)
+            else:
+                assert status(role) != 403, (method, path, role)

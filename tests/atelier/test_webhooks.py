@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from atelier.jobs import queue
+from atelier.processes import free_port
 from atelier.webhooks import deliveries, events, hooks, sending
 from atelier.webhooks.models import Delivery, Webhook
 from curation import tasks, versions
@@ -115,6 +116,12 @@ def test_retry_after_is_obeyed_when_it_is_longer_than_the_pause(project, header,
         events.emit(project, "imported", {})
         delivery = due_again(hook.deliveries.get())
     assert round((delivery.due_at - timezone.now()).total_seconds() / 60) == minutes
+
+
+def test_where_nothing_listens_the_log_says_so():
+    port = free_port("127.0.0.1", 20_000)
+    reply = sending.post(f"http://127.0.0.1:{port}/h", b"{}", {}, ["127.0.0.1"])
+    assert reply.error == f"Nothing answers at 127.0.0.1:{port}: check the address, and that it is running."
 
 
 def test_a_webhook_switched_off_meanwhile_is_not_called(project):

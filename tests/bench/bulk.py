@@ -1,4 +1,5 @@
-"""Bulk actions over everything: records a second and memory of each and of its undo, at the size asked for and at a tenth of it.
+"""Bulk actions over everything: records a second and memory of each and of its undo, at a tenth of the rows asked for and at a
+tenth of those, for each changes, checks and puts back every record, where an import only writes it.
 
 A record must cost the same whatever the size: the ratio of "a record, at a tenth" is near 1, above it something grows.
 """
@@ -29,9 +30,10 @@ def actions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
     workshop.take_models(options)
-    small = {name: found for name, *found in _all(crowd.filled(max(WARM, options.rows // TENTH)))}
+    rows = max(WARM, options.rows // TENTH)
+    small = {name: found for name, *found in _all(crowd.filled(max(WARM, rows // TENTH)))}
     figures = []
-    for name, count, clock, undone, grown in _all(crowd.filled(options.rows)):
+    for name, count, clock, undone, grown in _all(crowd.filled(rows)):
         before_count, before, before_undone, _ = small[name]
         figures += [
             Figure(f"bulk: {name}", count / clock.wall, "rows/s", "its undo", count / undone.wall),

@@ -26,7 +26,6 @@ COLUMNS = (
     "reviewed_by_id", "content_hash", "source_group", "split", "key", "preview", "words", "problem_count", "language", "tokens",
     "answer_tokens", "counted_by", "is_checked", "revision", "imported_by_id", "import_line", "origin", "created_at", "changed_at",
 )  # fmt: skip
-JSON = frozenset(COLUMNS[1:9])
 
 
 def filled(rows: int) -> Any:
@@ -45,23 +44,28 @@ def fill(rows: int) -> Any:
 
     dataset = Dataset.objects.create(project=workshop.project(), name=f"{NAME} {rows}")
     job = Import.objects.create(project=dataset.project, dataset=dataset, original_name="crowd.jsonl", status="done")
-    places = ", ".join("%s::jsonb" if name in JSON and connection.vendor == "postgresql" else "%s" for name in COLUMNS)
-    sql = f"INSERT INTO curation_record ({', '.join(COLUMNS)}) VALUES ({places})"
+    sqlite, into = connection.vendor == "sqlite", f"curation_record ({', '.join(COLUMNS)})"
     coming = made(dataset, job.pk, rows)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # made at once at the end it takes a fraction of the time
+        if not sqlite:  # made at once at the end it takes a fraction of the time
             cursor.execute("SET statement_timeout = 0")
             cursor.execute(f"DROP INDEX IF EXISTS {search.TABLE}")
     while batch := list(islice(coming, BATCH)):
         lines = batch[0][0][-4], batch[-1][0][-4]
         with transaction.atomic(), connection.cursor() as cursor:
-            with tallying.by_batch(cursor, job.pk, lines):
-                cursor.executemany(sql, [values for values, _ in batch])
-            if connection.vendor == "sqlite":
+            if sqlite:
+                places = ", ".join(["%s"] * len(COLUMNS))
+                cursor.executemany(f"INSERT INTO {into} VALUES ({places})", [values for values, _ in batch])
+                tallying.count_imported(cursor, job.pk, lines)
                 search.add(cursor, job.pk, [(values[-4], text) for values, text in batch])
+            else:
+                with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                    for values, _ in batch:
+                        copy.write_row(values)
     search.install()
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE curation_record" if connection.vendor == "postgresql" else "PRAGMA optimize")
+        cursor.execute("PRAGMA optimize" if sqlite else "VACUUM ANALYZE curation_record")
+    search.settle()  # as an import does
     return dataset
 
 

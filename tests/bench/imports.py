@@ -32,10 +32,10 @@ def floor(path: Path) -> None:
     """The same rows into a table of the same columns, in transactions of the same size, and into a full-text index."""
     from django.db import connection, transaction
 
-    from curation.record_rows import COLUMNS, insert_sql
+    from curation.record_rows import COLUMNS, JSON
 
     sqlite = connection.vendor == "sqlite"
-    insert = insert_sql(sqlite).replace("curation_record", "floor_record", 1)
+    places = ", ".join("%s" if sqlite or name not in JSON else "%s::jsonb" for name in COLUMNS)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE floor_record AS SELECT {', '.join(COLUMNS)} FROM curation_record LIMIT 0")
         if sqlite:
@@ -46,7 +46,7 @@ def floor(path: Path) -> None:
         rows = enumerate(values(path), 1)
         while batch := list(islice(rows, BATCH)):
             with transaction.atomic():
-                cursor.executemany(insert, [row for _, (row, _) in batch])
+                cursor.executemany(f"INSERT INTO floor_record VALUES ({places})", [row for _, (row, _) in batch])
                 if sqlite:
                     texts = [(number, text) for number, (_, text) in batch]
                     cursor.executemany("INSERT INTO floor_search (rowid, body) VALUES (%s, %s)", texts)

@@ -40,6 +40,11 @@ STANDS = """
 from curation.models import Task
 result = [[task.state, task.answers.get("tone"), task.settled_note] for task in Task.objects.order_by("pk")]
 """
+REVIEWED = """
+from curation.models import Annotation
+looked = Annotation.objects.exclude(review="").order_by("reviewed_at")
+result = [[one.author, one.review, one.review_note] for one in looked.select_related("user")]
+"""
 
 
 def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
@@ -62,6 +67,9 @@ def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
         expect(visitor.page.get_by_text("It shouts.")).to_be_visible()
         comment_and_complete_a_name(visitor)
         visitor.look("outcome")
+        visitor.go(here.replace("disputes", "reviewing"))
+        review_by_keys(visitor)
+        assert installation.run(REVIEWED) == [["ann", "returned", "Am I loud?"], ["ann", "corrected", ""]]
         assert visitor.page.locator("canary-x").count() == 0
         assert visitor.complaints == []
 
@@ -76,6 +84,21 @@ def decide_by_keys(visitor: Visitor) -> None:
     visitor.key("Enter")
     visitor.page.wait_for_url(lambda url: url != before)
     expect(visitor.page.locator(".toast").first).to_contain_text("is settled")
+
+
+def review_by_keys(visitor: Visitor) -> None:
+    """What is written while sending back stays words: `a` alone would accept."""
+    shown = visitor.page.locator("[data-task]")
+    first = shown.get_attribute("data-task") or ""
+    visitor.key("r")
+    visitor.page.keyboard.type("Am I loud?")
+    visitor.page.keyboard.press("Control+Enter")
+    expect(shown).not_to_have_attribute("data-task", first)
+    second = shown.get_attribute("data-task") or ""
+    visitor.key("c")
+    visitor.page.keyboard.press("1")
+    visitor.page.keyboard.press("Control+Enter")
+    expect(shown).not_to_have_attribute("data-task", second)
 
 
 def comment_and_complete_a_name(visitor: Visitor) -> None:

@@ -50,5 +50,5 @@ def test_a_bulk_edit_is_previewed_done_and_undone(tmp_path, visit):
         visitor.press("Undo")
         visitor.page.get_by_text("60 records put back.").first.wait_for()
         visitor.go(place + "?q=figure")
-        visitor.page.get_by_text("Nothing matches").wait_for()
+        visitor.page.get_by_role("heading", name="Nothing matches the search").wait_for()
         assert visitor.complaints == []

@@ -162,7 +162,7 @@ def accept_all_with_undo(visitor: Visitor) -> None:
     visitor.go(waiting)
     _accept_all(visitor)
     visitor.go(waiting)
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No record waits for review")).to_be_visible()
     visitor.look("nothing matches")
 
 

@@ -1,5 +1,6 @@
 """The client against a live server: errors with sentences, repeated calls that do nothing twice, verified files."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from atelier_client import (
     Refused,
     Unavailable,
 )  # fmt: skip
+from atelier_client.loading import open_files
 from atelier_client.transport import Transport
 from curation.models import Import, Version
 from tests.curation.teaching import conversations
@@ -150,6 +152,25 @@ def test_a_damaged_download_is_refused_and_a_damaged_cache_is_fetched_anew(clien
     with pytest.raises((Broken, Refused), match="not what was frozen"):
         client_of_bob.load_dataset(version.id, "train", folder=tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_column_that_comes_late_or_in_one_split_only_is_there_in_all(tmp_path):
+    said = [{"role": "user", "content": "word " * 5_000}, {"role": "assistant", "content": "So."}]
+    rows = [{"id": f"r{n}", "messages": said, "metadata": {"topic": "sea"}} for n in range(450)]  # 11 MB
+    late = {"id": "last", "messages": said, "metadata": {"topic": "sky", "year": 2026}, "labels": ["News"]}
+    files = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    for name, some in (("train", [*rows, late]), ("test", rows[:2])):
+        files[name].write_text("".join(json.dumps(row) + "\n" for row in some))
+    found = open_files(files, None)
+    assert found["train"].features == found["test"].features
+    assert found["train"][-1]["labels"] == ["News"]
+    assert found["test"][0]["metadata"] == {"topic": "sea", "year": None}
+
+
+def test_metadata_of_several_types_loads_too(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"id": "a", "metadata": {"score": 1}}\n{"id": "b", "metadata": {"score": "high"}}\n')
+    assert [row["metadata"] for row in open_files({"train": path}, "train")] == [{"score": 1}, {"score": "high"}]
 
 
 def version_files(pk: int) -> dict:

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from curation import bulk, contents, datasets, records, search, student
-from curation.bulk import plans, running
+from curation import bulk, contents, datasets, records, student
+from curation.bulk import plans, previews, running
 from curation.filters import Filters
 from curation.models import BulkAction, Dataset, Record
 from curation.tasks import bulk as bulk_task
@@ -196,14 +196,14 @@ def test_find_and_replace_checks_and_indexes_anew_and_so_does_its_undo(chats, bo
     now = Record.objects.get(pk=first.pk)
     assert [message["content"] for message in now.messages] == ["number 0", "ZERO"]
     assert now.content_hash != first.content_hash
-    assert search.matching(chats.records.all(), "zero").count() == 1
+    assert Filters(q="zero").records(chats).count() == 1
     empty = act(chats, bob, "replace", find="ZERO", replace="")
     assert Record.objects.get(pk=first.pk).problem_count > 0
     done(bulk.begin_undo(empty, bob))
     done(bulk.begin_undo(job, bob))
     now = Record.objects.get(pk=first.pk)
     assert (now.messages, now.content_hash, now.problem_count) == (first.messages, first.content_hash, 0)
-    assert search.matching(chats.records.all(), "zero").count() == 0
+    assert Filters(q="zero").records(chats).count() == 0
     assert now.changes.count() == 4
 
 
@@ -263,7 +263,7 @@ def test_copies_carry_everything_and_are_made_once(project, chats, alice, bob):
     assert (copied.source, copied.labels, copied.metadata) == (first, ["kept"], {"a": 1})
     assert (copied.status, copied.content_hash) == ("accepted", first.content_hash)
     assert act(chats, bob, "copy", dataset=other.pk).line == "0 records copied; 10 were there already."
-    assert search.matching(other.records.all(), "number").count() == 10
+    assert Filters(q="number").records(other).count() == 10
     records.edit(other.records.select_related("dataset").first(), bob, {"messages.1": "mine"}, 1)
     undone = done(bulk.begin_undo(job, bob))
     assert (undone.changed, undone.left, other.records.present().count()) == (9, 1, 1)
@@ -356,3 +356,11 @@ def test_an_undo_reads_metadata_with_the_batch_and_not_record_by_record(chats, b
         assert done(undoing).changed == 10
     assert chats.records.filter(metadata={"place": "number one"}).count() == 10
     assert len([query for query in asked.captured_queries if query["sql"].startswith("SELECT")]) < 30
+
+
+def test_a_preview_looks_at_a_record_however_busy_the_machine_is(chats):
+    wish = {"find": r"number (\d)", "replace": r"no. \1", "regex": True}
+    seen = previews.preview(chats, "replace", Filters(), wish, seconds=0)
+    assert (seen.looked, seen.changing, len(seen.examples), seen.is_whole) == (1, 1, 1, False)
+    onward = previews.preview(chats, "replace", Filters(), wish, seconds=0, after=seen.after)
+    assert (onward.looked, onward.after > seen.after) == (1, True)

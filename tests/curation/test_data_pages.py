@@ -1,9 +1,12 @@
 """The pages of the data side: who may open them, and what they do."""
 
+import re
+
 import orjson
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from curation import contents, datasets, importing
 from curation.models import BulkAction, Change, Dataset, Deletion, Export, Import, ImportIssue, Record, Task, Version
@@ -149,6 +152,10 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(project, as_bob):
     file = SimpleUploadedFile("x.jsonl", b"")
     answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
     assert answer.status_code == 422
+    assert "x.jsonl is empty: choose a file with rows." in answer.content.decode()
+    files = [SimpleUploadedFile("y.jsonl", b"{}"), SimpleUploadedFile("x.jsonl", b"")]
+    answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": files, "dataset": "new"})
+    assert "x.jsonl is empty: choose a file with rows, or leave it out." in answer.content.decode()
     file = SimpleUploadedFile("x.exe", bytes(range(256)) * 20)
     answer = as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
     assert answer.status_code == 422
@@ -302,3 +309,68 @@ def test_what_the_list_shows_is_queued_for_annotating(project, chats, as_bob, as
     assert as_vic.post(address).status_code in (403, 404)
     as_bob.post(address)
     assert [task.record.preview for task in Task.objects.filter(queue__dataset=chats)] == ["Say a solar roof"]
+
+
+# --- what a page says when there is nothing, and what comes next ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("status=new", "No record waits for review|Of the 3 records 2 are accepted and 1 is rejected."),
+        ("status=skipped", "No record is skipped|Of the 3 records"),
+        ("status=deleted", "No record is deleted|it can be put back"),
+        ("split=test", "No record is in the test split|settings"),
+        ("problems=some", "No record has a problem|looked at"),
+        ("q=walrus", "Nothing matches the search|Try fewer words"),
+        ("q=walrus&status=new", "Nothing matches all of it|to review, found by"),
+        ("q=tokens:many", "This search cannot be read|stands above"),
+        ("ids=99999999", "Nothing matches|not there any more"),
+    ],
+)
+def test_an_empty_list_says_why_it_is_empty(project, chats, as_vic, query, said):
+    for n, status in enumerate(["accepted", "accepted", "rejected"]):
+        make(chats, f"number {n}", status=status, split="train")
+    page = as_vic.get(reverse("curation:dataset", args=[project.pk, chats.pk]) + f"?{query}").content.decode()
+    for words in said.split("|"):
+        assert words in page
+    assert "Show all records" in page
+
+
+def test_an_empty_list_names_the_one_status_that_all_records_have(project, chats, as_vic):
+    address = reverse("curation:dataset", args=[project.pk, chats.pk]) + "?status=new"
+    make(chats, "one", status="accepted")
+    assert "The only record is accepted." in as_vic.get(address).content.decode()
+    make(chats, "two", status="accepted")
+    assert "All 2 records are accepted." in as_vic.get(address).content.decode()
+    Record.objects.update(deleted_at=timezone.now())
+    assert "There are only deleted ones." in as_vic.get(address).content.decode()
+
+
+def test_the_deleted_records_are_listed_with_their_facets(project, chats, as_vic):
+    make(chats, "one")
+    make(chats, "two", deleted_at=timezone.now())
+    page = as_vic.get(reverse("curation:dataset", args=[project.pk, chats.pk]) + "?status=deleted").content.decode()
+    assert "Say two" in page
+    assert "Say one" not in page
+
+
+def test_shares_stand_in_the_settings_as_people_write_them(project, chats, as_bob):
+    chats.shares = {"train": 0.8, "validation": 0.075, "test": 0.125}
+    chats.save()
+    page = as_bob.get(reverse("curation:dataset_settings", args=[project.pk, chats.pk])).content.decode()
+    assert re.findall(r'name="(?:train|validation|test)" value="([^"]*)"', page) == ["80", "7.5", "12.5"]
+
+
+def test_what_comes_next_is_a_link_to_where_the_reader_may_go(project, chats, as_bob, as_vic, alice):
+    done = Import.objects.create(project=project, dataset=chats, original_name="x", confirmed=True, status="done")
+    address = reverse("curation:import", args=[project.pk, done.pk])
+    review = reverse("curation:dataset", args=[project.pk, chats.pk]) + "?status=new"
+    for client, route in ((as_bob, "curation:new_version"), (as_vic, "curation:versions")):
+        page = client.get(address).content.decode()
+        freeze = reverse(route, args=[project.pk]) + f"?dataset={chats.pk}"
+        assert f'<a href="{review}">review the records</a>, then <a href="{freeze}">freeze a version</a>.' in page
+    papers = datasets.create(project, alice, "Papers", "documents")
+    Import.objects.update(dataset=papers)
+    distil = reverse("curation:new_distillation", args=[project.pk]) + f"?dataset={papers.pk}"
+    assert f'in <a href="{distil}">Distil</a>.' in as_bob.get(address).content.decode()

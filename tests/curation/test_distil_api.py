@@ -207,7 +207,9 @@ def test_export_version_writes_a_file_once(project, tmp_path):
     run("export_version", str(version), "--output", str(path))
     version.refresh_from_db()
     assert len(path.read_text().splitlines()) == version.counts()["train"]
-    with pytest.raises(CommandError, match="cannot be written"):
+    with pytest.raises(CommandError, match="is there already: name another file"):
         run("export_version", str(version.pk), "--output", str(path))
+    with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
+        run("export_version", str(version.pk), "--output", str(tmp_path / "nowhere" / "train.jsonl"))
     assert Dataset.objects.count() == 1
     assert Record.objects.count() == 10

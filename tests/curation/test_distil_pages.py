@@ -257,6 +257,14 @@ def test_what_models_write_is_never_markup(project, as_vic):
 # --- versions ---
 
 
+def test_what_is_wrong_beside_the_form_names_its_field(project, as_bob):
+    dataset = conversations(project, 3)
+    values = {"dataset": dataset.pk, "train": "80", "validation": "-10", "test": "30", "seed": "-1", "clean_only": "on"}
+    page = as_bob.get(reverse("curation:version_counts", args=[project.pk]), values).content.decode()
+    assert "Validation, %: Ensure this value is greater than or equal to 0." in page
+    assert "Seed: Ensure this value is greater than or equal to 0." in page
+
+
 def test_freezing_from_the_form(project, as_bob, bob):
     dataset = conversations(project, 10)
     url = reverse("curation:new_version", args=[project.pk])

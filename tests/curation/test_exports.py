@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -9,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
+from atelier.jobs.claims import LostClaim
 from curation import datasets, exports, importing, records, versions
 from curation.formats import WRITERS
 from curation.models import Dataset, Export, Record
@@ -106,6 +109,27 @@ def test_a_killed_export_is_made_anew_and_leaves_one_file(chats, monkeypatch, se
     assert (job.status, job.done, b"".join(exports.pieces(job)).count(b"\n")) == ("done", 7, 7)
     assert len(list((settings.MEDIA_ROOT / "exports").iterdir())) == 1
     assert not list((settings.DATA_DIR / "tmp").glob("export-*"))
+
+
+def test_a_file_that_was_stored_just_before_a_kill_does_not_lie_there_for_ever(chats, monkeypatch, settings):
+    """The worker dies between storing the file and saying so."""
+    job = exports.begin(chats, None, "chat")
+    finish = exports._finish
+
+    def killed(*_args):
+        raise LostClaim  # nothing more is written by this attempt
+
+    monkeypatch.setattr(exports, "_finish", killed)
+    export(job.pk)
+    folder = settings.MEDIA_ROOT / "exports"
+    assert [path.name for path in folder.iterdir()] == [f"{job.pk}-1.jsonl"]
+    Export.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(minutes=1))
+    assert Export.release_expired() == 1
+    monkeypatch.setattr(exports, "_finish", finish)
+    export(job.pk)
+    job.refresh_from_db()
+    assert job.status == "done"
+    assert [f"exports/{path.name}" for path in folder.iterdir()] == [job.file]
 
 
 def test_a_format_without_place_for_the_kind_is_refused(chats):

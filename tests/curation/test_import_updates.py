@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from curation import datasets, import_rows, importing, records
+from curation.filters import Filters
 from curation.formats import Mapping
 from curation.models import Change, Dataset, Import, Record
 from tests.curation.test_importing import chat, done, lines
@@ -99,12 +100,10 @@ def test_an_update_that_was_killed_changes_each_record_once(chats, monkeypatch):
 
 
 def test_the_search_follows_an_update(chats):
-    from curation import search
-
     imported(chats, chat("walnut", id="a"))
     imported(chats, chat("hazel", id="a"))
-    assert not search.matching(chats.records.all(), "walnut").exists()
-    assert search.matching(chats.records.all(), "hazel").count() == 1
+    assert not Filters(q="walnut").records(chats).exists()
+    assert Filters(q="hazel").records(chats).count() == 1
 
 
 def test_updating_needs_a_column_with_the_key(chats):

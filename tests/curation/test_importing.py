@@ -14,9 +14,10 @@ from django.test.utils import CaptureQueriesContext
 
 from atelier.jobs import claims
 from atelier.jobs.models import Status
-from curation import datasets, import_rows, importing, mapping_choices, search
+from curation import datasets, import_jobs, import_rows, importing, mapping_choices
+from curation.filters import Filters
 from curation.formats import Mapping
-from curation.models import Dataset, Import, Record
+from curation.models import Dataset, Import
 from curation.tasks import import_file
 
 
@@ -172,11 +173,11 @@ def test_the_same_key_gives_the_same_import(chats):
 
 def test_the_search_finds_what_was_imported_and_edited_and_deleted(chats):
     done(begun(chats, chat("Zebra über Köln"), chat("lion")))
-    assert [r.words for r in search.matching(chats.records.all(), "zebra köl")] == [7]
+    assert [r.words for r in Filters(q="zebra köl").records(chats)] == [7]
     chats.records.all().delete()
     done(begun(chats, chat("tiger")))
-    assert not search.matching(Record.objects.all(), "zebra").exists()
-    assert search.matching(Record.objects.all(), "tiger").count() == 1
+    assert not Filters(q="zebra").records(chats).exists()
+    assert Filters(q="tiger").records(chats).count() == 1
 
 
 def test_choices_of_the_form_and_mappings_say_the_same():
@@ -217,9 +218,9 @@ def test_an_address_is_fetched_by_the_job_and_then_waits_for_the_mapping(chats, 
     job = Import.objects.create(
         project=chats.project, dataset=chats, url=f"http://127.0.0.1:{site}/rows.jsonl", original_name="rows.jsonl"
     )
-    claims.execute(Import, job.pk, lambda claim: importing.run(claim, private_hosts=("127.0.0.1",)))
+    claims.execute(Import, job.pk, lambda claim: import_jobs.run(claim, private_hosts=("127.0.0.1",)))
     job.refresh_from_db()
-    assert (job.status, job.confirmed, job.line) == ("paused", False, importing.WAITS)
+    assert (job.status, job.confirmed, job.line) == ("paused", False, import_jobs.WAITS)
     importing.confirm(job, importing.suggested(job)[0])
     assert done(job).ok == 1
 
@@ -272,3 +273,29 @@ def test_the_command_says_what_is_wrong_and_makes_no_dataset(project, tmp_path):
     with pytest.raises(CommandError, match="neither JSON nor a file"):
         call_command("import_records", str(path), "--mapping", "{")
     assert not Dataset.objects.exists()
+
+
+def test_a_column_that_a_table_does_not_have_is_refused_before_anything_starts(project, tmp_path):
+    path = tmp_path / "briefs.csv"
+    path.write_text("id,text\n1,A brief.\n")
+    with pytest.raises(CommandError, match="no column “txt”: choose among id, text"):
+        command(str(path), "--mapping", '{"kind": "documents", "fields": ["txt"], "key": "id"}')
+    assert not Dataset.objects.exists()
+
+
+def test_rows_of_json_may_have_columns_that_the_first_ones_lack(project, tmp_path):
+    path = tmp_path / "briefs.jsonl"
+    path.write_text('{"text": "One."}\n' * 30 + '{"text": "Two.", "note": "late"}\n')
+    mapping = '{"kind": "documents", "fields": ["text"], "metadata": ["note"]}'
+    job = Import.objects.get(pk=command(str(path), "--mapping", mapping, "--keep-duplicates")["id"])
+    assert (job.ok, job.records.order_by("import_line").last().metadata) == (31, {"note": "late"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_does_not_end_well_when_no_row_came_in(project, tmp_path):
+    path = tmp_path / "briefs.csv"
+    path.write_text("id,text\n1,\n2,\n")
+    mapping = '{"kind": "documents", "fields": ["text"]}'
+    with pytest.raises(CommandError, match="2 of 2 rows failed") as ended:
+        call_command("import_records", str(path), "--mapping", mapping, "--here", stdout=io.StringIO())
+    assert ended.value.returncode == 4

@@ -1,15 +1,21 @@
 """The mapping page: how the file is read and what its columns are can be said otherwise before anything is kept."""
 
+import io
+import json
 import re
 
+import openpyxl
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.urls import reverse
 
 from curation import datasets, importing
 from curation.models import Dataset, Import
+from curation.tasks import import_file
 
-TABLE = "Größe;Frage;Antwort lang;Nr\n" + "\n".join(
+TABLE = "Größe;Thema;Antwort lang;Nr\n" + "\n".join(
     f"ein Maß;Was ist {n}?;Das ist die {n} wie immer.;{n}" for n in range(3)
 )
 
@@ -50,10 +56,10 @@ def test_another_encoding_and_delimiter_give_other_columns(draft, as_bob):
     assert draft.source["encoding"] == "mac_roman"
     as_bob.post(address(draft), {"do": "read", "encoding": "cp1252", "delimiter": "|"})
     draft.refresh_from_db()
-    assert draft.source["columns"] == ["Größe;Frage;Antwort lang;Nr"]
+    assert draft.source["columns"] == ["Größe;Thema;Antwort lang;Nr"]
     as_bob.post(address(draft), {"do": "read", "encoding": "cp1252", "delimiter": ";"})
     draft.refresh_from_db()
-    assert draft.source["columns"] == ["Größe", "Frage", "Antwort lang", "Nr"]
+    assert draft.source["columns"] == ["Größe", "Thema", "Antwort lang", "Nr"]
     assert draft.source["any_kind"] is True
 
 
@@ -133,3 +139,122 @@ def test_blanks_are_no_pasted_text(project, as_bob):
     assert answer.status_code == 422
     assert "There are only blanks in the text" in answer.content.decode()
     assert not Dataset.objects.exists()
+
+
+# --- columns that are new since the last import ---------------------------------------------------
+
+FIRST = "question,answer,notiz\nWas?,Das.,x\nWo?,Dort.,y\n"
+SECOND = "question,answer,notiz,system,thema,atelier_status\nWer?,Die.,z,Sei kurz.,Leute,new\n"
+
+
+@pytest.fixture
+def questions(project, alice, as_bob) -> Dataset:
+    """A dataset whose first import left out the column `notiz` on purpose."""
+    dataset = datasets.create(project, alice, "Fragen")
+    job = importing.begin(dataset, alice, file=ContentFile(FIRST.encode(), name="1.csv"), any_kind=True)
+    chosen = {"column.0": "role:user", "column.1": "role:assistant", "column.2": "", "kind": "conversations"}
+    assert as_bob.post(address(job), {"do": "start", **chosen}).status_code == 302
+    return Dataset.objects.get()
+
+
+def test_new_columns_are_named_and_get_uses_and_what_was_left_out_stays_out(questions, alice, as_bob):
+    job = importing.begin(questions, alice, file=ContentFile(SECOND.encode(), name="2.csv"))
+    assert job.source["new_columns"] == ["system", "thema", "atelier_status"]
+    page = as_bob.get(reverse("curation:import", args=[job.project_id, job.pk])).content.decode()
+    assert uses(page) == ["role:user", "role:assistant", "", "role:system", "metadata", ""]
+    assert "“system” (the system message), “thema” (metadata), “atelier_status” (left out)" in page
+    assert page.count('<span class="tag">new</span>') == 3
+    draft = importing.preview(job, importing.suggested(job)[0])[0][3]
+    assert draft.messages[0] == {"role": "system", "content": "Sei kurz."}
+    assert draft.metadata == {"thema": "Leute"}
+
+
+def test_what_is_said_of_new_columns_follows_what_is_chosen(questions, alice, as_bob):
+    job = importing.begin(questions, alice, file=ContentFile(SECOND.encode(), name="2.csv"))
+    chosen = {f"column.{n}": use for n, use in enumerate(["role:user", "role:assistant", "", "", "metadata", ""])}
+    page = as_bob.post(address(job), {"do": "preview", "kind": "conversations", **chosen}).content.decode()
+    assert "“system” (left out), “thema” (metadata)" in page
+    wrong = as_bob.post(address(job), {"do": "preview", "kind": "conversations", **chosen, "column.3": "poem"})
+    assert wrong.status_code == 422
+
+
+def test_a_file_with_the_same_columns_has_no_new_ones(questions, alice, as_bob):
+    job = importing.begin(questions, alice, file=ContentFile(FIRST.encode(), name="3.csv"))
+    page = as_bob.get(reverse("curation:import", args=[job.project_id, job.pk])).content.decode()
+    assert uses(page) == ["role:user", "role:assistant", ""]
+    assert "New since the last import" not in page
+
+
+def test_a_role_that_is_taken_is_not_given_to_a_new_column(questions, alice):
+    table = "question,answer,notiz,prompt\nWer?,Die.,z,Sag!\n"
+    job = importing.begin(questions, alice, file=ContentFile(table.encode(), name="4.csv"))
+    mapping = importing.suggested(job)[0]
+    assert mapping.roles == {"question": "user", "answer": "assistant"}
+    assert mapping.metadata == ["prompt"]
+
+
+# --- the sheets of a workbook ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    book.active.title = "Fragen"
+    book.active.append(["question", "answer"])
+    book.active.append(["Why?", "Because."])
+    other = book.create_sheet("Texte")
+    other.append(["text"])
+    for n in range(3):
+        other.append([f"A text of some length, number {n}, as a document has it."])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def test_another_sheet_is_chosen_on_the_page(project, as_bob, as_ann, workbook):
+    file = SimpleUploadedFile("book.xlsx", workbook)
+    as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": file, "dataset": "new"})
+    job = Import.objects.get()
+    page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
+    assert "The workbook has 2 sheets (Fragen, Texte)" in page
+    assert '<option value="Fragen" selected>' in page
+    page = as_bob.post(address(job), {"do": "read", "sheet": "Texte"}).content.decode()
+    assert '<option value="Texte" selected>' in page
+    assert uses(page) == ["fields"]
+    refused = as_bob.post(address(job), {"do": "read", "sheet": "Bilder"})
+    assert refused.status_code == 422
+    assert "There is no sheet “Bilder”" in refused.content.decode()
+    assert as_ann.post(address(job), {"do": "read", "sheet": "Fragen"}).status_code == 403
+    job.refresh_from_db()
+    assert (job.source["sheet"], job.source["columns"]) == ("Texte", ["text"])
+
+
+def test_the_sheet_is_named_by_rest(project, alice, bob_api, workbook):
+    dataset = datasets.create(project, alice, "Texts", "documents")
+    root = f"/api/projects/{project.pk}/datasets/{dataset.pk}/imports/file"
+    answer = bob_api.post(root, {"file": SimpleUploadedFile("book.xlsx", workbook), "sheet": "Texte"})
+    assert answer.status_code == 202, answer.content
+    assert answer.json()["source"]["sheets"] == ["Fragen", "Texte"]
+    assert answer.json()["mapping"]["fields"] == ["text"]
+    refused = bob_api.post(root, {"file": SimpleUploadedFile("book.xlsx", workbook), "sheet": "Bilder"})
+    assert refused.status_code in (400, 422)
+    assert "it has Fragen, Texte" in refused.content.decode()
+
+
+def test_the_sheet_is_named_by_command(project, tmp_path, workbook, capsys):
+    path = tmp_path / "book.xlsx"
+    path.write_bytes(workbook)
+    call_command("import_records", str(path), "--sheet", "Texte", "--no-wait", "--dataset", "Texts")
+    assert "“Texte” is read" in capsys.readouterr().out
+    import_file(Import.objects.get().pk)
+    assert Dataset.objects.get(name="Texts").records.count() == 3
+    call_command("import_records", str(path), "--no-wait", "--json", "--dataset", "Questions")
+    assert json.loads(capsys.readouterr().out)["status"] == "queued"
+
+
+def test_several_files_are_called_so_and_not_an_archive(project, as_bob):
+    files = [ContentFile(b'{"text": "Lock the gate at nine."}\n', name=name) for name in ("a.jsonl", "b.jsonl")]
+    as_bob.post(reverse("curation:new_import", args=[project.pk]), {"file": files, "dataset": "new"})
+    page = as_bob.get(reverse("curation:import", args=[project.pk, Import.objects.latest("pk").pk])).content.decode()
+    assert "JSON lines, several files" in page
+    assert "zip archive" not in page

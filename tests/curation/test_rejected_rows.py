@@ -24,7 +24,7 @@ def test_a_row_is_mended_as_json_and_the_sums_follow(chats, as_bob):
     assert "This is not valid JSON" in page.content.decode()
     again = as_bob.post(address(job, 2), {"text": '{"messages": []}'})
     assert again.status_code == 422
-    assert "must hold a list of messages" in again.content.decode()
+    assert "The list of messages in “messages” is empty" in again.content.decode()
     answer = as_bob.post(address(job, 2), {"text": '{"messages": [{"role": "user", "content": "Hi"}]}'})
     assert answer.url == address(job, 3)
     job.refresh_from_db()
@@ -68,6 +68,20 @@ def test_a_row_of_a_table_is_mended_by_its_columns(project, alice, as_bob):
     issue.refresh_from_db()
     assert issue.record.fields == {"text": "two, or three"}
     assert (issue.record.key, issue.record.metadata) == ("2", {"topic": "y"})
+
+
+def test_a_row_of_a_table_that_was_read_well_is_mended_by_its_columns_too(project, alice, as_bob):
+    dataset = datasets.create(project, alice, "Questions")
+    table = ContentFile(b'question,answer\n"Why?",Because.\n,"Nobody\nasked, ""really"""\n', name="questions.csv")
+    job = importing.begin(dataset, None, file=table)
+    importing.confirm(job, importing.suggested(job)[0])
+    assert done(job).failed == 1
+    issue = job.issues.get()
+    assert rejected_rows.columns_of(issue) == [("question", ""), ("answer", 'Nobody\nasked, "really"')]
+    values = {"column.0": "Who asked?", "column.1": "Nobody."}
+    assert as_bob.post(address(job, issue.line), values).status_code == 302
+    issue.refresh_from_db()
+    assert issue.record.messages[0]["content"] == "Who asked?"
 
 
 def test_rows_wait_while_the_import_runs(chats):

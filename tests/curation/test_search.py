@@ -5,7 +5,7 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation import contents, datasets, search
+from curation import contents, datasets, search, texts
 from curation.models import Dataset, Record
 
 HOSTILE = [
@@ -43,7 +43,8 @@ def make(dataset: Dataset, text: str, **more) -> Record:
 
 
 def found(dataset: Dataset, query: str) -> list[int]:
-    return list(search.matching(dataset.records.all(), query).order_by("pk").values_list("pk", flat=True))
+    asked = texts.asked([texts.Said(query)] if query.strip() else [])
+    return list(texts.saying(dataset.records.all(), asked).order_by("pk").values_list("pk", flat=True))
 
 
 @pytest.mark.parametrize("query", HOSTILE)
@@ -59,6 +60,13 @@ def test_all_words_must_be_there_and_the_last_may_be_begun(chats):
     assert found(chats, "vot council") == []
     assert found(chats, "example COM") == [record.pk]
     assert found(chats, "two") == [record.pk]
+
+
+def test_one_letter_with_a_mark_is_a_word_and_no_beginning(chats):
+    make(chats, "Everybody ended early")
+    assert found(chats, "é") == found(chats, "ea") == []
+    chinese = make(chats, "图书馆九点开门")
+    assert found(chats, "图书") == [chinese.pk]
 
 
 def test_roles_and_types_are_no_words_of_a_record(chats):

@@ -81,6 +81,27 @@ def chat_file(path: Path, rows: int, words: int = 40) -> Path:
     return path
 
 
+def count(installation: Installation, sql: str, *values: object) -> int:
+    return int(next(iter(installation.rows(f"SELECT count(*) FROM {sql}", *values)[0].values())))
+
+
+def in_the_middle(installation: Installation, table: str, pk: int, least: int, most: int, seconds: float = 60) -> int:
+    """Wait until the job has done at least so much; says where it stood."""
+
+    def look() -> int:
+        row = installation.row(table, pk)
+        assert row["status"] in ("queued", "running"), f"{table} {pk} was {row['status']} too early: {row['error']}"
+        return row["done"] if row["done"] >= least else 0
+
+    done = wait_for(look, seconds, f"{table} {pk} to get going")
+    assert done < most, "it was through before it could be killed"
+    return done
+
+
+def nothing_left(installation: Installation, seconds: float = 12) -> None:
+    wait_for(lambda: not installation.leftovers(), seconds, f"the end of {installation.leftovers()}")
+
+
 class Teacher:
     """A fake chat completions server in a process of its own, which outlives every kill; it counts its calls."""
 

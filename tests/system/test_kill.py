@@ -7,33 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import tiny_model
-from tests.system.conftest import DISTIL, DOCUMENTS, chat_file, new_project, start_import
-from tests.system.installation import Installation, running
-from tests.system.processes import wait_for
+from tests.system.conftest import (
+    DISTIL,
+    DOCUMENTS,
+    chat_file,
+    count,
+    in_the_middle,
+    new_project,
+    nothing_left,
+    start_import,
+)
+from tests.system.installation import running
 
 pytestmark = pytest.mark.slow
 ROWS = 20_000
-
-
-def count(installation: Installation, sql: str, *values: object) -> int:
-    return int(next(iter(installation.rows(f"SELECT count(*) FROM {sql}", *values)[0].values())))
-
-
-def in_the_middle(installation: Installation, table: str, pk: int, least: int, most: int, seconds: float = 60) -> int:
-    """Wait until the job has done at least so much; says where it stood."""
-
-    def look() -> int:
-        row = installation.row(table, pk)
-        assert row["status"] in ("queued", "running"), f"{table} {pk} was {row['status']} too early: {row['error']}"
-        return row["done"] if row["done"] >= least else 0
-
-    done = wait_for(look, seconds, f"{table} {pk} to get going")
-    assert done < most, "it was through before it could be killed"
-    return done
-
-
-def nothing_left(installation: Installation, seconds: float = 12) -> None:
-    wait_for(lambda: not installation.leftovers(), seconds, f"the end of {installation.leftovers()}")
 
 
 def test_a_killed_import_goes_on_and_every_line_is_there_once(tmp_path):

@@ -142,3 +142,28 @@ def test_the_rail_is_a_menu_on_a_phone(browser: Browser, gallery: str) -> None:
     page.click("[popovertarget=rail]")
     page.click("#rail >> text=Versions")
     page.wait_for_url("**/versions/")
+
+
+def test_a_chart_marks_whole_steps_and_its_curve_stays_within_the_data(browser: Browser, gallery: str) -> None:
+    page, _ = open_page(browser, 1440)
+    page.goto(gallery + "train/")
+    drawn = "() => globalThis.Chart && globalThis.Chart.getChart(document.querySelector('#loss canvas'))"
+    page.wait_for_function(drawn)
+    draw = """(points) => {
+        const chart = globalThis.Chart.getChart(document.querySelector("#loss canvas"));
+        chart.data.datasets = [{ ...chart.data.datasets[0], data: points.map(([x, y]) => ({ x, y })) }];
+        chart.update("none");
+        const curve = chart.getDatasetMeta(0).data;
+        const heights = curve.flatMap((point) => [point.cp1y ?? point.y, point.cp2y ?? point.y]);
+        return {
+            ticks: chart.scales.x.ticks.map((tick) => tick.value),
+            above: Math.min(...curve.map((point) => point.y)) - Math.min(...heights),
+            below: Math.max(...heights) - Math.max(...curve.map((point) => point.y)),
+        };
+    }"""
+    alone = page.evaluate(draw, [[7, 2.31]])
+    assert alone["ticks"] == [6, 7, 8]
+    steep = page.evaluate(draw, [[1, 9.0], [2, 1.0], [3, 1.0], [4, 1.0], [5, 5.0], [6, 5.0]])
+    assert all(tick == int(tick) for tick in steep["ticks"])
+    # A curve of this kind never leaves what its control points enclose.
+    assert max(steep["above"], steep["below"]) < 0.01

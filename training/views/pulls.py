@@ -4,6 +4,8 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -36,10 +38,17 @@ def pull(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         "job": job,
         "base": catalogue.load().get(job.slug),
         "can_edit": project.role.covers("editor"),
-        "next_line": "Next: train on a version with it, or deploy it to talk to it." if job.status == "done" else "",
+        "next_line": _next_line(job, project.role.covers("editor")) if job.status == "done" else "",
     }
     status = END_OF_POLL if request.htmx and not job.is_live else 200
     return render(request, "training/pull.html" + ("#job" if request.htmx else ""), context, status=status)
+
+
+def _next_line(job: Pull, can_edit: bool) -> str:
+    train = reverse("training:new_run" if can_edit else "training:runs", args=[job.project_id])
+    models = reverse("inference:models", args=[job.project_id])
+    text = 'Next: <a href="{}?base={}">train on a version with it</a>, or <a href="{}">deploy it</a> to talk to it.'
+    return format_html(text, train, job.slug, models)
 
 
 @require_POST

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -117,13 +118,16 @@ def context_of(project: Project, found: Run) -> dict[str, Any]:
 
 def next_line(found: Run) -> str:
     """What comes next, in a sentence."""
+    if found.status == Run.Status.DONE:
+        models, compare = (reverse(f"inference:{page}", args=[found.project_id]) for page in ("models", "comparisons"))
+        text = 'Next: <a href="{}">deploy the adapter</a>, then <a href="{}">compare it</a> with its base.'
+        return format_html(text, models, compare)
     return {
         Run.Status.QUEUED: "It starts as soon as the trainer is free; one run trains at a time.",
         Run.Status.RUNNING: "When it ends its adapter appears under Models, ready to deploy.",
         Run.Status.PAUSED: "Resume goes on from the last checkpoint.",
         Run.Status.FAILED: "Retry goes on from the last checkpoint, if there is one.",
         Run.Status.CANCELLED: "Retry goes on from the last checkpoint, if there is one.",
-        Run.Status.DONE: "Next: deploy the adapter, then compare it with its base.",
     }.get(Run.Status(found.status), "")
 
 

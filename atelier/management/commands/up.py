@@ -30,9 +30,16 @@ class Command(BaseCommand):
 
 
 def greeting(address: str) -> str:
-    """The address, and the first login as long as its password was not changed."""
-    login = installation.first_login()
-    lines = [f"Atelier is at {address}"]
-    if login:
-        lines.append(f"Sign in as {login[0]} with the password {login[1]}")
-    return "\n".join([*lines, "Ctrl-C stops everything."])
+    """What stands in the terminal while everything is up: the address, how to sign in, how to end."""
+    return "\n".join([f"Atelier is at {address}", *login(), "Ctrl-C stops everything."])
+
+
+def farewell() -> str:
+    """For whoever ends by themselves: nothing answers any more, so how to have it again."""
+    return "\n".join(["`make run` starts Atelier again, with all that is here now.", *login()])
+
+
+def login() -> list[str]:
+    """The first login as a line, as long as its password was not changed."""
+    known = installation.first_login()
+    return [f"Sign in as {known[0]} with the password {known[1]}"] if known else []

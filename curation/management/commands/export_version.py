@@ -38,6 +38,10 @@ class Command(ProjectCommand):
         try:
             with options["output"].open("xb") as out:
                 out.writelines(pieces)
+        except FileExistsError as error:
+            raise CommandError(
+                f"{options['output']} is there already: name another file, or remove that one."
+            ) from error
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
         count = version.file(options["split"])["rows"]

@@ -18,7 +18,7 @@ class Command(JobCommand):
     help = (
         "Import a FILE, URL, folder, s3://bucket/prefix or hub:NAME into a dataset, which is made when there is none of that name. Formats: JSONL, JSON, CSV, TSV, Parquet, "
         "XLSX, text; gzipped, or a zip of several. Without --mapping the columns are mapped by their names and contents. "
-        "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but with --strict some row failed, 130 cancelled."
+        "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but no row came in, or with --strict some row failed, 130 cancelled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +38,9 @@ class Command(JobCommand):
         )
         parser.add_argument(
             "--update", action="store_true", help="a row with the key of a record changes it instead of adding one"
+        )
+        parser.add_argument(
+            "--sheet", default="", help="of a workbook: the sheet to read; default: the first with rows"
         )
         parser.add_argument("--endpoint", default="", help="of s3://…: the address of the store, when it is not AWS")
         for part in ("config", "split", "revision"):
@@ -74,11 +77,14 @@ class Command(JobCommand):
             if is_new:
                 dataset.delete()
             raise CommandError(" ".join(error.messages), returncode=2) from error
+        for note in [] if options["json"] else job.source.get("notes", []):
+            self.stdout.write(note)
         self.finish(job, options)
         job.refresh_from_db()
-        if options["strict"] and job.failed:
+        if job.failed and (options["strict"] or not job.ok):
             raise CommandError(
-                f"{job.failed} rows failed: see the import's page, or its issues in the API.", returncode=4
+                f"{job.failed:,} of {job.done:,} rows failed: see the import's page, or its issues in the API.",
+                returncode=4,
             )
 
 
@@ -130,19 +136,20 @@ def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
 
 def _begin(dataset: Dataset, options: dict[str, Any], any_kind: bool) -> Import:
     source = options["source"]
+    more: dict[str, Any] = {"any_kind": any_kind, "sheet": options["sheet"]}
     if source.startswith(("http://", "https://")):
-        return importing.begin(dataset, None, url=source, any_kind=any_kind)
+        return importing.begin(dataset, None, url=source, **more)
     if source.startswith("s3://"):
         origin = {"kind": "s3", "address": source, "endpoint": options["endpoint"]}
-        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
+        return importing.begin(dataset, None, origin=origin, **more)
     if source.startswith("hub:"):
         origin = {"kind": "hub", "name": source[4:], **{n: options[n] for n in ("config", "split", "revision")}}
-        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
+        return importing.begin(dataset, None, origin=origin, **more)
     path = Path(source)
     if path.is_dir():
         origin = {"kind": "folder", "path": str(path.absolute())}
-        return importing.begin(dataset, None, origin=origin, any_kind=any_kind)
+        return importing.begin(dataset, None, origin=origin, **more)
     if not path.is_file():
         raise ValidationError(f"There is no file {source}.")
     with path.open("rb") as file:
-        return importing.begin(dataset, None, file=File(file, name=path.name), name=path.name, any_kind=any_kind)
+        return importing.begin(dataset, None, file=File(file, name=path.name), name=path.name, **more)

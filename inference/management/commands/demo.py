@@ -11,7 +11,7 @@ from rich.table import Table
 
 from atelier import installation
 from atelier.jobs import terminal
-from atelier.management.commands.up import greeting
+from atelier.management.commands.up import farewell, greeting
 from atelier.processes import AlreadyRunning
 from inference.demo import Demo, write
 
@@ -31,10 +31,8 @@ class Command(BaseCommand):
             try:
                 with installation.running(self.stdout.write) as up:
                     self._loop(up, ended)
-                    self.stdout.write("\n" + greeting(up.address))
-                    while not options["once"] and not ended():
-                        up.supervisor.watch()
-                        time.sleep(0.5)
+                    if not options["once"]:
+                        self._stay(up, ended)
             except Ended:
                 self.stdout.write("Stopped before the end; `make demo` takes it up again.")
                 sys.exit(130)
@@ -43,6 +41,14 @@ class Command(BaseCommand):
             except (AlreadyRunning, RuntimeError) as error:
                 self._fail(str(error))
         self.stdout.write("Everything is stopped.")
+        if options["once"]:
+            self.stdout.write(farewell())
+
+    def _stay(self, up: installation.Installation, ended: Any) -> None:
+        self.stdout.write("\n" + greeting(up.address))
+        while not ended():
+            up.supervisor.watch()
+            time.sleep(0.5)
 
     def _loop(self, up: installation.Installation, ended: Any) -> None:
         def tick() -> None:

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from atelier.accounts.models import Role, User
-from curation.annotation import answers, queue, settings
+from curation.annotation import answers, assignments, queue, settings
 from curation.filters import Filters
 from curation.models import Annotation, Assignment, Task
 from tests.conftest import member
@@ -135,7 +135,7 @@ def test_a_shuffled_queue_is_not_in_order_of_ids(waiting, chats):
 def test_assigned_records_come_first_and_only_to_their_person(waiting, chats, ann, bob):
     box = waiting(3)
     last = chats.records.order_by("pk").last()
-    assert queue.assign(chats, chats.records.filter(pk=last.pk), [ann], bob) == 1
+    assert assignments.assign(chats, chats.records.filter(pk=last.pk), [ann], bob) == 1
     assert queue.next_task(box, ann).record_id == last.pk
     given = [answers.submit(queue.next_task(box, bob), {"tone": "plain"}).record_id for _ in range(2)]
     assert last.pk not in given
@@ -145,7 +145,7 @@ def test_assigned_records_come_first_and_only_to_their_person(waiting, chats, an
 def test_assigned_only_gives_nothing_else(waiting, chats, ann, bob):
     box = waiting(2, assigned_only=True)
     assert queue.next_task(box, ann) is None
-    queue.assign(chats, chats.records.filter(fields__brief="brief 1"), [ann], bob)
+    assignments.assign(chats, chats.records.filter(fields__brief="brief 1"), [ann], bob)
     assert queue.next_task(box, ann) is not None
     assert queue.left(box, ann) == "1"
 
@@ -153,14 +153,14 @@ def test_assigned_only_gives_nothing_else(waiting, chats, ann, bob):
 def test_assigning_evenly_shares_alike_and_doing_it_again_adds_nothing(waiting, chats, ann, bob, alice):
     waiting(9, overlap=2)
     people = [ann, bob, alice]
-    assert queue.assign(chats, chats.records.all(), people, bob) == 18
-    assert queue.assign(chats, chats.records.all(), people, bob) == 0
+    assert assignments.assign(chats, chats.records.all(), people, bob) == 18
+    assert assignments.assign(chats, chats.records.all(), people, bob) == 0
     assert set(Counter(Assignment.objects.values_list("user_id", flat=True)).values()) == {6}
 
 
 def test_assigning_to_all_asks_for_all_answers(waiting, chats, ann, bob, alice):
     waiting(2)
-    assert queue.assign(chats, chats.records.all(), [ann, bob, alice], bob, evenly=False) == 6
+    assert assignments.assign(chats, chats.records.all(), [ann, bob, alice], bob, evenly=False) == 6
     assert set(Task.objects.values_list("wanted", flat=True)) == {3}
 
 

@@ -134,6 +134,13 @@ def test_an_answer_of_another_record_cannot_be_chosen(dispute, chats, as_bob):
     assert as_bob.post(address("dispute", chats, dispute.pk), {"pick.tone": other.pk}).status_code == 422
 
 
+def test_the_list_says_where_they_differ_and_the_rail_where_one_is(dispute, chats, as_bob):
+    question = chats.questions.get(name="tone")
+    page = as_bob.get(address("disputes", chats))
+    assert page.context["tasks"] == [(dispute, [question.title])]
+    assert [step["key"] for step in page.context["steps"] if step["active"]] == ["review"]
+
+
 def test_the_last_disagreement_leads_back_to_the_list(dispute, chats, as_bob):
     pick = dispute.annotations.first().pk
     assert as_bob.post(address("dispute", chats, dispute.pk), {"pick.tone": pick}).url == address("disputes", chats)

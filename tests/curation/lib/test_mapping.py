@@ -112,6 +112,20 @@ def test_a_repeated_id_is_no_key() -> None:
     assert suggest(["id", "text"], rows)[0].key == ""
 
 
+def test_an_id_that_a_bad_row_lacks_is_still_the_key() -> None:
+    rows = [{"id": n, "messages": TALK} for n in range(5)] + [{"messages": []}]
+    assert suggest(["id", "messages"], rows)[0].key == "id"
+    assert suggest(["id", "messages"], rows[4:] + [{"messages": TALK}])[0].key == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "answered"), [("Frage", "Antwort"), ("question", "Réponse"), ("pregunta", "respuesta")]
+)
+def test_questions_and_answers_are_known_in_other_languages(said: str, answered: str) -> None:
+    mapping, _ = suggest([said, answered], [{said: "Wann?", answered: "Um neun."}])
+    assert (mapping.kind, mapping.roles) == ("conversations", {said: "user", answered: "assistant"})
+
+
 def test_one_column_is_what_the_user_says_in_a_dataset_of_conversations() -> None:
     assert applied({"text": "Hi", "n": 1}, "conversations").messages == [SAID]
 
@@ -129,6 +143,7 @@ BAD_ROWS = {
     "no column": ({"messages": TALK}, {"text": "x"}, "this row has no “messages”. It has text"),
     "text": ({"messages": TALK}, {"messages": "Hello"}, "as JSON"),
     "a number": ({"messages": TALK}, {"messages": 7}, "list of messages"),
+    "an empty list": ({"messages": TALK}, {"messages": []}, "“messages” is empty"),
     "a list of texts": ({"messages": TALK}, {"messages": ["x"]}, "must be an object"),
     "an unknown speaker": ({"conversations": SHAREGPT}, {"conversations": [{"from": "cat", "value": "x"}]}, "“cat”"),
     "a bad call": ({"conversations": SHAREGPT}, {"conversations": [{"from": "function_call", "value": "x"}]}, "JSON"),
@@ -244,3 +259,11 @@ def test_an_export_is_mapped_back_without_help(tmp_path: Path) -> None:
     rows = [row.data or {} for row in read(path, source)]
     mapping, _ = suggest(source.columns, rows)
     assert [mapping.apply(row) for row in rows] == drafts
+
+
+def test_a_document_without_the_mapped_column_is_not_called_empty():
+    mapping = Mapping(kind="documents", fields=["body"])
+    with pytest.raises(RowError, match=r"this row has no “body”\. It has id, text\."):
+        mapping.apply({"id": "1", "text": "Ferry sinks"})
+    with pytest.raises(RowError, match="All fields of this row are empty"):
+        mapping.apply({"id": "1", "body": ""})

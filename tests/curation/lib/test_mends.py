@@ -2,12 +2,13 @@
 
 import copy
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.checks.mends import MENDABLE, mend_record
+from curation.checks.mends import MENDABLE, mend_record, without_html
 from curation.checks.records import check
 from curation.formats import Draft
 
@@ -27,6 +28,15 @@ def test_html_goes_but_code_and_plain_signs_stay():
     text = "<p>Fish &amp; chips<br>a < b</p> and `<b>x</b>`"
     columns, _ = mend_record({"fields": {"text": text}}, ["html"])
     assert columns == {"fields": {"text": "Fish & chips\na < b\n and `<b>x</b>`"}}
+
+
+def test_what_nobody_read_on_a_page_goes_with_its_content():
+    text = "<p>Hello</p><script>alert(1)</script><STYLE type='a'>p {}</style >, you<!-- no --> there"
+    assert without_html(text) == "Hello\n, you there"
+    assert without_html("<script>never ends <b>x</b>") == "never ends x"
+    begun = time.monotonic()
+    without_html("<!-- <script> <style> " * 50_000)
+    assert time.monotonic() - begun < 5
 
 
 def test_only_the_codes_that_are_asked_for_are_mended():

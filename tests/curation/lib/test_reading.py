@@ -83,6 +83,9 @@ GOOD: dict[str, tuple[str, bytes, str, list[Any]]] = {
     "a JSON array": ("a.json", json.dumps(ROWS).encode(), "json", ROWS),
     "a pretty JSON array": ("a.json", PRETTY, "json", ROWS),
     "a JSON array named .jsonl": ("a.jsonl", PRETTY, "json", ROWS),
+    "an array in an object in one line": ("a.json", b'{"version": "1.1", "data": ' + json.dumps(ROWS).encode() + b"}", "json", ROWS),
+    "a page of a REST answer": ("a.json", b'{"count": 3, "next": null, "results": ' + PRETTY + b"}", "json", ROWS),
+    "a row with a list of its own": ("a.json", b'{"id": 1, "items": [{"a": 1}]}', "jsonl", [{"id": 1, "items": [{"a": 1}]}]),
     "an array in an object": ("a.json", b'{"data": ' + PRETTY + b', "count": 3, "more": [{"a": 1}]}', "json", ROWS),
     "pretty objects one after another": ("a.jsonl", OBJECTS, "json", ROWS),
     "one object": ("a.json", json.dumps(ROWS[0], indent=1).encode(), "json", ROWS[:1]),
@@ -224,6 +227,16 @@ def test_ragged_rows_are_reported_and_empty_cells_at_the_end_forgiven(tmp_path: 
     ]  # fmt: skip
     assert rows[1].problem is not None
     assert "3 cells where the header has 2" in rows[1].problem.message
+    assert rows[2].problem is not None
+    assert (
+        rows[2].problem.message == "The row has 1 cell where the header has 2: “b” missing. Write empty cells for them."
+    )
+
+
+def test_a_quote_that_swallowed_the_next_line_is_named_as_the_reason(tmp_path: Path) -> None:
+    _, rows = load(tmp_path, "a.csv", b'a,b\n1,2\n3,4\n"5,6\n7,8\n')
+    assert rows[2].problem is not None
+    assert "a quote that opens there may never be closed" in rows[2].problem.message
 
 
 def test_a_quote_that_is_never_closed_does_not_hang(tmp_path: Path) -> None:
@@ -263,8 +276,46 @@ def test_bytes_in_parquet_are_a_bad_row(tmp_path: Path) -> None:
 
 def test_other_sheets_are_mentioned(tmp_path: Path) -> None:
     source, _ = load(tmp_path, "a.xlsx", xlsx_bytes([["a"], [1]], ("One", "Two")))
-    assert source.sheet == "One"
-    assert "Two" in source.notes[0]
+    assert (source.sheet, source.sheets) == ("One", ("One", "Two"))
+    assert "2 sheets (One, Two)" in source.notes[0]
+
+
+def workbook(**sheets: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def test_another_sheet_can_be_read(tmp_path: Path) -> None:
+    data = workbook(Cover=[["What this is"]], Rows=[["a"], [1], [2]], More=[["b", "c"], [3, 4]])
+    source, rows = load(tmp_path, "a.xlsx", data)
+    assert source.sheet == "Rows"  # the cover has nothing below its one line
+    assert data_of(rows) == [{"a": 1}, {"a": 2}]
+    more = read_as(tmp_path / "upload", source, sheet="More")
+    assert (more.columns, len(more.notes)) == (("b", "c"), 1)
+    assert "“More” is read" in more.notes[0]
+    assert data_of(list(read(tmp_path / "upload", more))) == [{"b": 3, "c": 4}]
+    assert read_as(tmp_path / "upload", more, sheet="Rows") == source
+    with pytest.raises(FormatError, match=r"“Cover” of a\.xlsx holds no rows"):
+        read_as(tmp_path / "upload", source, sheet="Cover")
+    with pytest.raises(FormatError, match="it has Cover, Rows, More"):
+        read_as(tmp_path / "upload", source, sheet="Less")
+
+
+def test_what_is_no_open_workbook_has_no_sheets_to_choose(tmp_path: Path) -> None:
+    table, _ = load(tmp_path, "a.csv", b"a\n1\n")
+    with pytest.raises(FormatError, match=r"no sheet 'Rows' to choose\.$"):
+        read_as(tmp_path / "upload", table, sheet="Rows")
+    packed, rows = load(tmp_path, "a.zip", zip_bytes({"a.xlsx": workbook(One=[["a"], [1]], Two=[["b"], [2]])}))
+    assert data_of(rows) == [{"a": 1}]
+    with pytest.raises(FormatError, match="unpack it to choose"):
+        read_as(tmp_path / "upload", packed, sheet="Two")
 
 
 def test_a_zip_holds_several_files_and_names_are_only_shown(tmp_path: Path) -> None:

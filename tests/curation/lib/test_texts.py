@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.checks.records import check
+from curation.checks.records import Limits, check, check_size
 from curation.checks.texts import CHECKS, check_text
 from curation.formats import Draft
 
@@ -19,6 +19,8 @@ FOUND = [
     ("open-quote", 'He said "hello and left.'),
     ("open-quote", "He said “hello and left."),
     ("open-quote", "Er sagte „Hallo und ging."),
+    ("open-quote", 'One line "quoted".\nThe next "is not.\n\nAnother "paragraph" is fine.'),
+    ("open-quote", "Han sade ”hej och gick."),
     ("repetition", "The same long sentence again and again. " * 3),
     ("repetition", "- one and the same line here\n" * 3),
     ("repetition", "very very very very very good"),
@@ -31,6 +33,11 @@ CLEAN = [
     "a < b and c > d & e",
     "“Quoted,” she said, “twice.”",
     "Er sagte „Hallo“ und ging.",
+    "Han sade ”hej” och gick.",
+    'The answer is "42".',
+    "A door of 6' 5\" is low.",
+    'She said "this goes on\nin the next line" and left.',
+    "“A quotation\nover two lines,” he said.",
     'A 6" pipe.',
     "It's 5 o'clock.",
     "no, no, no, no, no!",
@@ -74,3 +81,8 @@ def test_the_prompt_of_a_preference_is_checked_once() -> None:
     answer = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     codes = [problem.code for problem in check(Draft("preferences", messages=prompt, chosen=answer, rejected=answer))]
     assert codes == ["assistant-first", "same-answers", "html"]
+
+
+def test_one_word_is_said_as_one() -> None:
+    said = [check_size(words, None, Limits(shortest=17))[0].message for words in (1, 2)]
+    assert [sentence.partition(",")[0] for sentence in said] == ["It has 1 word", "It has 2 words"]

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from atelier.accounts.models import APIKey
-from curation import importing
+from curation import importing, moving
 from curation.models import Annotation, Import
 from curation.tasks import import_file
 from tests.curation.moving.exports import LS, task, tasks_file
@@ -123,6 +123,11 @@ def test_roles_at_the_api(drafted, moved_into, project, team, vic, ann, charlie,
     other = importing.begin(moved_into, None, file=ContentFile(b'{"text": "x"}\n', name="x.jsonl"), any_kind=True)
     assert bob_api.get(f"/api/projects/{project.pk}/imports/{other.pk}/moved").status_code == 404
     assert bob_api.post(url, {"file": ContentFile(b'{"text": "x"}\n', name="x.jsonl")}).status_code == 422
+
+
+def test_one_thing_that_could_not_be_taken_over_is_one_thing():
+    job = Import(source={"moving": {"left": {"drafts": [1, "A draft by somebody else."]}}})
+    assert moving.told(job) == "1 thing could not be taken over."
 
 
 def test_the_command_moves_too(project, people):
