@@ -188,7 +188,7 @@ class Client:
 
     def train(self, version: int, base: str | None = None, wait: bool = True, **choices: Any) -> Job:
         """Train on a version; `choices` are recipe (fields that differ from what fits the machine) and name."""
-        body = {"version_id": version, **({"base": base} if base else {}), **choices}
+        body = {"version": version, **({"base": base} if base else {}), **choices}
         return self._job("runs", self._transport.call("POST", self._path("runs"), json=body, once=True), wait)
 
     def evaluate(self, version: int, endpoints: list[int], wait: bool = True, **choices: Any) -> Job:

@@ -4,6 +4,8 @@ import json
 import keyword
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from curation import contents, prompts
 from curation.calls import Outcome
 from curation.chat import text_of
@@ -35,6 +37,20 @@ def _context(record: Record) -> dict[str, Any]:
     """The columns by their names, and all of them in `row` for names that Jinja cannot write."""
     named = columns_of(record)
     return {**named, "row": named}
+
+
+def refuse_unfit(template: str, records: list[Record]) -> None:
+    """Raises ValidationError, with the first reason, when the template fails for every one of these records."""
+    made, reason = prompts.Template(template), ""
+    for record in records:
+        try:
+            made.render(_context(record))
+        except prompts.PromptError as error:
+            reason = reason or str(error)
+        else:
+            return
+    if reason:
+        raise ValidationError({"template": f"It fails for each of the first {len(records)} records. {reason}"})
 
 
 class Author:

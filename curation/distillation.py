@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project, User
 from atelier.jobs.claims import Claim, JobFailed
-from curation import prompts, selection
+from curation import authors, prompts, selection
 from curation.calls import Calls
 from curation.chat import Client, Sampling
 from curation.models import Dataset, Distillation, Generation
@@ -78,10 +78,12 @@ def start(job: Distillation, user: User | None, key: str | None = None) -> Disti
     """Save a draft as a queued job; the caller wakes a worker. The same idempotency key gives the same job."""
     if key and (found := Distillation.objects.filter(project=job.project, idempotency_key=key).first()):
         return found
-    if not selection.select(job.dataset, job.filters).exists():
+    first = list(selection.select(job.dataset, job.filters)[: authors.LOOKED_AT])
+    if not first:
         raise ValidationError(
             f"No record of {job.dataset.name} is {selection.words(job.filters)}: there is nothing to distil."
         )
+    authors.refuse_unfit(job.template, first)
     job.created_by, job.idempotency_key, job.queued_at = user, key or None, timezone.now()
     try:
         with transaction.atomic():

@@ -10,7 +10,7 @@ from curation.models import Change, Record
 
 LABELS = {
     "accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "put back to review", "edit": "edited", "review": "reviewed",
-    "restore": "restored an earlier text", "import": "changed by an import", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
+    "restore": "restored an earlier text", "import": "changed it by importing", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
     "label": "labelled", "unlabel": "took a label away from", "assign": "assigned", "replace": "found and replaced in", "mask": "masked",
     "mend": "mended", "copy": "copied here", "split": "assigned the splits anew",
     "annotate": "took over the answers of annotators",
@@ -31,7 +31,7 @@ class Entry:
 
 def entries(record: Record) -> list[Entry]:
     """The newest first."""
-    rows = record.changes.select_related("bulk").order_by("-pk")[:LIMIT]
+    rows = record.changes.select_related("bulk", "imported_by").order_by("-pk")[:LIMIT]
     return [_entry(row) for row in rows]
 
 

@@ -57,7 +57,7 @@ class Updates:
             known.written |= {name: values[name] for name in DERIVED}
         known.revision += 1
         self.changes.append(Change(
-            record_id=known.pk, dataset_id=self.job.dataset_id, user_id=self.job.created_by_id, actor=self.actor, action=ACTION,
+            record_id=known.pk, dataset_id=self.job.dataset_id, user_id=self.job.created_by_id, actor=self.actor, action=ACTION, imported_by=self.job,
             revision=known.revision, before={name: known.values[name] for name in after}, after=after,
         ))  # fmt: skip
         known.written |= {name: values[name] for name in changed} | {n: after[n] for n in REVIEW if n in after}

@@ -54,6 +54,18 @@ def parse(text: str) -> list[Term]:
     return [*terms, Term("words", " ".join(words))] if words else terms
 
 
+def advice(text: str) -> str:
+    """What to say beside the result of a search that another language would read otherwise; else an empty string."""
+    try:
+        words = {word for term in _terms(text) if term.name == "words" for word in term.value.split()}
+    except QueryError:
+        return ""
+    if said := next((word for word in ("OR", "AND", "NOT") if word in words), ""):
+        instead = {"NOT": "put a - before what must not be there"}.get(said, "every condition must hold")
+        return f"{said} was looked for as a word like any other: {instead}."
+    return ""
+
+
 def quoted(value: str) -> str:
     """A value as it is written in a search."""
     return (

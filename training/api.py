@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import Key, job_out
@@ -33,19 +33,19 @@ class JobOut(Schema):
 class RunOut(JobOut):
     number: int
     name: str
-    version_id: int
+    version: int
     base: str
     recipe: dict[str, Any]
     summary: dict[str, Any]
     facts: dict[str, Any]
-    adapter_id: int | None
+    adapter: int | None
 
 
 class RunIn(Schema):
     """A new run. `recipe` holds the fields that differ from the recipe that fits this machine."""
 
     model_config = {"extra": "forbid"}
-    version_id: int
+    version: int
     base: str = student.STUDENT
     recipe: dict[str, Any] = {}
     name: str = ""
@@ -67,7 +67,7 @@ class PullIn(Schema):
 class AdapterOut(Schema):
     id: int
     name: str
-    run_id: int
+    run: int = Field(validation_alias="run_id")
     base: str
     digest: str
     rank: int
@@ -101,8 +101,9 @@ class FieldOut(Schema):
 
 def run_out(run: Run) -> dict[str, Any]:
     adapter = Adapter.objects.filter(run=run).first()
-    own = ("number", "name", "version_id", "base", "recipe", "summary", "facts")
-    return {**job_out(run), **{name: getattr(run, name) for name in own}, "adapter_id": adapter and adapter.pk}
+    own = ("number", "name", "base", "recipe", "summary", "facts")
+    pks = {"version": run.version_id, "adapter": adapter and adapter.pk}
+    return {**job_out(run), **{name: getattr(run, name) for name in own}, **pks}
 
 
 def pull_out(pull: Pull) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def list_runs(request: HttpRequest, project_id: int, before: int | None = None, 
 @router.post("/projects/{project_id}/runs", response={201: RunOut}, summary="Train on a version")
 def create_run(request: HttpRequest, project_id: int, body: RunIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    version = child_or_404(Version.objects.filter(project=project).select_related("dataset"), body.version_id)
+    version = child_or_404(Version.objects.filter(project=project).select_related("dataset"), body.version)
     recipe = runs.recipe_for(body.base, body.recipe)
     run = runs.start(version, body.base, recipe, request.user, body.name, key=key)
     queue.wake(run)

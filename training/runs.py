@@ -72,7 +72,9 @@ def refuse_untrainable(version: Version) -> None:
         )
     rows = version.counts()["train"]
     if rows < MIN_ROWS:
-        raise ValidationError(f"{version} has {rows} rows to train on: accept more records, then freeze a new version.")
+        raise ValidationError(
+            f"{version} has {rows or 'no'} row{'' if rows == 1 else 's'} to train on: accept more records, then freeze a new version."
+        )
 
 
 def trainable(project: Project) -> list[Version]:

@@ -18,7 +18,7 @@ After = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 class ProjectOut(ModelSchema):
-    team_id: int
+    team: int = Field(validation_alias="team_id")
 
     class Meta:
         model = Project

@@ -4,6 +4,7 @@ import json
 import sys
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
@@ -12,18 +13,31 @@ from atelier.jobs import terminal
 from atelier.jobs.models import Job
 
 
+class Refused(CommandError):
+    """What was asked cannot be done, and nothing has begun: every command ends with 2 then."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, returncode=2)
+
+
 def find(rows: "QuerySet[Any]", wanted: str, noun: str, field: str = "name") -> Any:
-    """A row by its id or its name. Raises CommandError with the names there are."""
+    """A row by its id or its name. Raises Refused with the names there are."""
     found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else None
     found = found or rows.filter(**{field: wanted}).order_by("-pk").first()
     if found is None:
         names = ", ".join(f"{pk}: {name}" for pk, name in rows.order_by("pk").values_list("pk", field)[:20])
-        raise CommandError(f"There is no {noun} {wanted!r}. There are: {names or 'none yet'}.")
+        raise Refused(f"There is no {noun} {wanted!r}. There are: {names or 'none yet'}.")
     return found
 
 
 class ProjectCommand(BaseCommand):
-    """A command that works in one project."""
+    """A command that works in one project. A ValidationError is a refusal."""
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*args, **options)
+        except ValidationError as error:
+            raise Refused(" ".join(error.messages)) from error
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
@@ -33,7 +47,7 @@ class ProjectCommand(BaseCommand):
         if options["project"]:
             return find(projects, options["project"], "project")
         if len(projects) != 1:
-            raise CommandError(
+            raise Refused(
                 "Say which project with --project: there are "
                 + (", ".join(p.name for p in projects) or "none yet")
                 + "."

@@ -11,7 +11,7 @@ from django.utils import timezone
 from atelier.accounts.models import User
 from atelier.statements import kept, kept_update
 from atelier.webhooks import events
-from curation import records
+from curation import contents, records
 from curation.annotation import agreement, questions, targets, values
 from curation.annotation import queue as queues
 from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
@@ -115,9 +115,14 @@ def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
 
 
 def _refuse_changed(annotation: Annotation, asked: list[Question]) -> None:
-    """An edited text is of the record that was read: raises ValidationError when somebody changed it meanwhile."""
+    """What is said of a text, or put in its place, is of the text that was read: raises ValidationError when somebody changed
+    it meanwhile. A review or a label changes no text.
+    """
     record = annotation.record
-    if record.revision == annotation.record_revision or not any(question.kind == Kind.TEXT for question in asked):
+    if record.revision == annotation.record_revision or not any(q.kind in (Kind.TEXT, Kind.SPANS) for q in asked):
+        return
+    meanwhile = record.changes.filter(revision__gt=annotation.record_revision)
+    if not any(change.after.keys() & contents.COLUMNS for change in meanwhile):
         return
     Annotation.objects.filter(pk=annotation.pk).update(record_revision=record.revision)
     annotation.record_revision = record.revision

@@ -72,12 +72,22 @@ def _make(queue: Queue, record: Record, known: dict[str, Any]) -> None:
     task, made = Task.objects.select_for_update(of=("self",)).get_or_create(record=record, defaults=new)
     if made:
         return
-    if task.known is None and (task.given or task.submitted or task.state != Task.State.OPEN):
+    if task.known is None and not _is_unseen(task):
         raise ValidationError(
             f"Record {record.pk} was answered or given to somebody already: take one that nobody has seen."
         )
     Task.objects.filter(pk=task.pk).update(known=known, wanted=ALWAYS, state=Task.State.OPEN)
     task.assignments.all().delete()
+
+
+def _is_unseen(task: Task) -> bool:
+    return not task.given and not task.submitted and task.state == Task.State.OPEN
+
+
+def can_be(record: Record) -> bool:
+    """Whether it is a honeypot, or may become one: nobody has seen it in the queue."""
+    task = Task.objects.filter(record=record).first()
+    return task is None or task.known is not None or _is_unseen(task)
 
 
 def retire(task: Task) -> None:

@@ -16,6 +16,7 @@ from curation.models import Annotation, Dataset, Task
 
 State = Annotation.State
 TIMED, COMPARED, DAYS = 2_000, 500, 30
+DRAWN = 4  # people with bars of their own
 TOLD_FROM = 5  # honeypots, before a person is told their own accuracy: one alone would be recognised
 
 
@@ -105,7 +106,7 @@ def _with_what_stands(own: QuerySet[Annotation]) -> tuple[int, int]:
 
 
 def chart(project: Project, dataset: Dataset | None = None, user: User | None = None) -> dict[str, Any]:
-    """Records submitted a day over the last 30 days, as `partials/chart.html` takes it: everybody's, or one line a person."""
+    """Records submitted a day over the last 30 days, as `partials/chart.html` takes it: bars of those who did most and of the others."""
     today = timezone.localdate()
     since = timezone.now() - timedelta(days=DAYS)
     rows = _rows(project, dataset, user).filter(state=State.SUBMITTED, submitted_at__gte=since)
@@ -113,10 +114,14 @@ def chart(project: Project, dataset: Dataset | None = None, user: User | None = 
     for row in (
         rows.order_by().annotate(day=TruncDate("submitted_at")).values("day", "author").annotate(count=Count("pk"))
     ):
-        lines[row["author"]][(row["day"] - today).days] = row["count"]
-    most = sorted(lines, key=lambda name: sum(lines[name].values()))[-4:]
-    total = {day: sum(line.get(day, 0) for line in lines.values()) for day in range(1 - DAYS, 1)}
-    series = [{"name": name, "points": [[day, lines[name].get(day, 0)] for day in total]} for name in most]
-    if len(lines) > 1:
-        series.append({"name": "Everybody", "points": [[day, count] for day, count in total.items()]})
-    return {"x": "Days from today", "y": "Records", "series": series, "done": True}
+        lines[row["author"]][DAYS - 1 - (today - row["day"]).days] = row["count"]
+    names = sorted(lines, key=lambda name: sum(lines[name].values()))
+    groups = {"The others": names[:-DRAWN]} if len(names) > DRAWN else {}
+    groups |= {name: [name] for name in names[-DRAWN:]}
+    series = [
+        {"name": name, "points": [[day, sum(lines[one].get(day, 0) for one in ones)] for day in range(DAYS)]}
+        for name, ones in groups.items()
+    ]
+    days = [today - timedelta(days=DAYS - 1 - day) for day in range(DAYS)]
+    labels = [f"{day.day} {day:%b}" for day in days]
+    return {"y": "Records", "series": series, "labels": labels, "bars": True, "done": True}

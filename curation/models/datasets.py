@@ -273,6 +273,9 @@ class Change(models.Model):
     after = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=0)  # of the record after this change
     bulk = models.ForeignKey(BulkAction, on_delete=models.SET_NULL, null=True, related_name="changes")
+    imported_by = models.ForeignKey(
+        "curation.Import", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -283,7 +286,9 @@ class Change(models.Model):
                 fields=["dataset", "id", "actor", "action"],
                 name="change_listed",
                 condition=models.Q(bulk__isnull=True),
-            )
+            ),
+            # An import that goes looks for its changes, which are few of all.
+            models.Index(fields=["imported_by"], name="change_imported", condition=models.Q(imported_by__isnull=False)),
         ]
 
     def __str__(self) -> str:

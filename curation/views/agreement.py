@@ -6,7 +6,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
@@ -62,15 +61,17 @@ def _matrix(people: list[str], pairs: list[dict[str, Any]]) -> list[dict[str, An
 
 
 def _chart(weeks: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Percent by week, as `partials/chart.html` takes it: weeks are counted back from this one."""
+    """Percent by week, as `partials/chart.html` takes it; a week is named by its Monday."""
     if not weeks:
         return None
-    today = timezone.localdate()
-    monday = today - timedelta(days=today.weekday())
-    points = [[(date.fromisoformat(one["week"]) - monday).days // 7, round(100 * one["percent"], 1)] for one in weeks]
+    mondays = [date.fromisoformat(one["week"]) for one in weeks]
+    places = [(monday - mondays[0]).days // 7 for monday in mondays]
+    points = [[place, round(100 * one["percent"], 1)] for place, one in zip(places, weeks, strict=True)]
+    named = [mondays[0] + timedelta(weeks=place) for place in range(places[-1] + 1)]
     return {
-        "x": "Weeks from this one",
+        "x": "Week of",
         "y": "Same answer, %",
+        "labels": [f"{monday.day} {monday:%b}" for monday in named],
         "series": [{"name": "Same answer", "points": points}],
         "done": True,
     }

@@ -64,7 +64,7 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, action: str) ->
         "crumbs": crumbs(request.project, dataset),
         "found": f"{found:,}" + ("" if exact else "+"),
         "is_one": found == 1 and exact,
-        "is_narrow": chosen.narrow,
+        "which": _which(dataset, chosen),
         "hidden": [(name, value) for name, values in chosen.as_dict().items() for value in _listed(values)],
         "has_preview": action in actions.CONTENT,
         "change_url": reverse("curation:change_records", args=[project_id, dataset_id]) + f"?{filters}",
@@ -73,6 +73,13 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, action: str) ->
     }
     context["count_url"] = _count_url(request, dataset, action, context["preview"])
     return render(request, "curation/bulk_form.html", context, status=422 if form.errors else 200)
+
+
+def _which(dataset: Dataset, chosen: Filters) -> str:
+    """How the records were chosen, as the end of a sentence."""
+    if chosen.ids:
+        return " that you chose"
+    return f" that match the filter ({chosen.words()})" if chosen.narrow else f": all of {dataset.name}"
 
 
 def _listed(value: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import User
-from curation.annotation import adjudication, answers, comments
+from curation.annotation import adjudication, answers, comments, honeypots
 from curation.models import Annotation, Question, Record, Task
 from curation.views import decision
 from curation.views.annotate_tabs import dataset_or_404
@@ -44,7 +44,7 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
         # Only where somebody answers questions is there anybody to test.
         "can_test": role.covers("editor")
         and record.deleted_at is None
-        and (test is not None or record.dataset.questions.exists()),
+        and (test is not None or (record.dataset.questions.exists() and honeypots.can_be(record))),
     }
     if task is None:
         return found

@@ -15,10 +15,11 @@ from curation import datasets, empty_lists, facets, filters, listing
 from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
 from curation.models import Dataset, Import, Record
-from curation.query import NAMES
+from curation.query import NAMES, advice
 from curation.views import bulk, table
 
 GET_POST = require_http_methods(["GET", "POST"])
+SEARCHED_FROM = 8  # datasets: fewer are seen at a glance
 SORT_LABELS = {
     "newest": "Newest first",
     "oldest": "Oldest first",
@@ -35,11 +36,20 @@ def index(request: HttpRequest, project_id: int) -> HttpResponse:
     # What a person began and left: else the empty dataset would explain nothing.
     begun = project.imports.filter(confirmed=False, done=0).exclude(status=Import.Status.CANCELLED).order_by("pk")
     unfinished = {job.dataset_id: job for job in begun.only("dataset_id", "status", "file")}
+    asked = request.GET.get("q", "").replace("\x00", " ").strip()[:120]
     context = {
-        "rows": [(dataset, found, unfinished.get(dataset.pk)) for dataset, found in rows],
+        "rows": [
+            (dataset, found, unfinished.get(dataset.pk))
+            for dataset, found in rows
+            if all(word in f"{dataset.name} {dataset.description}".casefold() for word in asked.casefold().split())
+        ],
+        "asked": asked,
+        "is_searched": len(rows) >= SEARCHED_FROM,
+        "is_empty": not rows,
         "can_edit": project.role.covers("editor"),
     }
-    return render(request, "curation/datasets.html", context)
+    partial = request.htmx and not request.htmx.history_restore_request
+    return render(request, "curation/datasets.html" + ("#rows" if partial else ""), context)
 
 
 @GET_POST
@@ -64,10 +74,13 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
     project = project_or_404(request, project_id)
     dataset = child_or_404(project.datasets, dataset_id)
     chosen = Filters.lenient(request.GET)
+    if chosen.mistake and request.htmx and "X-Typing" in request.headers:
+        return _mistake(request, chosen)
     context = {
         "dataset": dataset,
         "crumbs": crumbs(project),
         "chosen": chosen,
+        "advice": advice(chosen.q),
         "selects": _selects(chosen),
         "can_edit": project.role.covers("editor"),
         "can_review": project.role.covers("annotator"),
@@ -79,6 +92,13 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
     }
     partial = request.htmx and not request.htmx.history_restore_request
     return render(request, "curation/dataset.html" + ("#records" if partial else ""), context)
+
+
+def _mistake(request: HttpRequest, chosen: Filters) -> HttpResponse:
+    """Only what is wrong with a search that somebody is still typing: the list stays as it is."""
+    response = render(request, "curation/dataset.html#note", {"chosen": chosen})
+    response["HX-Retarget"], response["HX-Reswap"], response["HX-Push-Url"] = "#search-note", "innerHTML", "false"
+    return response
 
 
 def _rows(request: HttpRequest, dataset: Dataset, chosen: Filters) -> dict[str, Any]:

@@ -49,8 +49,17 @@ def issue_table(request: HttpRequest, job: Import) -> dict[str, Any]:
         "can_mend": request.project.role.covers("editor")
         and job.status != Import.Status.RUNNING
         and not job.source.get("tool"),
+        "heading": _heading({name for name, _ in codes}, bool(job.source.get("tool"))),
         "missing": job.done - job.ok - job.failed - job.skipped,
     }
+
+
+def _heading(codes: set[str], moved: bool) -> str:
+    """What the rows of the list have in common."""
+    if codes == {"unchanged"}:
+        return "Rows that changed nothing"
+    more = ", or in part" if moved else ", or changed nothing" if "unchanged" in codes else ""
+    return f"Rows that were not taken{more}"
 
 
 def _job_or_404(request: HttpRequest, project_id: int, pk: int) -> Import:

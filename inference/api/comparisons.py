@@ -45,8 +45,8 @@ class ComparisonIn(Schema):
 class StandingOut(Schema):
     """Votes of one endpoint; share won with its 95% interval, 0 to 1."""
 
-    endpoint_id: int
-    endpoint: str
+    endpoint: int
+    endpoint_name: str
     won: int
     lost: int
     tied: int
@@ -71,8 +71,8 @@ class AnswerOut(Schema):
 
     id: int
     letter: str
-    endpoint_id: int | None
-    endpoint: str | None
+    endpoint: int | None
+    endpoint_name: str | None
     attempt: int
     state: str
     text: str
@@ -83,14 +83,14 @@ class AnswerOut(Schema):
     completion_tokens: int
     first_token_seconds: float | None
     seconds: float | None
-    record_id: int | None
+    record: int | None
 
 
 class VoteOut(Schema):
     verdict: str
     winner: int | None
     blind: bool
-    record_id: int | None
+    record: int | None
 
 
 class TurnOut(Schema):
@@ -127,9 +127,12 @@ class SaveIn(Schema):
 
 
 class SavedOut(Schema):
-    record_id: int
-    dataset_id: int
-    dataset: str
+    record: int
+    dataset: int
+    dataset_name: str
+
+
+OF_REPLY = AnswerOut.model_fields.keys() - {"letter", "endpoint", "endpoint_name", "record"}
 
 
 def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
@@ -140,7 +143,7 @@ def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
 def _out(found: Comparison) -> dict[str, Any]:
     fields = ("id", "name", "blind", "system_prompt", "sampling", "created_at")
     tally = [
-        {"endpoint_id": one.endpoint.pk, "endpoint": str(one.endpoint)}
+        {"endpoint": one.endpoint.pk, "endpoint_name": str(one.endpoint)}
         | {name: getattr(one, name) for name in ("won", "lost", "tied", "bad", "share", "low", "high")}
         for one in votes.tally(found)
     ]
@@ -151,11 +154,11 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
     shown = showing.show(turn, request.user, request.project.role, is_last=False)
     answers = [
         {
-            **{name: getattr(one.reply, name) for name in AnswerOut.model_fields if hasattr(one.reply, name)},
+            **{name: getattr(one.reply, name) for name in OF_REPLY},
             "letter": one.letter,
-            "endpoint": one.name or None,
-            "endpoint_id": None if shown.hidden else one.reply.side.endpoint_id,
-            "record_id": None if shown.hidden else one.reply.record_id,  # the record names who wrote it
+            "endpoint_name": one.name or None,
+            "endpoint": None if shown.hidden else one.reply.side.endpoint_id,
+            "record": None if shown.hidden else one.reply.record_id,  # the record names who wrote it
         }
         for one in shown.answers
     ]
@@ -164,7 +167,7 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
         "verdict": vote.verdict,
         "winner": vote.winner_id,
         "blind": vote.blind,
-        "record_id": vote.record_id,
+        "record": vote.record_id,
     }
     return {"id": turn.pk, "index": turn.index, "prompt": turn.prompt, "answers": answers, "vote": voted}
 
@@ -260,4 +263,4 @@ def save_answer(request: HttpRequest, project_id: int, pk: int, reply_pk: int, b
 
 
 def _saved(record: Any) -> dict[str, Any]:
-    return {"record_id": record.pk, "dataset_id": record.dataset_id, "dataset": record.dataset.name}
+    return {"record": record.pk, "dataset": record.dataset_id, "dataset_name": record.dataset.name}

@@ -42,7 +42,7 @@ class AnswersOut(Schema):
 def _out(found: Evaluation) -> dict[str, Any]:
     return job_out(found) | {
         "name": found.name,
-        "version_id": found.version_id,
+        "version": found.version_id,
         "split": found.split,
         "entrants": found.entrants,
         "sampling": found.sampling,

@@ -14,9 +14,9 @@ router = Router(tags=["models"])
 
 
 class ServedOut(Schema):
-    endpoint_id: int
+    endpoint: int
     name: str
-    adapter_id: int | None
+    adapter: int | None
     is_ready: bool
 
 
@@ -36,14 +36,14 @@ class DeploymentIn(Schema):
 
     model_config = {"extra": "forbid"}
     base: str = ""
-    adapter_ids: list[int] = []
+    adapters: list[int] = []
 
 
 def deployment_out(live: Live) -> dict[str, Any]:
     row = live.deployment
     is_up = live.state == "ready"
     served = [
-        {"endpoint_id": e.pk, "name": e.name, "adapter_id": e.adapter_id, "is_ready": is_up and e.is_ready}
+        {"endpoint": e.pk, "name": e.name, "adapter": e.adapter_id, "is_ready": is_up and e.is_ready}
         for e in live.endpoints
     ]
     return {
@@ -69,7 +69,7 @@ def list_deployments(request: HttpRequest, project_id: int) -> Any:
 def deploy(request: HttpRequest, project_id: int, body: DeploymentIn) -> Any:
     """Wanting what is wanted already changes nothing, so this can be repeated."""
     project = project_or_404(request, project_id, needs="editor")
-    adapters = [child_or_404(project.adapters, pk) for pk in body.adapter_ids]
+    adapters = [child_or_404(project.adapters, pk) for pk in body.adapters]
     base = body.base or (adapters[0].base if adapters else "")
     return deployment_out(deployments.live(deployments.deploy(project, base, adapters)))
 
@@ -82,12 +82,12 @@ def get_deployment(request: HttpRequest, project_id: int, deployment_id: int) ->
 
 
 @router.delete("/projects/{project_id}/deployments/{deployment_id}", response=DeploymentOut, summary="Take down")
-def take_down(request: HttpRequest, project_id: int, deployment_id: int, adapter_id: int | None = None) -> Any:
-    """With `adapter_id` only that adapter is taken out; the base and the others stay."""
+def take_down(request: HttpRequest, project_id: int, deployment_id: int, adapter: int | None = None) -> Any:
+    """With `adapter` only that adapter is taken out; the base and the others stay."""
     project = project_or_404(request, project_id, needs="editor")
     deployment = child_or_404(project.deployments, deployment_id)
-    if adapter_id is None:
+    if adapter is None:
         deployments.take_down(deployment)
     else:
-        deployments.take_down_adapter(deployment, child_or_404(project.adapters, adapter_id))
+        deployments.take_down_adapter(deployment, child_or_404(project.adapters, adapter))
     return deployment_out(deployments.live(deployment))

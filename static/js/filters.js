@@ -1,7 +1,9 @@
 // A form[data-filters] sends only what is set, so the address of a list stays short.
 document.addEventListener("htmx:configRequest", (event) => {
-  const { elt, parameters } = event.detail;
+  const { elt, parameters, headers, triggeringEvent } = event.detail;
   if (!elt.matches?.("[data-filters]")) return;
+  // A search that cannot be read yet is perhaps not finished: the server leaves the list as it is, and says what is missing.
+  if (triggeringEvent?.type === "input") headers["X-Typing"] = "true";
   for (const name of Object.keys(parameters)) {
     if (parameters[name] === "") delete parameters[name];
   }

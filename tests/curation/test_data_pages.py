@@ -347,6 +347,38 @@ def test_an_empty_list_names_the_one_status_that_all_records_have(project, chats
     assert "There are only deleted ones." in as_vic.get(address).content.decode()
 
 
+def test_a_search_that_is_still_being_typed_leaves_the_list_as_it_is(chats, as_vic):
+    make(chats, "one")
+    root = reverse("curation:dataset", args=[chats.project_id, chats.pk])
+    answer = as_vic.get(root, {"q": "status:"}, HTTP_HX_REQUEST="true", HTTP_X_TYPING="true")
+    assert (answer["HX-Retarget"], answer["HX-Push-Url"]) == ("#search-note", "false")
+    assert "a value is missing" in answer.text
+    assert "<table" not in answer.text
+    # Sent with Enter, or opened by its address, it has an answer of its own.
+    assert "This search cannot be read" in as_vic.get(root, {"q": "status:"}, HTTP_HX_REQUEST="true").text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("one OR two", "OR was looked for as a word"), ("NOT one", "put a - before"), ("one or two", "")],
+)
+def test_words_that_other_languages_read_otherwise_are_named(chats, as_vic, query, said):
+    make(chats, "one")
+    found = as_vic.get(reverse("curation:dataset", args=[chats.project_id, chats.pk]), {"q": query}).text
+    assert (said or "was looked for") in found if said else "was looked for" not in found
+
+
+def test_the_datasets_of_a_long_list_are_searched(project, alice, as_vic):
+    for number in range(7):
+        datasets.create(project, alice, f"Harbour {number}")
+    root = reverse("curation:data", args=[project.pk])
+    assert 'type="search"' not in as_vic.get(root).text
+    datasets.create(project, alice, "Council", description="What the town decides")
+    shown = as_vic.get(root, {"q": "TOWN council"}).text
+    assert ("Council" in shown, "Harbour 1" in shown) == (True, False)
+    assert "No dataset matches" in as_vic.get(root, {"q": "ferry"}).text
+
+
 def test_the_deleted_records_are_listed_with_their_facets(project, chats, as_vic):
     make(chats, "one")
     make(chats, "two", deleted_at=timezone.now())

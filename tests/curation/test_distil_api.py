@@ -194,8 +194,9 @@ def test_the_commands_queue_their_jobs(project):
 def test_the_commands_refuse_with_a_sentence(project, args, sentence):
     documents(project, 1)
     endpoint(project, "http://127.0.0.1:9/v1")
-    with pytest.raises(CommandError, match=sentence):
+    with pytest.raises(CommandError, match=sentence) as refused:
         run(*args)
+    assert refused.value.returncode == 2
 
 
 def test_export_version_writes_a_file_once(project, tmp_path):

@@ -234,6 +234,7 @@ def test_a_second_distillation_can_leave_out_what_is_answered(project):
         ({"filters": {"evil__lookup": 1}}, "no filter"),
         ({"filters": {"status": "gone"}}, "no status"),
         ({"limit": 0}, "at least 1"),
+        ({"template": "{{ txet }}"}, "fails for each of the first 1 records.*It has: text, topic"),
     ],
 )
 def test_bad_wishes_get_a_sentence(project, wrong, sentence):

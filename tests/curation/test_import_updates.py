@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from curation import datasets, import_rows, importing, records
 from curation.filters import Filters
@@ -43,6 +44,19 @@ def test_a_row_with_a_known_key_changes_its_record_and_the_others_are_added_or_l
     assert change.after["messages"] == after.messages
     assert job.issues.get().code == "unchanged"
     assert chats.records.get(key="a").revision == 1
+
+
+def test_the_history_and_the_import_say_what_a_file_changed(chats, bob, as_bob):
+    imported(chats, chat("one", id="a"), chat("two", id="b"))
+    job = imported(chats, chat("other", id="a"), user=bob)
+    record = chats.records.get(key="a")
+    page = as_bob.get(reverse("curation:record", args=[chats.project_id, chats.pk, record.pk])).text
+    assert "changed it by importing" in page
+    assert reverse("curation:import", args=[chats.project_id, job.pk]) in page
+    same = imported(chats, chat("other", id="a"), user=bob)
+    page = as_bob.get(reverse("curation:import", args=[chats.project_id, same.pk])).text
+    assert "Rows that changed nothing" in page
+    assert "not taken" not in page
 
 
 def test_a_review_stands_only_while_the_words_are_the_same(chats, bob):

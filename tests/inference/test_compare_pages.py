@@ -324,10 +324,10 @@ def test_a_whole_comparison_by_rest(transactional_db, bob_api, project):
         pk = made.json()["id"]
         turn = post(bob_api, api(project, f"/{pk}/say"), {"prompt": "Hello?"}).json()
     assert {answer["text"] for answer in turn["answers"]} == {"Answer to: Hello?"}
-    assert {answer["endpoint"] for answer in turn["answers"]} == {None}
+    assert {answer["endpoint_name"] for answer in turn["answers"]} == {None}
     address = api(project, f"/{pk}/turns/{turn['id']}/vote")
     voted = post(bob_api, address, {"verdict": "side", "winner": turn["answers"][0]["id"]}).json()
-    assert {answer["endpoint"] for answer in voted["answers"]} == {"Base", "Tuned"}
+    assert {answer["endpoint_name"] for answer in voted["answers"]} == {"Base", "Tuned"}
     assert voted["vote"]["blind"] is True
     assert len(bob_api.get(api(project, f"/{pk}/answers")).json()) == 1
     assert sum(one["won"] for one in bob_api.get(api(project, f"/{pk}")).json()["tally"]) == 1

@@ -90,15 +90,15 @@ def test_the_poll_gets_the_served_part_alone_with_the_servers_words_as_text(proj
 
 def test_rest_deploys_and_takes_down(project, adapter, bob_api):  # noqa: F811
     root = f"/api/projects/{project.pk}/deployments"
-    body = json.dumps({"adapter_ids": [adapter.pk]})
+    body = json.dumps({"adapters": [adapter.pk]})
     made = bob_api.post(root, body, content_type="application/json").json()
     assert made["state"] == "waiting"
-    assert [e["adapter_id"] for e in made["endpoints"]] == [None, adapter.pk]
+    assert [e["adapter"] for e in made["endpoints"]] == [None, adapter.pk]
     make_ready(Deployment.objects.get())
     seen = bob_api.get(f"{root}/{made['id']}").json()
     assert all(endpoint["is_ready"] for endpoint in seen["endpoints"])
     assert bob_api.get(root).json()[0]["state"] == "ready"
-    assert bob_api.delete(f"{root}/{made['id']}?adapter_id={adapter.pk}").json()["wanted"] == "up"
+    assert bob_api.delete(f"{root}/{made['id']}?adapter={adapter.pk}").json()["wanted"] == "up"
     assert bob_api.delete(f"{root}/{made['id']}").json()["wanted"] == "down"
 
 

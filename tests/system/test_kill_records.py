@@ -15,7 +15,7 @@ from curation import contents
 from curation.models import Dataset, Record
 dataset = Dataset.objects.get(pk=dataset)
 made = [
-    Record(dataset=dataset, key=f"row-{n}", messages=[
+    Record(dataset=dataset, key=f"row-{n}", metadata={"padding": "x" * padding} if padding else {}, messages=[
         {"role": "user", "content": f"Which colour has number {n}?"},
         {"role": "assistant", "content": f"The colour of number {n} is colour {n % 7}."},
     ])
@@ -74,10 +74,10 @@ project = Dataset.objects.get(pk=dataset).project
 result = Dataset.objects.create(project=project, name="Neighbour", kind="conversations").pk
 """
 SEARCH = """
+from curation.filters import Filters
 from curation.models import Dataset
-from curation import search
-rows = Dataset.objects.get(pk=dataset).records.present()
-result = {word: search.matching(rows, word).count() for word in words}
+dataset = Dataset.objects.get(pk=dataset)
+result = {word: Filters(q=word).records(dataset).count() for word in words}
 """
 
 
@@ -108,7 +108,7 @@ def test_a_killed_bulk_action_and_its_killed_undo_do_everything_once(tmp_path):
     rows = 4_000
     with running(tmp_path / "data", "redis", "worker") as installation:
         _, dataset = new_project(installation)
-        installation.run(RECORDS, dataset=dataset, rows=rows)
+        installation.run(RECORDS, dataset=dataset, rows=rows, padding=0)
         before = contents(installation)
 
         pk = installation.run(REPLACE, dataset=dataset)
@@ -137,10 +137,12 @@ def test_a_killed_bulk_action_and_its_killed_undo_do_everything_once(tmp_path):
 
 def test_a_killed_export_holds_each_record_once_and_leaves_no_other_file(tmp_path):
     rows = 25_000
-    with running(tmp_path / "data", "redis", "worker") as installation:
+    with running(tmp_path / "data", "redis") as installation:
         _, dataset = new_project(installation)
-        installation.run(RECORDS, dataset=dataset, rows=rows)
+        # Long enough that it cannot be through between two looks.
+        installation.run(RECORDS, dataset=dataset, rows=rows, padding=4_000)
         pk = installation.run(EXPORT, dataset=dataset)
+        installation.start("worker")
         job = killed_twice(installation, "curation_export", pk, rows)
         assert (job["done"], job["total"], job["skipped"]) == (rows, rows, 0)
         files = [path for path in (installation.folder / "files" / "exports").rglob("*") if path.is_file()]
@@ -157,7 +159,7 @@ def test_a_killed_deletion_takes_everything_of_the_dataset_and_nothing_else(tmp_
         _, dataset = new_project(installation)
         neighbour = installation.run(NEIGHBOUR, dataset=dataset)
         for which, number in ((dataset, rows), (neighbour, kept)):
-            installation.run(RECORDS, dataset=which, rows=number)
+            installation.run(RECORDS, dataset=which, rows=number, padding=0)
             installation.run(HISTORY, dataset=which)
         export = installation.run(EXPORT, dataset=dataset)
         name = installation.wait_over("curation_export", export, 60)["file"]

@@ -27,7 +27,7 @@ def root(project) -> str:
 
 
 def test_a_run_is_started_read_and_cancelled(root, version, bob_api):
-    made = post(bob_api, f"{root}/runs", {"version_id": version.pk, "recipe": {"rank": 8}, "name": "by key"})
+    made = post(bob_api, f"{root}/runs", {"version": version.pk, "recipe": {"rank": 8}, "name": "by key"})
     assert made.status_code == 201, made.content
     run = made.json()
     assert (run["number"], run["status"], run["recipe"]["rank"]) == (1, "queued", 8)
@@ -41,8 +41,8 @@ def test_a_run_is_started_read_and_cancelled(root, version, bob_api):
 
 def test_the_same_key_gives_the_same_run(root, version, bob_api):
     headers = {"Idempotency-Key": "once"}
-    first = post(bob_api, f"{root}/runs", {"version_id": version.pk}, **headers).json()
-    again = post(bob_api, f"{root}/runs", {"version_id": version.pk}, **headers).json()
+    first = post(bob_api, f"{root}/runs", {"version": version.pk}, **headers).json()
+    again = post(bob_api, f"{root}/runs", {"version": version.pk}, **headers).json()
     assert first["id"] == again["id"]
     assert Run.objects.count() == 1
 
@@ -56,7 +56,7 @@ def test_the_same_key_gives_the_same_run(root, version, bob_api):
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(root, version, bob_api, body, says):
-    answer = post(bob_api, f"{root}/runs", {"version_id": version.pk, **body})
+    answer = post(bob_api, f"{root}/runs", {"version": version.pk, **body})
     assert answer.status_code == 422
     assert says.lower() in answer.content.decode().lower()
 
@@ -85,7 +85,7 @@ def test_strangers_get_404_and_viewers_403(root, team, run, charlie, vic, client
     pull = Pull.objects.create(project=run.project, slug=SLUG)
     moves = [f"{root}/runs/{run.pk}/{move}" for move in ("cancel", "pause", "resume", "stop")]
     for path, body in [
-        (f"{root}/runs", {"version_id": run.version_id}),
+        (f"{root}/runs", {"version": run.version_id}),
         (f"{root}/pulls", {"base": SLUG}),
         (f"{root}/pulls/{pull.pk}/cancel", {}),
         *((move, {}) for move in moves),
@@ -116,8 +116,9 @@ def test_the_command_queues_a_run_with_changed_fields(version, capsys):
     ],
 )
 def test_the_command_refuses_bad_input_with_a_sentence(version, options, says):
-    with pytest.raises(CommandError, match=says):
+    with pytest.raises(CommandError, match=says) as refused:
         call_command("train", str(version.pk), **options)
+    assert refused.value.returncode == 2
 
 
 def test_the_command_names_the_versions_there_are(version):

@@ -58,13 +58,22 @@ def load(path: Path, codec: Codec, recipe: Recipe, beat: Callable[[], None] = la
 def refuse(name: str, wrong: list[str], too_long: list[str], recipe: Recipe) -> None:
     """Raise Failure if some rows are unusable, or too long and not to be skipped."""
     if wrong:
-        raise Failure("bad_data", f"{len(wrong)} rows of {name} cannot be trained on: {listed(wrong)}.")
+        raise Failure(
+            "bad_data",
+            f"{counted(len(wrong))} of {name} cannot be trained on: {listed(wrong)}.",
+            "Mend the records in the dataset and freeze it again, or freeze those without problems.",
+        )
     if too_long and recipe.too_long == "refuse":
         raise Failure(
             "bad_data",
-            f"{len(too_long)} rows of {name} are longer than {recipe.max_length} tokens: {listed(too_long)}.",
+            f"{counted(len(too_long))} of {name} {'is' if len(too_long) == 1 else 'are'} longer than {recipe.max_length}"
+            f" tokens: {listed(too_long)}.",
             "Raise the longest row in the recipe, or let it leave such rows out.",
         )
+
+
+def counted(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def listed(items: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
 from atelier.management.job_command import JobCommand, find
@@ -35,10 +34,7 @@ class Command(JobCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         dataset = find(self.project(options).datasets.select_related("project"), options["dataset"], "dataset")
         part = Check.Part.DUPLICATES if options["duplicates"] else Check.Part.TEXTS
-        try:
-            job = checking.begin(dataset, None, part, everything=options["everything"], threshold=options["threshold"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages), returncode=2) from error
+        job = checking.begin(dataset, None, part, everything=options["everything"], threshold=options["threshold"])
         self.finish(job, options)
         groups = [] if options["no_wait"] or options["duplicates"] else problems.groups(dataset)
         if not options["json"]:

@@ -4,11 +4,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import JobCommand, find
+from atelier.management.job_command import JobCommand, Refused, find
 from curation import authors, distillation
 from curation.models import Dataset, Distillation
 from inference import endpoints
@@ -51,10 +50,7 @@ class Command(JobCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
-        try:
-            job = distillation.start(self._draft(project, options), None)
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        job = distillation.start(self._draft(project, options), None)
         self.finish(job, options)
 
     def _draft(self, project: Project, options: dict[str, Any]) -> Distillation:
@@ -77,7 +73,7 @@ def _teacher(project: Project, wanted: str) -> Any:
     teachers = endpoints.teachers(project)
     teacher = find(teachers, wanted, "teacher") if wanted else teachers.first()
     if teacher is None:
-        raise CommandError("The project has no teacher yet: add one under Settings, Endpoints.")
+        raise Refused("The project has no teacher yet: add one under Settings, Endpoints.")
     return teacher
 
 
@@ -91,11 +87,11 @@ def _prompt(project: Project, path: Path | None) -> str:
     try:
         return path.read_text(encoding="utf-8") if path else project.guidelines
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"The system prompt cannot be read from {path}: {error}.") from error
+        raise Refused(f"The system prompt cannot be read from {path}: {error}.") from error
 
 
 def _budget(text: str | None) -> Decimal | None:
     try:
         return Decimal(text) if text else None
     except InvalidOperation:
-        raise CommandError(f"The budget must be a number such as 2.50, not {text!r}.") from None
+        raise Refused(f"The budget must be a number such as 2.50, not {text!r}.") from None

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
-from atelier.management.job_command import JobCommand, find
+from atelier.management.job_command import JobCommand, Refused, find
 from curation import exports, versions
 from curation.formats import WRITERS
 from curation.models import Export
@@ -46,9 +46,9 @@ class Command(JobCommand):
     def _begun(self, options: dict[str, Any]) -> Export:
         project = self.project(options)
         if bool(options["dataset"]) == bool(options["of_version"]):
-            raise CommandError("Name either a dataset or an --of-version.", returncode=2)
+            raise Refused("Name either a dataset or an --of-version.")
         if options["output"] and options["output"].exists():
-            raise CommandError(f"{options['output']} is there already: name another file.", returncode=2)
+            raise Refused(f"{options['output']} is there already: name another file.")
         try:
             version = versions.named(project, options["of_version"]) if options["of_version"] else None
             dataset = version.dataset if version else find(project.datasets.all(), options["dataset"], "dataset")
@@ -58,9 +58,9 @@ class Command(JobCommand):
             chosen = {"filters": filters, "version": version, "split": options["split"]}
             return exports.begin(dataset, None, options["format"], **chosen)
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages), returncode=2) from error
+            raise Refused(" ".join(error.messages)) from error
         except json.JSONDecodeError as error:
-            raise CommandError(f"--filters is no JSON: {error}", returncode=2) from error
+            raise Refused(f"--filters is no JSON: {error}") from error
 
     def _save(self, job: Export, path: Path) -> None:
         try:

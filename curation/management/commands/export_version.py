@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
-from atelier.management.job_command import ProjectCommand
+from atelier.management.job_command import ProjectCommand, Refused
 from curation import exporting, versions
 
 
@@ -26,11 +25,8 @@ class Command(ProjectCommand):
         parser.add_argument("--bare", action="store_true", help="only messages and tools, no id and metadata")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            version = versions.named(self.project(options), options["version"])
-            pieces = exporting.export_version(version, options["split"], options["bare"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        version = versions.named(self.project(options), options["version"])
+        pieces = exporting.export_version(version, options["split"], options["bare"])
         if options["output"] is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
@@ -39,9 +35,7 @@ class Command(ProjectCommand):
             with options["output"].open("xb") as out:
                 out.writelines(pieces)
         except FileExistsError as error:
-            raise CommandError(
-                f"{options['output']} is there already: name another file, or remove that one."
-            ) from error
+            raise Refused(f"{options['output']} is there already: name another file, or remove that one.") from error
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
         count = version.file(options["split"])["rows"]

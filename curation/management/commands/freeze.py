@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from atelier.management.job_command import JobCommand, find
+from atelier.management.job_command import JobCommand, Refused, find
 from curation import versions
 
 
@@ -35,18 +34,15 @@ class Command(JobCommand):
         dataset = find(self.project(options).datasets, options["dataset"], "dataset")
         status = "" if options["status"] == "all" else options["status"]
         filters = {"q": options["search"], "status": status, "problems": "none" if options["clean"] else ""}
-        try:
-            version = versions.create(
-                dataset,
-                None,
-                filters=filters,
-                shares=_shares(options["shares"]),
-                seed=options["seed"],
-                notes=options["notes"],
-                allow_leaks=options["allow_leaks"],
-            )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        version = versions.create(
+            dataset,
+            None,
+            filters=filters,
+            shares=_shares(options["shares"]),
+            seed=options["seed"],
+            notes=options["notes"],
+            allow_leaks=options["allow_leaks"],
+        )
         self.finish(version, options)
 
 
@@ -56,5 +52,5 @@ def _shares(text: str) -> dict[str, float] | None:
     try:
         train, validation, test = (float(part) / 100 for part in text.split(","))
     except ValueError:
-        raise CommandError(f"Write the shares as three percentages such as 80,10,10, not {text!r}.") from None
+        raise Refused(f"Write the shares as three percentages such as 80,10,10, not {text!r}.") from None
     return {"train": train, "validation": validation, "test": test}

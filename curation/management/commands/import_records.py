@@ -9,7 +9,7 @@ from django.core.files import File
 from django.core.management.base import CommandError, CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import JobCommand, find
+from atelier.management.job_command import JobCommand, Refused, find
 from curation import datasets, importing, moving
 from curation.models import Dataset, Import
 
@@ -76,7 +76,7 @@ class Command(JobCommand):
         except ValidationError as error:
             if is_new:
                 dataset.delete()
-            raise CommandError(" ".join(error.messages), returncode=2) from error
+            raise Refused(" ".join(error.messages)) from error
         for note in [] if options["json"] else job.source.get("notes", []):
             self.stdout.write(note)
         self.finish(job, options)
@@ -97,7 +97,7 @@ def _move(job: Import, options: dict[str, Any]) -> None:
         try:
             config = Path(options["labeling_config"]).read_text("utf-8") if options["labeling_config"] else ""
         except (OSError, ValueError) as error:
-            raise CommandError(f"--labeling-config cannot be read: {error}", returncode=2) from error
+            raise Refused(f"--labeling-config cannot be read: {error}") from error
         moving.wish(job, config=config, people=_json("--people", options["people"]))
         job.save(update_fields=["source"])
 
@@ -114,7 +114,7 @@ def _json(option: str, given: str) -> Any:
         text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
         return json.loads(text)
     except (OSError, ValueError) as error:
-        raise CommandError(f"{option} is neither JSON nor a file of it: {error}", returncode=2) from error
+        raise Refused(f"{option} is neither JSON nor a file of it: {error}") from error
 
 
 def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
@@ -128,10 +128,7 @@ def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
     found = project.datasets.filter(name=name).first()
     if found is not None:
         return found, False
-    try:
-        return datasets.create(project, None, name, options["kind"] or Dataset.Kind.CONVERSATIONS), True
-    except ValidationError as error:
-        raise CommandError(" ".join(error.messages), returncode=2) from error
+    return datasets.create(project, None, name, options["kind"] or Dataset.Kind.CONVERSATIONS), True
 
 
 def _begin(dataset: Dataset, options: dict[str, Any], any_kind: bool) -> Import:

@@ -5,11 +5,10 @@ import sys
 import time
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import ProjectCommand
+from atelier.management.job_command import ProjectCommand, Refused
 from inference import deployments
 from inference.models import Deployment
 from training import catalogue
@@ -34,10 +33,7 @@ class Command(ProjectCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         base, adapter = self.model(project, options["model"])
-        try:
-            deployment = self.wish(project, base, adapter, options["down"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        deployment = self.wish(project, base, adapter, options["down"])
         code = self.wait(deployment, adapter, options) if options["wait"] else 0
         seen = deployments.live(Deployment.objects.get(pk=deployment.pk))
         if options["json"]:
@@ -64,7 +60,7 @@ class Command(ProjectCommand):
             found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else rows.filter(name=wanted).first()
         if found is None:
             names = ", ".join([*catalogue.load(), *(f"{a.pk}: {a.name}" for a in rows)])
-            raise CommandError(f"There is no base or adapter {wanted!r}. There are: {names}.")
+            raise Refused(f"There is no base or adapter {wanted!r}. There are: {names}.")
         return found.base, found
 
     def wish(self, project: Project, base: str, adapter: Adapter | None, is_down: bool) -> Deployment:
@@ -72,7 +68,7 @@ class Command(ProjectCommand):
             return deployments.deploy(project, base, [adapter] if adapter else [])
         deployment = project.deployments.filter(base=base).first()
         if deployment is None:
-            raise CommandError(f"{base} was never deployed in {project}.")
+            raise Refused(f"{base} was never deployed in {project}.")
         if adapter:
             deployments.take_down_adapter(deployment, adapter)
         else:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from atelier.management.job_command import JobCommand, find
+from atelier.management.job_command import JobCommand, Refused, find
 from curation import versions
 from curation.chat import Sampling
 from curation.models.versions import SPLITS
@@ -58,21 +57,18 @@ class Command(JobCommand):
         project = self.project(options)
         chosen = [find(project.endpoints.filter(archived_at=None), name, "endpoint") for name in options["endpoint"]]
         sampling = Sampling(*(options[name] for name in ("temperature", "top_p", "max_tokens", "seed")))
-        try:
-            job = evaluation.create(
-                versions.named(project, options["version"]),
-                None,
-                chosen,
-                split=options["split"],
-                name=options["name"],
-                system_prompt=options["system_prompt"],
-                sampling=sampling,
-                rules=self._rules(options["rules"]),
-                limit=options["limit"],
-                concurrency=options["concurrency"],
-            )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        job = evaluation.create(
+            versions.named(project, options["version"]),
+            None,
+            chosen,
+            split=options["split"],
+            name=options["name"],
+            system_prompt=options["system_prompt"],
+            sampling=sampling,
+            rules=self._rules(options["rules"]),
+            limit=options["limit"],
+            concurrency=options["concurrency"],
+        )
         self.finish(job, options)
         job.refresh_from_db()
         if not options["json"] and job.scores:
@@ -82,7 +78,7 @@ class Command(JobCommand):
         try:
             return None if path is None else Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"The rules cannot be read from {path}: {error}") from error
+            raise Refused(f"The rules cannot be read from {path}: {error}") from error
 
     def _print(self, job: Evaluation) -> None:
         table = Table("Measure", *(entrant["name"] for entrant in job.entrants), title=job.name)

@@ -3,13 +3,19 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from curation import markdown
-from curation.annotation import answers, questions, queue, suggestions, values
+from curation import markdown, records
+from curation.annotation import answers, questions, queue, suggestions, targets, values
 from curation.models import Annotation, Question, Suggestion, Task
-from tests.curation.annotation.conftest import TEXT, make_record
+from tests.curation.annotation.conftest import make_record
 
 LABELS = {"labels": ["plain", "loud"]}
 SPANS = LABELS | {"piece": "answer"}
+
+
+def rewritten(chats, user, answer: str) -> None:
+    """Somebody edits the answer of the only record."""
+    record = chats.records.get()
+    records.edit(record, user, {targets.piece(record, "answer").name: answer}, record.revision)
 
 
 @pytest.mark.parametrize(
@@ -108,16 +114,37 @@ def test_an_edited_text_becomes_the_records(waiting, chats, ann):
     assert record.content_hash != before
 
 
-def test_a_text_of_a_record_that_changed_meanwhile_is_not_overwritten(waiting, chats, ann):
+def test_a_text_of_a_record_that_changed_meanwhile_is_not_overwritten(waiting, chats, ann, bob):
     questions.create(chats, title="Right", kind="text", options={"piece": "answer"})
     box = waiting(1)
     held = queue.next_task(box, ann)
-    chats.records.update(revision=2)
+    rewritten(chats, bob, "Bob's.")
     held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
     with pytest.raises(ValidationError, match="changed this record"):
         answers.submit(held, {"tone": "plain", "right": "mine"})
-    assert chats.records.get().messages[1]["content"] == TEXT
+    assert chats.records.get().messages[1]["content"] == "Bob's."
     answers.submit(held, {"tone": "plain", "right": "mine"})  # having seen it
+    assert chats.records.get().messages[1]["content"] == "mine"
+
+
+def test_parts_marked_in_a_text_that_changed_meanwhile_are_not_taken(waiting, chats, ann, bob):
+    questions.create(chats, title="Names", kind="spans", options={"piece": "answer", "labels": [{"value": "name"}]})
+    box = waiting(1)
+    held = queue.next_task(box, ann)
+    rewritten(chats, bob, "Quite another.")
+    held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
+    with pytest.raises(ValidationError, match="changed this record"):
+        answers.submit(held, {"tone": "plain", "names": [{"start": 0, "end": 2, "label": "name"}]})
+
+
+def test_a_review_of_the_record_meanwhile_is_in_nobodys_way(waiting, chats, ann, bob):
+    questions.create(chats, title="Right", kind="text", options={"piece": "answer"})
+    box = waiting(1)
+    held = queue.next_task(box, ann)
+    records.review(chats.records.get(), bob, "accept")
+    held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
+    assert held.record.revision > held.record_revision
+    answers.submit(held, {"tone": "plain", "right": "mine"})
     assert chats.records.get().messages[1]["content"] == "mine"
 
 

@@ -220,8 +220,10 @@ def test_progress_counts_what_each_did(waiting, chats, ann, bob, alice):
     assert (found["ann"].done, found["ann"].median, found["ann"].p90) == (3, 10, 100)
     assert (found["bob"].done, found["bob"].skipped) == (2, 1)
     assert (found["ann"].agreement, found["bob"].agreement) == (1.0, 0.5)
-    points = {line["name"]: line["points"][-1] for line in progress.chart(chats.project, chats)["series"]}
-    assert points == {"ann": [0, 3], "bob": [0, 2], "Everybody": [0, 5]}
+    chart = progress.chart(chats.project, chats)
+    assert {line["name"]: line["points"][-1] for line in chart["series"]} == {"ann": [29, 3], "bob": [29, 2]}
+    today = timezone.localdate()
+    assert (len(chart["labels"]), chart["labels"][-1]) == (30, f"{today.day} {today:%b}")
 
 
 def test_agreement_goes_by_week_and_by_day(waiting, chats, ann, bob):

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from atelier.management.job_command import JobCommand
 from training import bases, catalogue
@@ -27,8 +26,5 @@ class Command(JobCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         hub = {base.hub_id: slug for slug, base in catalogue.load().items()}
         slug = hub.get(options["name"], options["name"])
-        try:
-            job = bases.start_pull(self.project(options), slug, None, revision=options["revision"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        job = bases.start_pull(self.project(options), slug, None, revision=options["revision"])
         self.finish(job, options)

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from atelier.management.job_command import JobCommand
+from atelier.management.job_command import JobCommand, Refused
 from curation import versions
 from training import runs, student
 from training.models import Adapter
@@ -40,12 +39,9 @@ class Command(JobCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
-        try:
-            version = versions.named(project, options["version"])
-            recipe = self.recipe(options)
-            run = runs.start(version, options["base"], recipe, None, options["name"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        version = versions.named(project, options["version"])
+        recipe = self.recipe(options)
+        run = runs.start(version, options["base"], recipe, None, options["name"])
         self.finish(run, options)
 
     def recipe(self, options: dict[str, Any]) -> Recipe:
@@ -53,7 +49,7 @@ class Command(JobCommand):
         for given in options["set"]:
             name, equals, value = given.partition("=")
             if not equals:
-                raise CommandError(f"--set takes FIELD=VALUE, such as epochs=2, not {given!r}.")
+                raise Refused(f"--set takes FIELD=VALUE, such as epochs=2, not {given!r}.")
             changes[name] = typed(name, value)
         return runs.recipe_for(options["base"], changes)
 
@@ -72,11 +68,11 @@ def read_changes(given: str) -> dict[str, Any]:
         text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
         found = json.loads(text)
     except OSError as error:
-        raise CommandError(f"The recipe {given} cannot be read: {error.strerror}.") from error
+        raise Refused(f"The recipe {given} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise CommandError(f"The recipe is not JSON: {error}.") from error
+        raise Refused(f"The recipe is not JSON: {error}.") from error
     if not isinstance(found, dict):
-        raise CommandError("The recipe must be one JSON object.")
+        raise Refused("The recipe must be one JSON object.")
     return found
 
 
