@@ -21,13 +21,18 @@ from curation import texts
 from curation.looking import Time, TooSlow, within
 from curation.models.datasets import RecordQuerySet
 
-STATEMENT = 0.02  # seconds of a plain statement
-LOOKED = 0.02  # seconds of looking piece by piece
+# Seconds of a plain statement, and again of looking piece by piece. PostgreSQL looks at the clock only now and then, so that some
+# of its statements take twice as long.
+LIMITS = {"sqlite": 0.02, "postgresql": 0.015}
 ASKED = 5000  # records that the other conditions leave: so few are looked up in the text
 PROBE = 5  # matches for each of these, of which all are read sooner than each record is asked
 FREQUENT = 100_000  # records with all words of a phrase: of more, they are looked at piece by piece
 PIECES = (200, 4000)  # records in the first piece, and in the largest
 NEWEST = ["-id"]
+
+
+def limit() -> float:
+    return LIMITS[connection.vendor]
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,14 @@ class Found:
     def some(self, order: Sequence[str], most: int) -> Looked:
         """Some of them, to count: the first ones of this order where that costs no more."""
         if self.has_text:
-            newest = self._streamed(down=True, most=most, time=Time(LOOKED)) if self._few is None else self._each_of(
-                self._few, most, Time(2 * LOOKED)
+            newest = self._streamed(down=True, most=most, time=Time(limit())) if self._few is None else self._each_of(
+                self._few, most, Time(2 * limit())
             )  # fmt: skip
             return replace(newest, in_order=list(order) == NEWEST)
+        if self._gathers_many:
+            return self._slowly(order, most, 2)
         try:
-            with within(STATEMENT):
+            with within(limit()):
                 return Looked(list(self.all().order_by().values_list("pk", flat=True)[:most]), in_order=False)
         except TooSlow:
             return self._slowly(order, most)
@@ -75,7 +82,7 @@ class Found:
         """The first ids in an order, given as for `order_by`; every one is looked at unless `is_bounded`."""
         if not self.has_text:
             return self._stated(self.all(), order, most, is_bounded)
-        time = Time(LOOKED if is_bounded else None)
+        time = Time(limit() if is_bounded else None)
         if self._few is not None:
             return self._each_of(self._sorted(self._few, order), most, time)
         if len(order) == 1:
@@ -97,17 +104,20 @@ class Found:
         rows = found.order_by(*order).values_list("pk", flat=True)[:most]
         if not is_bounded:
             return Looked(list(rows))
+        if self._gathers_many:
+            return self._slowly(order, most, 2)
         try:
-            with within(STATEMENT):
+            with within(limit()):
                 return Looked(list(rows))
         except TooSlow:
             return self._slowly(order, most)
 
-    def _slowly(self, order: Sequence[str], most: int) -> Looked:
-        """Piece by piece, after a plain statement took too long."""
+    def _slowly(self, order: Sequence[str], most: int, limits: int = 1) -> Looked:
+        """Piece by piece, after a plain statement took too long; for two limits instead of one, where none was tried."""
+        time = Time(limits * limit())
         if self._few is None:
-            return self._walked(order, most, Time(LOOKED))
-        return self._each_of(self._sorted(self._few, order), most, Time(LOOKED))
+            return self._walked(order, most, time)
+        return self._each_of(self._sorted(self._few, order), most, time)
 
     def _walked(self, order: Sequence[str], most: int, time: Time, wanted: set[int] | None = None) -> Looked:
         """The list in its order: some records, which of them are meant, and so on. `wanted` are all that match the text."""
@@ -144,12 +154,16 @@ class Found:
         return bool((self.text and self.text.query) or self.refused)
 
     @cached_property
+    def _gathers_many(self) -> bool:
+        return bool(self.text and self.text.query) and texts.gathers_many(self.text.query)
+
+    @cached_property
     def _few(self) -> list[int] | None:
         """Where the other conditions leave few records, those that may match, the newest first; else None."""
         if not self._asks or not self.is_narrowed or self.text is None:
             return None
         try:
-            with within(STATEMENT):
+            with within(limit() / 2):
                 few = list(self.records.order_by("-pk").values_list("pk", flat=True)[: ASKED + 1])
         except TooSlow:
             return None

@@ -103,7 +103,7 @@ def bench(name: str, options: argparse.Namespace, folder: Path, url: str) -> lis
     out = folder / f"{name}.json"
     # One data folder for the run, so that the list and the export find what the import left.
     environment = {"ATELIER_DATA": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "atelier.settings",
-                   "ATELIER_LOG_LEVEL": "WARNING", "DATABASE_URL": url, "REDIS_URL": ""}  # fmt: skip
+                   "ATELIER_LOG_LEVEL": "ERROR", "DATABASE_URL": url, "REDIS_URL": ""}  # fmt: skip
     command = [
         sys.executable,
         "-m",

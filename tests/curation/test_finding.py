@@ -107,7 +107,7 @@ def slowly(monkeypatch, time: float | None = None) -> None:
         monkeypatch.setattr(place, "PIECES", (2, 3))
     for place, name in ((matches, "FREQUENT"), (texts, "GATHERED"), (conditions, "PROBED"), (listing, "LISTED")):
         monkeypatch.setattr(place, name, 1)
-    monkeypatch.setattr(matches, "LOOKED", time or 100)
+    monkeypatch.setattr(matches, "LIMITS", dict.fromkeys(matches.LIMITS, time or 100))
 
 
 @pytest.mark.parametrize("sort", list(filters.SORTS))
@@ -327,3 +327,19 @@ def test_rest_saves_lists_and_counts(chats, project, bob_api):
         == "Fine"
     )
     assert bob_api.delete(f"{base}/filters/{pk}").status_code == 204
+
+
+def test_a_beginning_beside_other_words_is_not_gathered_by_postgresql(chats, monkeypatch):
+    some(chats)
+    wanted = Filters.read({"q": "panel sol"})
+    plain = set(wanted.records(chats).values_list("pk", flat=True))
+    monkeypatch.setattr(texts, "GATHERED", 0)
+    is_postgres = connection.vendor == "postgresql"
+    assert texts.gathers_many("panel & sol:*") == is_postgres
+    assert not texts.gathers_many("sol:*")
+    assert not texts.gathers_many("panel & solar")
+    if is_postgres:  # so no plain statement is tried
+        monkeypatch.setattr(matches, "within", None)
+    assert plain
+    assert set(wanted.found(chats).page(["-id"], 1000).ids) == plain
+    assert set(wanted.found(chats).some(["-id"], 1000).ids) == plain
