@@ -20,12 +20,34 @@ PATIENCE_SECONDS = 20
 
 def run(job: Job, *, here: bool = False, quiet: bool = False, tick: Callable[[], None] | None = None) -> int:
     """Wake a worker, or with `here` work in this process, and wait. 0 is done, 1 failed, 3 paused, 130 cancelled."""
-    if here:
-        thread = threading.Thread(target=_work, args=(type(job), job.pk))
-        thread.start()
+    console = Console(stderr=True, quiet=quiet)
+    worker = threading.Thread(target=_work, args=(type(job), job.pk)) if here else None
+    if worker:
+        worker.start()
     else:
         queue.wake(job)
-    return wait(job, quiet=quiet, tick=tick)
+    try:
+        _wait(job, console, tick)
+    except KeyboardInterrupt:
+        return _leave(job, console, worker)
+    if job.status != Status.DONE:
+        reason = job.error or job.line or "ended by a person."
+        sys.stderr.write(f"{job.title} {job.get_status_display().lower()}: {reason}\n")
+    return EXIT[Status(job.status)]
+
+
+def _leave(job: Job, console: Console, worker: threading.Thread | None) -> int:
+    """After Ctrl-C: a worker of another process goes on; the one in this process ends what it has in hand, and pauses."""
+    if worker is None:
+        console.print(f"{job.title} goes on in the background; its page can cancel it.")
+        return 130
+    console.print("Ending what is in hand …")
+    job.pause()
+    worker.join()
+    job.refresh_from_db()
+    then = "its page can resume it" if job.status == Status.PAUSED else job.error or job.line
+    console.print(f"{job.title} {job.get_status_display().lower()}: {then}.".replace("..", "."))
+    return 130
 
 
 def _work(model: type[Job], pk: int) -> None:
@@ -35,9 +57,8 @@ def _work(model: type[Job], pk: int) -> None:
         connection.close()
 
 
-def wait(job: Job, *, quiet: bool = False, tick: Callable[[], None] | None = None) -> int:
-    """Show the job's progress until it is over, calling `tick` meanwhile. Ctrl-C leaves it running and says so."""
-    console = Console(stderr=True, quiet=quiet)
+def _wait(job: Job, console: Console, tick: Callable[[], None] | None) -> None:
+    """Show the job's progress until it is over, calling `tick` meanwhile."""
     columns = [
         BarColumn(20),
         MofNCompleteColumn(),
@@ -49,28 +70,17 @@ def wait(job: Job, *, quiet: bool = False, tick: Callable[[], None] | None = Non
     console.print(job.title, style="bold")
     began = time.monotonic()
     warned = False
-    try:
-        with Progress(*columns, console=console, expand=True) as progress:
-            bar = progress.add_task("", total=job.total or None, line="")
-            while True:
-                if tick:
-                    tick()
-                job.refresh_from_db()
-                progress.update(
-                    bar, completed=job.done, total=job.total or None, line=job.line or job.get_status_display()
-                )
-                if job.is_over or job.status == Status.PAUSED:
-                    break
-                if job.status == Status.QUEUED and not warned and time.monotonic() - began > PATIENCE_SECONDS:
-                    warned = True
-                    progress.console.print(
-                        "No worker has taken it yet. Is Atelier running (`make run`)? Or use --here."
-                    )
-                time.sleep(0.3)
-    except KeyboardInterrupt:
-        console.print(f"{job.title} goes on in the background; its page can cancel it.")
-        return 130
-    if job.status != Status.DONE:
-        reason = job.error or job.line or "ended by a person."
-        sys.stderr.write(f"{job.title} {job.get_status_display().lower()}: {reason}\n")
-    return EXIT[Status(job.status)]
+    with Progress(*columns, console=console, expand=True) as progress:
+        bar = progress.add_task("", total=job.total or None, line="")
+        while True:
+            if tick:
+                tick()
+            job.refresh_from_db()
+            line = job.line or job.get_status_display()
+            progress.update(bar, completed=job.done, total=job.total or None, line=line)
+            if job.is_over or job.status == Status.PAUSED:
+                return
+            if job.status == Status.QUEUED and not warned and time.monotonic() - began > PATIENCE_SECONDS:
+                warned = True
+                progress.console.print("No worker has taken it yet. Is Atelier running (`make run`)? Or use --here.")
+            time.sleep(0.3)

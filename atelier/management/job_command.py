@@ -46,12 +46,10 @@ class ProjectCommand(BaseCommand):
         projects = Project.objects.order_by("pk")
         if options["project"]:
             return find(projects, options["project"], "project")
-        if len(projects) != 1:
-            raise Refused(
-                "Say which project with --project: there are "
-                + (", ".join(p.name for p in projects) or "none yet")
-                + "."
-            )
+        if not projects:
+            raise Refused("There is no project yet: make one in the browser, or by POST /api/projects.")
+        if len(projects) > 1:
+            raise Refused(f"Say which project with --project: there are {', '.join(p.name for p in projects)}.")
         return projects[0]
 
 
