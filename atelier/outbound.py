@@ -27,12 +27,24 @@ PRIVATE = (
     "{} is on a private or reserved network, which is not allowed here: use a public address, or ask whoever runs this "
     "installation to allow the host in its settings."
 )
+PORT = (
+    "Port {} is not allowed here: use an address with port {}, or ask whoever runs this installation to allow the host "
+    "in its settings."
+)
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = tuple(ipaddress.IPv6Network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48"))
 
 
 class Refused(ValueError):
     """The address may not be reached, or the answer broke a cap; the message is a sentence for people."""
+
+
+class Answered(Refused):
+    """The server was reached and answered with a status that is no file."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,7 @@ class Gate:
             raise Refused("The address contains a user name or password: leave them out.")
         if self.ports and parsed.port not in self.ports and parsed.host.lower() not in self.names:
             allowed = " or ".join(str(port) for port in sorted(self.ports))
-            raise Refused(f"Port {parsed.port} is not allowed here: use an address with port {allowed}.")
+            raise Refused(PORT.format(parsed.port, allowed))
         if _is_literal(parsed.host):
             self.admit(parsed.host, [parsed.host])
         return parsed
@@ -224,7 +236,10 @@ async def _fetch(url: str, to_path: Path, caps: Caps, gate: Gate) -> Fetched:
                     url = str(target.join(URL(_location(response))))
                     continue
                 if response.status != 200:
-                    raise Refused(f"{target.host} answered {response.status}: check that the address can be opened.")
+                    raise Answered(
+                        f"{target.host} answered {response.status}: check that the address can be opened.",
+                        response.status,
+                    )
                 return await _save(response, to_path, caps)
     raise Refused(f"{URL(url).host} redirected more than {caps.redirects} times.")
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def fetch(origin: dict[str, Any], folder: Path, say: Callable[[str], None]) -> l
         # The name of the file is ours: a key may hold anything.
         path = folder / f"object-{len(files)}"
         url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=SECONDS)
-        _get(url, path)
+        _get(url, path, {403: f"These keys may list {bucket}, but not read {key[-200:]}.",
+                         404: f"{key[-200:]} is not in {bucket} any more: try again."})  # fmt: skip
         files.append((key.removeprefix(prefix.rpartition("/")[0]).lstrip("/") or key, path))
     return files
 
@@ -93,24 +95,32 @@ def _listed(client: Any, bucket: str, prefix: str, folder: Path) -> Iterator[dic
     """Every object below the prefix that is a file."""
     from botocore.parsers import create_parser
 
+    where = urllib.parse.urlsplit(client.meta.endpoint_url).hostname
+    refusals = {403: f"{bucket} cannot be listed with these keys: check the keys, and that they may list the bucket.",
+                404: f"There is no bucket {bucket} at {where}: check its name, the endpoint and the region."}  # fmt: skip
     shape = client.meta.service_model.operation_model("ListObjectsV2").output_shape
     params: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
     for _ in range(PAGES):
         url = client.generate_presigned_url("list_objects_v2", Params=params, ExpiresIn=SECONDS)
         listing = folder / "listing"
-        _get(url, listing)
+        _get(url, listing, refusals)
         answer = {"body": listing.read_bytes(), "headers": {}, "status_code": 200}
         page = create_parser("rest-xml").parse(answer, shape)
-        yield from (entry for entry in page.get("Contents", []) if not entry["Key"].endswith("/"))
+        plain = urllib.parse.unquote_plus if page.get("EncodingType") == "url" else str
+        entries = [{**entry, "Key": plain(entry["Key"])} for entry in page.get("Contents", [])]
+        yield from (entry for entry in entries if not entry["Key"].endswith("/"))
         if not page.get("IsTruncated"):
             return
         params["ContinuationToken"] = page["NextContinuationToken"]
     raise ValidationError(f"There are more than {PAGES * 1000:,} objects below the prefix: take a longer one.")
 
 
-def _get(url: str, path: Path) -> None:
+def _get(url: str, path: Path, refusals: dict[int, str]) -> None:
+    """One answer of the store into a file. `refusals` says by status what a refusal means here."""
     try:
         outbound.fetch(url, path, CAPS, private_hosts=settings.IMPORT_PRIVATE_HOSTS)
+    except outbound.Answered as error:
+        hint = f"{error} Check the bucket, the keys and the region."
+        raise ValidationError(refusals.get(error.status, hint)) from error
     except outbound.Refused as error:
-        hint = " Check the bucket, the keys and the region." if "answered 4" in str(error) else ""
-        raise ValidationError(f"{error}{hint}") from error
+        raise ValidationError(str(error)) from error

@@ -247,6 +247,9 @@ def _json(content: tuple[Any, ...]) -> Iterator[str]:
 
 
 def _raw(data: Any) -> str:
+    """A row as JSON; empty where none was read."""
+    if data is None:
+        return ""
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, RecursionError):

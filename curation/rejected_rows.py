@@ -12,11 +12,15 @@ from curation.chat import Problem
 from curation.formats import Row
 from curation.formats.lines import row_of
 from curation.models import Import, ImportIssue, Record
+from curation.models.imports import WHOLE_FILE
 
 MAX_TEXT = 2_000_000
 TABLES = ("csv", "tsv")
 BUSY = Problem("busy", "The import still runs: wait until it ends, or pause it, then mend its rows.")
 MOVED = Problem("moved", "This is a task of another tool with its answers: mend it there, export it and move it again.")
+NO_ROW = Problem(
+    "no-row", "This is a whole file that could not be read, not a row: mend the file and import it by itself."
+)
 TAKEN = Problem("taken", "Somebody has imported this row already.")
 
 
@@ -81,6 +85,8 @@ def take(issue: ImportIssue, data: dict[str, Any]) -> Problem | None:
             now = ImportIssue.objects.get(pk=issue.pk)
             if job.status in (Status.RUNNING, Status.QUEUED):
                 return BUSY
+            if now.code == WHOLE_FILE:
+                return NO_ROW
             if now.record_id or now.outcome != ImportIssue.Outcome.FAILED:
                 return TAKEN
             _import(job, now, data)

@@ -39,6 +39,9 @@ class Import(Job):
         return f"Import {self.original_name}"
 
 
+WHOLE_FILE = "file"  # the code of an issue that is a file of several, and no row of it
+
+
 class ImportIssue(models.Model):
     """A row that did not become a record, or not whole, and why. With the records, it makes the import's ledger tally."""
 
@@ -62,3 +65,8 @@ class ImportIssue(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
+
+    @property
+    def can_be_mended(self) -> bool:
+        """Whether a person may write the row anew: not of what no row was read from, such as a picture in a zip."""
+        return self.outcome == self.Outcome.FAILED and not self.record_id and self.code != WHOLE_FILE

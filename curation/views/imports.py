@@ -38,6 +38,7 @@ FORMATS = {
     "text": "Text",
 }
 NEW_NAMED = 12
+TOGETHER = ("files", "folder", "s3")  # packed by us when they are several
 READINGS = ("encoding", "delimiter", "sheet")
 CUTS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
@@ -136,6 +137,7 @@ def _preview_page(
         "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
         "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
         "error": error,
+        "several": job.source.get("compression") == "zip" and job.origin.get("kind") in TOGETHER,
         "kind": mapping.kind,
         "kinds": Dataset.Kind.choices,
         "columns": [(index, name, choices.get(name, "")) for index, name in enumerate(columns)],

@@ -17,6 +17,7 @@ from curation import rejected_rows
 from curation.chat import Problem
 from curation.formats.table_writers import write_csv
 from curation.models import Import, ImportIssue
+from curation.models.imports import WHOLE_FILE
 from curation.views.downloads import download
 
 SIZE = 50
@@ -130,7 +131,7 @@ def _page_of(job: Import) -> str:
 
 def _following(job: Import, line: int) -> ImportIssue | None:
     """The next row that waits to be mended."""
-    waiting = job.issues.filter(outcome=ImportIssue.Outcome.FAILED, record=None)
+    waiting = job.issues.filter(outcome=ImportIssue.Outcome.FAILED, record=None).exclude(code=WHOLE_FILE)
     return waiting.filter(line__gt=line).order_by("line").first()
 
 

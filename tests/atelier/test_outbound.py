@@ -180,6 +180,11 @@ def test_a_way_round_the_gate_is_refused_with_a_sentence(
     assert not (tmp_path / "file").exists()
 
 
+def test_an_unusual_port_says_who_may_allow_it() -> None:
+    with pytest.raises(Refused, match="port 80 or 443, or ask whoever runs this installation"):
+        Gate(ports=Caps().ports).check_url("https://store.example:9000/")
+
+
 @pytest.mark.parametrize("addresses", [[INSIDE], [GOOD, INSIDE], [INSIDE, GOOD], ["::1"], [GOOD, "::ffff:127.0.0.1"]])
 def test_one_bad_address_among_good_ones_refuses_the_name(
     addresses: list[str], inside: Site, names: Any, download: Any

@@ -80,7 +80,7 @@ def test_a_folder_is_imported_where_the_installation_allows_it(chats, tmp_path, 
 class Bucket(http.server.BaseHTTPRequestHandler):
     """Two pages of a listing and the objects in it, as an S3 store answers."""
 
-    objects = {"set/a.jsonl": jsonl(chat("one")), "set/b.jsonl": jsonl(chat("two"))}
+    objects = {"set/a.jsonl": jsonl(chat("one")), "set/b c+d é.jsonl": jsonl(chat("two"))}
     asked: list[str] = []
 
     def do_GET(self) -> None:
@@ -90,14 +90,18 @@ class Bucket(http.server.BaseHTTPRequestHandler):
         if "AKIDEXAMPLE" not in parts.query:
             self.send_error(403)
             return
+        if not parts.path.startswith("/bucket"):
+            self.send_error(404)
+            return
         names = sorted(self.objects)
-        body = self.objects.get(parts.path.removeprefix("/bucket/"))
+        body = self.objects.get(urllib.parse.unquote(parts.path).removeprefix("/bucket/"))
         if body is None:
             name, more = (names[1], "") if "continuation-token" in query else (names[0], "next")
             body = (
                 "<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>"
                 f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated><NextContinuationToken>{more}</NextContinuationToken>"
-                f"<Contents><Key>{name}</Key><Size>{len(self.objects[name])}</Size></Contents></ListBucketResult>"
+                f"<EncodingType>{''.join(query['encoding-type'])}</EncodingType>"
+                f"<Contents><Key>{urllib.parse.quote_plus(name, safe='/')}</Key><Size>{len(self.objects[name])}</Size></Contents></ListBucketResult>"
             ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -130,6 +134,16 @@ def test_a_bucket_is_read_by_prefix_and_its_key_forgotten(chats, bucket, setting
     assert (job.status, job.error, job.ok) == ("done", "", 2)
     assert job.origin == {"kind": "s3", "address": "s3://bucket/set/", "endpoint": bucket}
     assert not [path for path in Bucket.asked if "hush" in path]
+
+
+def test_what_a_bucket_refuses_is_said_of_the_bucket(chats, bucket, settings):
+    settings.IMPORT_PRIVATE_HOSTS = ["127.0.0.1"]
+    origin = {"kind": "s3", "address": "s3://bucket/set/", "endpoint": bucket, "access_key": "WRONG", "secret_key": "x"}
+    job = brought(chats, origin=origin)
+    assert "bucket cannot be listed with these keys" in job.error
+    elsewhere = {**origin, "address": "s3://gone/set/", "access_key": "AKIDEXAMPLE"}
+    job = brought(chats, origin=elsewhere)
+    assert "There is no bucket gone at 127.0.0.1" in job.error
 
 
 def test_an_inner_endpoint_is_refused_unless_the_installation_allows_it(chats, bucket):

@@ -258,3 +258,14 @@ def test_several_files_are_called_so_and_not_an_archive(project, as_bob):
     page = as_bob.get(reverse("curation:import", args=[project.pk, Import.objects.latest("pk").pk])).content.decode()
     assert "JSON lines, several files" in page
     assert "zip archive" not in page
+
+
+def test_a_folder_of_several_files_is_no_archive_either(project, as_bob, tmp_path, settings):
+    settings.IMPORT_FOLDERS = [str(tmp_path)]
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_bytes(b'{"text": "Lock the gate at nine."}\n')
+    as_bob.post(reverse("curation:new_import", args=[project.pk]), {"folder_path": str(tmp_path), "dataset": "new"})
+    job = Import.objects.latest("pk")
+    import_file(job.pk)
+    page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
+    assert "JSON lines, several files" in page

@@ -1,5 +1,6 @@
 """Rows that were refused are mended in the browser and come in under their line, once."""
 
+import orjson
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
@@ -114,3 +115,23 @@ def test_only_editors_mend(chats, as_alice, as_ann, as_vic, as_charlie):
         assert client.get(address(job, 2)).status_code == status
     for client, status in ((as_ann, 403), (as_vic, 403), (as_charlie, 404)):
         assert client.post(address(job, 2), {"text": "{}"}).status_code == status
+
+
+def test_a_file_of_a_zip_that_cannot_be_read_is_no_row_to_mend(chats, as_bob):
+    files = [
+        ContentFile(b'{"messages": broken\n', name="a.jsonl"),
+        ContentFile(b"\x89PNG\r\n\x1a\n" + bytes(200), name="b.png"),
+        ContentFile(orjson.dumps(chat("one")), name="c.jsonl"),
+    ]
+    job = importing.begin(chats, None, files=files)
+    importing.confirm_unseen(job, None)
+    job = done(job)
+    picture = job.issues.get(code="file")
+    assert (picture.file, picture.raw) == ("b.png", "")
+    page = as_bob.get(reverse("curation:import", args=[job.project_id, job.pk])).content.decode()
+    assert address(job, 1) in page
+    assert address(job, picture.line) not in page
+    assert "Next row" not in as_bob.get(address(job, 1)).content.decode()
+    assert "Import the row" not in as_bob.get(address(job, picture.line)).content.decode()
+    assert as_bob.post(address(job, picture.line), {"text": '{"messages": []}'}).status_code == 422
+    assert "not a row" in rejected_rows.take(picture, chat("two")).message
