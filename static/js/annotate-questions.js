@@ -133,6 +133,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("toggle", (event) => {
   if (!event.target.open || !event.target.matches?.(".annotate-skip, .review-part")) return;
   const question = event.target.querySelector("[data-question]");
-  if (question) mark(question);
-  else event.target.querySelector("input[name=reason], textarea").focus();
+  if (question) {
+    mark(question);
+    question.querySelector("[data-write]")?.focus();
+  } else event.target.querySelector("input[name=reason], textarea").focus();
 }, true);

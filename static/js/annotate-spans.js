@@ -207,8 +207,15 @@ on("click", "[data-spans-text]", (box, event) => {
   if (event.pointerType === "mouse" || !getSelection().isCollapsed) return;
   widgets.get(box.closest("[data-spans]")).tap(event.clientX, event.clientY);
 });
-on("keydown", "[data-spans-text]", (box, event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey) return;
+/** The text that keys go through: the one in focus; while nothing is, as on a record just shown, that of the marked question. */
+function boxOf(target) {
+  if (target !== document.body || document.querySelector("dialog:modal")) return target.closest?.("[data-spans-text]");
+  return document.querySelector("[data-question].is-current [data-spans-text]");
+}
+
+document.addEventListener("keydown", (event) => {
+  const box = boxOf(event.target);
+  if (!box || event.altKey || event.ctrlKey || event.metaKey) return;
   const spans = widgets.get(box.closest("[data-spans]"));
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (by) spans.step(by, event.shiftKey);

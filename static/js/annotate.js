@@ -5,6 +5,8 @@ import { toast } from "./toasts.js";
 import { complain, firstUnanswered } from "./annotate-questions.js";
 
 const PAUSE = 500;
+const LEFT = "atelier.left"; // in the session's storage: the draft of a page that was left
+const SHORTLY = 10_000; // older ones have arrived, and somebody may have gone on elsewhere
 const LONG_PAUSE = 300_000; // whoever was away so long was not reading
 const room = () => document.querySelector("[data-annotate]");
 const current = () => document.querySelector("[data-annotate-place] > [data-task]");
@@ -81,23 +83,43 @@ function keep() {
   say("Saving…", task);
   line(async () => {
     const answer = await post(task.dataset.draft, body);
+    if (answer?.ok && !timer) delete task.dataset.unsaved;
     say(answer?.ok ? "Draft saved" : "Not saved yet", task);
     if (answer?.status === 409 && task === current()) toast((await answer.json()).detail, "warning");
   });
 }
 
-function changed() {
+function changed(form) {
+  form.closest("[data-task]").dataset.unsaved = "1";
   clearTimeout(timer);
   timer = setTimeout(keep, PAUSE);
 }
 on("input", "[data-answers]", changed);
 on("change", "[data-answers]", changed);
-addEventListener("pagehide", () => {
+
+/** Sends what is not saved yet, though the page is being left; and keeps it here, for a reload may be answered before it arrives. */
+function keepLeaving() {
   const task = current();
-  if (!timer || !task) return;
+  if (!task?.dataset.unsaved || task.dataset.sending) return;
+  delete task.dataset.unsaved;
+  const body = dataOf(task.querySelector("[data-answers]"));
   const headers = { "x-csrftoken": csrfToken(), "x-annotate": "1" };
-  fetch(task.dataset.draft, { method: "POST", body: dataOf(task.querySelector("[data-answers]")), headers, keepalive: true });
-});
+  fetch(task.dataset.draft, { method: "POST", body, headers, keepalive: true });
+  sessionStorage.setItem(LEFT, JSON.stringify({ draft: task.dataset.draft, at: Date.now(), answers: [...body] }));
+}
+// Some phones know only the second one.
+addEventListener("beforeunload", keepLeaving);
+addEventListener("pagehide", keepLeaving);
+
+/** Shows what was typed in the last moment before this page was loaded again. */
+async function takeUp() {
+  const left = JSON.parse(sessionStorage.getItem(LEFT) ?? "null");
+  sessionStorage.removeItem(LEFT);
+  if (left?.draft !== current().dataset.draft || Date.now() - left.at > SHORTLY) return;
+  await post(left.draft, new URLSearchParams(left.answers));
+  const task = await fetchTask("");
+  if (task && task.dataset.task === current().dataset.task && !current().dataset.unsaved) show(task);
+}
 
 // --- submit, skip ---
 
@@ -173,4 +195,8 @@ document.addEventListener("submit", (event) => {
   }
 }, true);
 
-each("[data-annotate]", () => { if (current()) fetchAhead(); });
+each("[data-annotate]", () => {
+  if (!current()) return;
+  line(takeUp);
+  fetchAhead();
+});

@@ -46,6 +46,17 @@ looked = Annotation.objects.exclude(review="").order_by("reviewed_at")
 result = [[one.author, one.review, one.review_note] for one in looked.select_related("user")]
 """
 
+TEXT_FIRST = """
+from curation.annotation import questions
+from curation.models import Dataset
+dataset = Dataset.objects.get()
+questions.reorder(dataset, [one.pk for one in dataset.questions.order_by("-pk")])
+"""
+CORRECTED = """
+from curation.models import Annotation
+result = Annotation.objects.get(review="corrected").task.answers["text"]
+"""
+
 
 def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
     with running(tmp_path / "data", "redis", "web") as installation:
@@ -67,9 +78,11 @@ def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
         expect(visitor.page.get_by_text("It shouts.")).to_be_visible()
         comment_and_complete_a_name(visitor)
         visitor.look("outcome")
+        installation.run(TEXT_FIRST)
         visitor.go(here.replace("disputes", "reviewing"))
         review_by_keys(visitor)
         assert installation.run(REVIEWED) == [["ann", "returned", "Am I loud?"], ["ann", "corrected", ""]]
+        assert installation.run(CORRECTED).startswith("All aboard. ")
         assert visitor.page.locator("canary-x").count() == 0
         assert visitor.complaints == []
 
@@ -87,7 +100,7 @@ def decide_by_keys(visitor: Visitor) -> None:
 
 
 def review_by_keys(visitor: Visitor) -> None:
-    """What is written while sending back stays words: `a` alone would accept."""
+    """What is written while sending back or correcting stays words: `a` alone would accept."""
     shown = visitor.page.locator("[data-task]")
     first = shown.get_attribute("data-task") or ""
     visitor.key("r")
@@ -96,7 +109,10 @@ def review_by_keys(visitor: Visitor) -> None:
     expect(shown).not_to_have_attribute("data-task", first)
     second = shown.get_attribute("data-task") or ""
     visitor.key("c")
-    visitor.page.keyboard.press("1")
+    visitor.page.keyboard.press("Home")
+    visitor.page.keyboard.type("All aboard. ")
+    visitor.key("a")  # nothing, while the correction is open
+    expect(shown).to_have_attribute("data-task", second)
     visitor.page.keyboard.press("Control+Enter")
     expect(shown).not_to_have_attribute("data-task", second)
 

@@ -46,10 +46,12 @@ def test_annotating_with_the_keyboard_alone(tmp_path, visit):
         answer_by_keys(visitor)
         visitor.look("annotate")
         survives_a_reload(visitor)
+        the_last_letters_survive_too(visitor)
         submit_and_see_the_next(visitor)
         assert installation.run(ANSWERS) == [
-            {"tone": "loud", "stars": 4, "places": [{"start": 2, "end": 11, "label": "place"}], "note": "good"}
+            {"tone": "loud", "stars": 4, "places": [{"start": 2, "end": 11, "label": "place"}], "note": "good so"}
         ]
+        mark_words_at_once(visitor)
         search_a_label(visitor)
         missing_answers_are_said(visitor)
         go_back(visitor)
@@ -76,6 +78,27 @@ def survives_a_reload(visitor: Visitor) -> None:
     expect(visitor.page.locator(".spans-text mark")).to_have_text("Town Hall")
     expect(visitor.page.get_by_label("loud", exact=False).first).to_be_checked()
     expect(visitor.page.get_by_role("textbox", name="Note")).to_have_value("good")
+
+
+def the_last_letters_survive_too(visitor: Visitor) -> None:
+    """Typed less than a moment before the reload: no draft was sent yet."""
+    note = visitor.page.get_by_role("textbox", name="Note")
+    note.press("End")
+    note.press_sequentially(" so")
+    visitor.page.reload()
+    expect(note).to_have_value("good so")
+
+
+def mark_words_at_once(visitor: Visitor) -> None:
+    """Nothing has the focus on a record just shown: the arrows go through the text of the question that is marked."""
+    for _ in range(2):
+        visitor.key("ArrowDown")
+    visitor.key("ArrowRight")
+    expect(visitor.page.locator(".spans-text .is-selected")).to_have_text("\U0001f600")
+    visitor.key("Escape")
+    expect(visitor.page.locator(".spans-text .is-selected")).to_have_count(0)
+    for _ in range(2):
+        visitor.key("ArrowUp")
 
 
 def submit_and_see_the_next(visitor: Visitor) -> None:
