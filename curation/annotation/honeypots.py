@@ -81,7 +81,8 @@ def _make(queue: Queue, record: Record, known: dict[str, Any]) -> None:
 
 
 def _is_unseen(task: Task) -> bool:
-    return not task.given and not task.submitted and task.state == Task.State.OPEN
+    """Who skipped it, or let go of it, has seen it too."""
+    return task.state == Task.State.OPEN and not task.annotations.exists()
 
 
 def can_be(record: Record) -> bool:
@@ -113,7 +114,8 @@ def of(dataset: Dataset) -> QuerySet[Task]:
 def from_labels(dataset: Dataset, records: QuerySet[Record]) -> list[dict[str, Any]]:
     """Rows for `mark` of records that nobody answered, from the labels that they have. Those without are left out."""
     asked = [question for question in dataset.questions.all() if question.kind in (Kind.LABEL, Kind.LABELS)]
-    unseen = records.filter(Q(task=None) | Q(task__given=0, task__submitted=0, task__state=Task.State.OPEN))
+    seen = Exists(Annotation.objects.filter(record=OuterRef("pk")))
+    unseen = records.filter(Q(task=None) | Q(~seen, task__state=Task.State.OPEN))
     rows = []
     for pk, labels in unseen.order_by("pk").values_list("pk", "labels")[:AT_ONCE]:
         known = {question.name: found for question in asked if (found := _offered(question, labels)) is not None}

@@ -1,12 +1,15 @@
 """Who may open and do what: disagreements, reviewing, agreement, progress, honeypots, comments, mentions; pages and API."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils import timezone
 
 from curation.annotation import agreeing, answers, comments, honeypots, queue
-from curation.models import Annotation, Comment, Mention, Task
+from curation.models import Annotation, Comment, Mention, Record, Task
 from tests.curation.annotation.conftest import make_record
 
 EDITORS = {"alice": 200, "bob": 200, "ann": 403, "vic": 403, "charlie": 404}
@@ -334,6 +337,24 @@ def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
 def test_honeypots_of_answered_records_are_refused(dispute, chats):
     with pytest.raises(Exception, match="was answered or given"):
         honeypots.mark(chats, [{"record": dispute.record_id, "answers": {"tone": "loud"}}])
+
+
+@pytest.mark.parametrize("leave", ["skip", "expire"])
+def test_a_record_that_somebody_saw_becomes_no_honeypot(waiting, chats, as_bob, ann, leave):
+    box = waiting(2)
+    Record.objects.filter(dataset=chats).update(labels=["loud"])
+    given = queue.next_task(box, ann)
+    if leave == "skip":
+        answers.skip(given, "not mine")
+    else:
+        Annotation.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+        queue.free_expired(box)
+    unseen = chats.records.exclude(pk=given.record_id).get()
+    for record, offered in ((given.record, False), (unseen, True)):
+        assert ("Make it a honeypot" in as_bob.get(address("record", chats, record.pk)).content.decode()) is offered
+    assert [row["record"] for row in honeypots.from_labels(chats, chats.records.all())] == [unseen.pk]
+    with pytest.raises(ValidationError, match="given to somebody"):
+        honeypots.mark(chats, [{"record": given.record_id, "answers": {"tone": "loud"}}])
 
 
 def test_the_review_step_counts_what_waits_for_people(dispute, chats, project, as_bob):
