@@ -190,8 +190,8 @@ class Filters:
             str(Record.Status(self.status).label).lower() if self.status in Record.Status.values else "",
             f"of the {self.split} split" if self.split else "",
             {"none": "without problems", "some": "with problems"}.get(self.problems, ""),
-            f"found by {self.q!r}" if self.q else "",
-            "of one import" if self.import_id is not None else "",
+            f"found by “{self.q}”" if self.q else "",
+            f"of import {self.import_id}" if self.import_id is not None else "",
             f"among {len(self.ids)} chosen" if self.ids else "",
             "not answered yet" if self.unanswered_in is not None else "",
         ]

@@ -23,6 +23,7 @@ MOST_FIND, MOST_REPLACE = 1000, 10_000
 SLOW = "The pattern takes more than a second here: make it simpler."
 LONG = f"The text would become longer than {MOST:,} characters."
 BROKEN = "The pattern needs more memory than it may have: make it simpler."
+UNREAD = "“Replace with” cannot be read: {}. Write \\1 for the first group, and \\\\ for a backslash."
 
 
 class BadPattern(ValueError):
@@ -60,7 +61,7 @@ def _put(pattern: "re.Pattern[str]", replace: str, expands: bool, text: str) -> 
         try:
             new = match.expand(replace) if expands else replace
         except (re.error, IndexError) as error:
-            raise BadPattern(f"What to put there cannot be read: {error}.") from error
+            raise BadPattern(UNREAD.format(error)) from error
         length += len(new) - (match.end() - match.start())
         if length > MOST:  # before the memory is taken
             raise ValueError(LONG)
@@ -157,6 +158,14 @@ class Finder:
 # --- the child -----------------------------------------------------------------------------------
 
 
+def _read_template(pattern: "re.Pattern[str]", replace: str) -> None:
+    """Raises BadPattern for what may not stand in place of what the pattern finds."""
+    try:
+        pattern.sub(replace, "")
+    except (re.error, IndexError) as error:
+        raise BadPattern(UNREAD.format(error)) from error
+
+
 def _too_slow(*_: object) -> None:
     raise TimeoutError
 
@@ -183,9 +192,9 @@ def main() -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 2 * SECONDS)
         pattern = wish.pattern()
-        pattern.sub(wish.replace, "")  # reads what replaces, before the first text comes
+        _read_template(pattern, wish.replace)  # before the first text comes
         signal.setitimer(signal.ITIMER_REAL, 0)
-    except (BadPattern, re.error, IndexError, TimeoutError, MemoryError) as error:
+    except (BadPattern, TimeoutError, MemoryError) as error:
         said = SLOW if isinstance(error, TimeoutError) else str(error) or BROKEN
         print(json.dumps({"bad": said}), flush=True)  # noqa: T201
         return

@@ -219,7 +219,8 @@ class BulkAction(Job):
     def title(self) -> str:
         if self.action == self.Action.UNDO and self.undoes is not None:
             return f"Undo: {self.undoes.title}"
-        return f"{self.get_action_display()} {self.total or ''} records of {self.dataset.name}".replace("  ", " ")
+        how_many = f"{self.total:,} record{'' if self.total == 1 else 's'}" if self.total else "records"
+        return f"{self.get_action_display()} {how_many} of {self.dataset.name}"
 
 
 class BulkFailure(models.Model):

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from atelier.accounts.models import Membership, Role
-from curation import finding
+from curation import finding, problems
 from curation.bulk.options import KEEP, PIECES
 from curation.checks import mends
 from curation.models import BulkAction, Dataset, Record
@@ -102,6 +102,8 @@ class CopyForm(OptionsForm):
     def prepare(self) -> None:
         others = self.dataset.project.datasets.filter(kind=self.dataset.kind).exclude(pk=self.dataset.pk)
         self.fields["dataset"].choices = [(str(other.pk), other.name) for other in others.order_by("name")]
+        if len(self.fields["dataset"].choices) > 1:  # none is right by being the first
+            self.fields["dataset"].choices = [("", "Choose a dataset"), *self.fields["dataset"].choices]
         if not self.fields["dataset"].choices:
             self.fields[
                 "dataset"
@@ -134,7 +136,7 @@ class MendForm(OptionsForm):
     )
 
     def prepare(self) -> None:
-        titles = {code: code.replace("-", " ").capitalize() for code in mends.MENDABLE}
+        titles = {code: problems.Group(code, 0).title for code in mends.MENDABLE}
         self.fields["codes"].choices = sorted(titles.items(), key=lambda item: item[1])
 
 

@@ -72,6 +72,28 @@ def test_a_wrong_pattern_is_told_in_the_form(chats, as_bob):
     assert "no regular expression" in answer.content.decode()
 
 
+def test_the_forms_say_what_people_call_things(chats, as_bob):
+    page = as_bob.get(form_url(chats, "mend")).content.decode()
+    assert "Personal data: e-mail address" in page
+    assert "Pii email" not in page
+    assert "found by “number”" in as_bob.get(form_url(chats, "label", "?q=number")).content.decode()
+
+
+def test_a_copy_goes_nowhere_that_was_not_chosen(chats, project, alice, as_bob):
+    for name in ("Aside", "Beyond"):
+        datasets.create(project, alice, name)
+    page = as_bob.get(form_url(chats, "copy")).content.decode()
+    assert '<option value="" selected>Choose a dataset</option>' in page
+    wish = {"action": "copy", "everything": "1", "sure": "1", "o-dataset": "", "o-status": "new"}
+    assert "Choose a dataset to copy into." in as_bob.post(change_url(chats), wish, follow=True).content.decode()
+    assert not BulkAction.objects.exists()
+
+
+def test_a_title_counts_as_people_write(chats):
+    titles = [BulkAction(dataset=chats, action="label", total=total).title for total in (0, 1, 1240)]
+    assert titles == ["Label records of Chats", "Label 1 record of Chats", "Label 1,240 records of Chats"]
+
+
 def test_what_was_previewed_is_done_and_undone(chats, as_bob):
     sure = {
         "action": "replace",
