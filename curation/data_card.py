@@ -71,6 +71,10 @@ def file(version: Version) -> str:
     return "---\n" + "\n".join(lines) + "\n---\n\n" + version.card + notes
 
 
+def _so_many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _list(rows: list[str]) -> str:
     more = [f"- and {len(rows) - LISTED:,} more"] if len(rows) > LISTED else []
     return "\n".join([*(f"- {row}" for row in rows[:LISTED]), *more])
@@ -85,7 +89,7 @@ def _what(version: Version) -> str:
     licence = plain(version.dataset.licence) or "none is stated: ask before you pass it on"
     return "## What it is\n\n" + _list(
         [
-            f"{version.rows:,} rows, {version.words:,} words. {KINDS.get(version.dataset.kind, '')}",
+            f"{_so_many(version.rows, 'row')}, {_so_many(version.words, 'word')}. {KINDS.get(version.dataset.kind, '')}",
             f"Records taken: {plain(selection.words(version.filters))}.",
             f"Licence: {licence}.",
             f"Content hash: `{version.content_hash}`",
@@ -97,19 +101,20 @@ def _origin(version: Version) -> str:
     figures = version.figures
     imports = Import.objects.in_bulk([int(pk) for pk in figures.get("imports", {})][:LISTED])
     rows = [
-        f"{count:,} rows imported from {plain(imports[int(pk)].original_name)}"
+        f"{_so_many(count, 'row')} imported from {plain(imports[int(pk)].original_name)}"
         for pk, count in figures.get("imports", {}).items()
         if int(pk) in imports
     ]
     made = Distillation.objects.in_bulk([int(pk) for pk in figures.get("distillations", {})])
     rows += [
-        f"{count:,} answers written by the teacher model {plain(made[int(pk)].teacher_name)} ({plain(made[int(pk)].name)})"
+        f"{_so_many(count, 'answer')} written by the teacher model {plain(made[int(pk)].teacher_name)} ({plain(made[int(pk)].name)})"
         for pk, count in figures.get("distillations", {}).items()
         if int(pk) in made
     ]
     if not rows:
         rows = [
-            f"{count:,} rows: {plain(name) or 'written here'}" for name, count in figures.get("sources", {}).items()
+            f"{_so_many(count, 'row')}: {plain(name) or 'written here'}"
+            for name, count in figures.get("sources", {}).items()
         ]
     return "## Where it comes from\n\n" + _list(rows)
 
@@ -119,8 +124,8 @@ def _people(version: Version) -> str:
     reviewers = version.figures.get("reviewers", {})
     ids = [int(name.removeprefix("user ")) for name in reviewers if name.startswith("user ")]
     users = {f"user {pk}": name for pk, name in User.objects.filter(pk__in=ids).values_list("pk", "username")}
-    rows = [f"{count:,} rows reviewed by {plain(users.get(name, name))}" for name, count in reviewers.items()]
-    rows += [f"{count:,} annotations by {plain(author)}" for author, count in _annotators(version)]
+    rows = [f"{_so_many(count, 'row')} reviewed by {plain(users.get(name, name))}" for name, count in reviewers.items()]
+    rows += [f"{_so_many(count, 'annotation')} by {plain(author)}" for author, count in _annotators(version)]
     if version.created_by:
         rows.insert(0, f"Frozen by {plain(version.created_by)} on {version.created_at:%d %B %Y}")
     return "## Who made it\n\n" + _list(rows) if rows else ""
@@ -131,7 +136,12 @@ def _checks(version: Version) -> str:
     rows = [f"{problem['count']:,} × {plain(problem['message'])}" for problem in version.problems]
     rows = rows or ["Every row passed the checks of its form."]
     if figures.get("leaks"):
-        rows.append(f"{figures['leaks']:,} pairs of near-duplicates stand in different splits, which was allowed.")
+        stand = (
+            "1 pair of near-duplicates stands"
+            if figures["leaks"] == 1
+            else f"{figures['leaks']:,} pairs of near-duplicates stand"
+        )
+        rows.append(f"{stand} in different splits, which was allowed.")
     elif figures.get("looked_for_duplicates"):
         rows.append("No pair of near-duplicates stands in different splits.")
     else:

@@ -36,7 +36,7 @@ def test_near_duplicates_in_different_splits_refuse_the_freeze_unless_allowed(pr
     tasks.freeze(version.pk)
     version.refresh_from_db()
     assert version.status == "done"
-    assert "1 pairs of near-duplicates stand in different splits, which was allowed" in version.card
+    assert "1 pair of near-duplicates stands in different splits, which was allowed" in version.card
 
 
 def test_near_duplicates_on_one_side_are_no_leak(project):
@@ -86,6 +86,7 @@ def test_copies_in_different_splits_are_listed_and_can_be_allowed(project, as_bo
     page = as_bob.get(f"{address}/leaks").content.decode()
     assert "The very same content" in page
     assert page.count("100%") == 2
+    assert page.count('data-label="The other"') == 2  # a phone shows each cell's name; the split stands in the cell
     assert f"/records/{third}" in page
     found = bob_api.get(f"/api{address}/copies").json()
     assert [pair["records"] for pair in found["items"]] == [[first, second], [first, third]]
