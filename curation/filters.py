@@ -215,7 +215,9 @@ class Filters:
         """The place of a record in the chosen order."""
         name = SORTS[self.sort].lstrip("-")
         value = getattr(record, name)
-        return f"{value.isoformat() if isinstance(value, datetime) else value}~{record.pk}"
+        # Z for +00:00: in an address a plus is a blank.
+        text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        return f"{text}~{record.pk}"
 
     def cursor_at(self, pk: int) -> str:
         """The place of a record by its id: also of one that is gone, in the order of ids."""

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.utils import timezone
 
 from atelier.accounts.models import User
 from curation import contents
@@ -67,8 +67,9 @@ def _derived(record: Record, after: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(record: Record, seen: int, values: dict[str, Any]) -> None:
+    # Not the database's own Now(): SQLite would keep three digits of the second, and a place in a list compares six.
     changed = Record.objects.filter(pk=record.pk, revision=seen, deleted_at=None).update(
-        **values, revision=F("revision") + 1, changed_at=Now()
+        **values, revision=F("revision") + 1, changed_at=timezone.now()
     )
     if not changed:
         raise Conflict(Record.objects.select_related("dataset").get(pk=record.pk))

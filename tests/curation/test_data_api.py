@@ -5,7 +5,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from atelier.accounts.models import APIKey
-from curation import contents, datasets
+from curation import contents, datasets, records
 from curation.models import Dataset, Export, Import, Record
 from curation.tasks import import_file
 
@@ -181,6 +181,21 @@ def test_two_who_make_the_same_dataset_at_the_same_moment_get_one(project, alice
     made = datasets.create(project, alice, "Same", key="k")
     assert project.datasets.get() == made
     assert len(looked) == 2
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "changed", "longest", "shortest"])
+def test_pages_hold_each_record_once_though_some_were_changed(root, chats, bob_api, bob, sort):
+    """Enough records that an index gives the pages; `next` goes into the address as it is."""
+    made = [make(chats, f"word {number} " * (number % 4)) for number in range(1, 13)]
+    for record in made[::2]:
+        records.review(record, bob, "accept")
+    seen, place = [], ""
+    for _ in made:
+        page = bob_api.get(f"{root}/datasets/{chats.pk}/records?limit=1&sort={sort}{place}").json()
+        seen += [item["id"] for item in page["items"]]
+        place = f"&after={page['next']}"
+    assert sorted(seen) == [record.pk for record in made]
+    assert page["next"] is None
 
 
 def test_lists_of_the_project_come_by_pages(root, project, chats, alice, bob_api):
