@@ -33,7 +33,8 @@ def outcome(job: BulkAction) -> str:
     if job.action == Action.UNDO:
         kept = "left as it is, for it was" if job.left == 1 else "left as they are, for they were"
         left = f"; {job.left:,} {kept} changed since" if job.left else ""
-        return f"{job.changed:,} {noun} put back{left}."
+        is_of_copies = job.undoes is not None and job.undoes.action == Action.COPY
+        return f"{job.changed:,} {noun} {'taken out again' if is_of_copies else 'put back'}{left}."
     sentence = f"{job.changed:,} {noun} {DONE[Action(job.action)]}"
     same = job.done - job.changed - job.left
     if same and job.action != Action.SPLIT:

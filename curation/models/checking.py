@@ -11,6 +11,7 @@ class Check(Job):
 
     task = "curation.tasks.check"
     route = "curation:check"
+    unit = "records"
     icon = "review"
 
     class Part(models.TextChoices):

@@ -184,6 +184,7 @@ class BulkAction(Job):
 
     task = "curation.tasks.bulk"
     route = "curation:bulk"
+    unit = "records"
     icon = "review"
 
     class Action(models.TextChoices):

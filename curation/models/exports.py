@@ -12,6 +12,7 @@ class Export(Job):
 
     task = "curation.tasks.export"
     route = "curation:export"
+    unit = "records"
     icon = "download"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="exports")

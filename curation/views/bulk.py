@@ -149,6 +149,7 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
     action = job.undoes.action if job.undoes is not None else job.action
     waiting = reverse("curation:dataset", args=[job.project_id, job.dataset_id]) + "?status=new"
     undone, why = BulkAction.objects.filter(undoes=job).first(), actions.why_no_undo(job)
+    can_undo = bool(job.changed) and undone is None and not why
     return {
         "job": job,
         "crumbs": crumbs(request.project, job.dataset),
@@ -157,11 +158,13 @@ def _context(request: HttpRequest, job: BulkAction) -> dict[str, Any]:
         "can_edit": request.project.role.covers(actions.role_for(action)),
         "cancel_url": reverse("curation:bulk_move", args=[*args, "cancel"]),
         "resume_url": reverse("curation:bulk_move", args=[*args, "resume"]),
-        "can_undo": bool(job.changed) and undone is None and not why,
+        "can_undo": can_undo,
         "why_no_undo": why if job.is_over and job.changed and undone is None else "",
         "failures": job.failures.select_related("record").order_by("record_id")[:SHOWN] if job.left else [],
         "wish": wish(job),
-        "next_line": format_html('Next: <a href="{}">go on reviewing</a>; this can be undone here.', waiting)
+        "next_line": format_html(
+            'Next: <a href="{}">go on reviewing</a>{}', waiting, "; this can be undone here." if can_undo else "."
+        )
         if job.is_over
         else "You can leave this page: it goes on.",
     }

@@ -155,13 +155,15 @@ def _job_context(request: HttpRequest, job: Check) -> dict[str, Any]:
     args = [job.project_id, job.pk]
     results = {Check.Part.TEXTS: "problems", Check.Part.MAP: "pictures"}.get(job.part, "duplicates")
     results_url = reverse(f"curation:{results}", args=[job.project_id, job.dataset_id])
+    found = "See the map" if job.part == Check.Part.MAP else "See what was found"
     return {
         "job": job,
         "crumbs": crumbs(request.project, job.dataset),
         "can_edit": request.project.role.covers("editor"),
         "poll_url": reverse("curation:check_progress", args=args),
         "results_url": results_url,
-        "next_line": format_html('Next: <a href="{}">see what was found</a>.', results_url)
+        "found": found,
+        "next_line": format_html('Next: <a href="{}">{}</a>.', results_url, found[0].lower() + found[1:])
         if job.is_over
         else "You can leave this page: it goes on.",
         **{f"{move}_url": reverse("curation:check_move", args=[*args, move]) for move in ("cancel", "pause", "resume")},

@@ -267,6 +267,7 @@ def test_copies_carry_everything_and_are_made_once(project, chats, alice, bob):
     assert Filters(q="number").records(other).count() == 10
     records.edit(other.records.select_related("dataset").first(), bob, {"messages.1": "mine"}, 1)
     undone = done(bulk.begin_undo(job, bob))
+    assert undone.line == "9 records taken out again; 1 left as it is, for it was changed since."
     assert (undone.changed, undone.left, other.records.present().count()) == (9, 1, 1)
     assert chats.records.present().count() == 10
 

@@ -94,6 +94,17 @@ def test_a_title_counts_as_people_write(chats):
     assert titles == ["Label records of Chats", "Label 1 record of Chats", "Label 1,240 records of Chats"]
 
 
+def test_the_page_of_an_action_counts_records_and_promises_only_what_can_be(chats, as_bob):
+    more = {"dataset": chats, "project": chats.project, "status": "done"}
+    job = BulkAction.objects.create(action="accept", done=1240, total=1240, changed=3, **more)
+    page = as_bob.get(reverse("curation:bulk", args=[chats.project_id, job.pk])).content.decode()
+    assert "1,240 of 1,240 records" in page
+    assert "; this can be undone here." in page
+    job = BulkAction.objects.create(action="accept", done=3, total=3, changed=0, **more)
+    page = as_bob.get(reverse("curation:bulk", args=[chats.project_id, job.pk])).content.decode()
+    assert "this can be undone here" not in page
+
+
 def test_what_was_previewed_is_done_and_undone(chats, as_bob):
     sure = {
         "action": "replace",

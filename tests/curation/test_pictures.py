@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from atelier.jobs.claims import Cancelled, Claim
 from curation import checking, datasets, lassos, maps, pictures
@@ -66,6 +67,13 @@ def test_every_record_gets_a_place_and_keeps_its_revision(mapped):
         assert record.revision == 1
     job = Check.objects.get(part="map")
     assert (job.found["records"], job.found["moved"], job.done) == (4, 4, 4)
+
+
+def test_a_drawn_map_leads_to_the_map(mapped, as_bob):
+    job = Check.objects.get(part="map")
+    page = as_bob.get(reverse("curation:check", args=[mapped.project_id, job.pk])).content.decode()
+    assert f'<a href="{reverse("curation:pictures", args=[mapped.project_id, mapped.pk])}">see the map</a>' in page
+    assert "What was found" not in page
 
 
 def test_drawn_again_without_a_change_nothing_is_written(mapped):

@@ -19,7 +19,8 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates", Path(__file__).parent / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "context_processors": ["django.template.context_processors.request", "tests.ui_gallery.views.shell"]
+            "context_processors": ["django.template.context_processors.request", "tests.ui_gallery.views.shell"],
+            "libraries": {"counts": "curation.templatetags.counts"},
         },
     }
 ]
