@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import Header, NinjaAPI
+from ninja import Header, NinjaAPI, Query
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as RequestError
 from ninja.security import HttpBearer
@@ -14,6 +15,15 @@ from atelier.jobs.models import Job
 
 # Of every call that makes something: `key: Key = None`. The same key gives the same thing again.
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
+# Of every list that has the newest first: `limit: Limit = 200, before: Before = None`, cut by `newest`.
+Limit = Annotated[int, Query(ge=1, le=200)]
+Before = Annotated[int | None, Query(ge=1, lt=2**63, description="the id of the last one of the page before")]
+
+
+def newest(rows: QuerySet, limit: int, before: int | None) -> QuerySet:
+    """A page of rows, the newest first."""
+    rows = rows.order_by("-pk")
+    return (rows.filter(pk__lt=before) if before else rows)[:limit]
 
 
 class KeyAuth(HttpBearer):

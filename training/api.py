@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation.models import Version
 from training import bases, metrics, runs, student
@@ -167,11 +167,8 @@ def cancel_pull(request: HttpRequest, project_id: int, pull_id: int) -> Any:
 
 
 @router.get("/projects/{project_id}/runs", response=list[RunOut], summary="Runs, the newest first")
-def list_runs(request: HttpRequest, project_id: int, before: int | None = None, limit: int = 100) -> Any:
-    """`before`: only runs with a smaller id, for the next page."""
-    found = project_or_404(request, project_id).runs.order_by("-pk")
-    found = found.filter(pk__lt=before) if before else found
-    return [run_out(run) for run in found[: max(1, min(limit, 500))]]
+def list_runs(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
+    return [run_out(run) for run in newest(project_or_404(request, project_id).runs, limit, before)]
 
 
 @router.post("/projects/{project_id}/runs", response={201: RunOut}, summary="Train on a version")

@@ -6,13 +6,12 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key
+from atelier.api import Key, Limit, newest
 from atelier.webhooks import deliveries, hooks
 from atelier.webhooks.models import Delivery, Webhook
 
 router = Router(tags=["webhooks"])
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+After = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 
 
 class WebhookIn(Schema):
@@ -102,10 +101,10 @@ def send_test(request: HttpRequest, project_id: int, pk: int) -> Any:
 
 @router.get("/projects/{project_id}/webhooks/{pk}/deliveries", summary="The log, the newest first")
 def list_deliveries(
-    request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, cursor: Cursor = None
+    request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, after: After = None
 ) -> dict[str, Any]:
-    rows = _hook(request, project_id, pk).deliveries.order_by("-pk")
-    found = list((rows.filter(pk__lt=cursor) if cursor else rows)[: limit + 1])
+    """Ask again with `after` set to `next` until it is null."""
+    found = list(newest(_hook(request, project_id, pk).deliveries, limit + 1, after))
     following = found[limit - 1].pk if len(found) > limit else None
     return {"items": [delivery_out(delivery) for delivery in found[:limit]], "next": following}
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation import checking, clusters, problems
 from curation.api.fetching import dataset_or_404
@@ -47,9 +47,9 @@ def start_check(request: HttpRequest, project_id: int, dataset_id: int, body: Ch
     return Status(202, check_out(job))
 
 
-@router.get("/projects/{project_id}/checks", summary="The last 200 checks")
-def list_checks(request: HttpRequest, project_id: int) -> Any:
-    return [check_out(job) for job in project_or_404(request, project_id).checks.order_by("-pk")[:200]]
+@router.get("/projects/{project_id}/checks", summary="Checks, the newest first")
+def list_checks(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
+    return [check_out(job) for job in newest(project_or_404(request, project_id).checks, limit, before)]
 
 
 @router.get("/projects/{project_id}/checks/{pk}", summary="How a check stands, and what it found")

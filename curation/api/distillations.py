@@ -9,7 +9,7 @@ from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation import distillation, exporting, previews
 from curation.models import Dataset, Distillation
@@ -85,9 +85,9 @@ def _draft(project: Project, body: DistillationIn) -> Distillation:
 
 
 @router.get("/projects/{project_id}/distillations", summary="Distillations, the newest first")
-def list_distillations(request: HttpRequest, project_id: int) -> Any:
+def list_distillations(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     project = project_or_404(request, project_id)
-    return [distillation_out(job) for job in project.distillations.order_by("-pk")[:200]]
+    return [distillation_out(job) for job in newest(project.distillations, limit, before)]
 
 
 @router.post("/projects/{project_id}/distillations", response={201: dict}, summary="Distil: start one")

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out
 from atelier.jobs import queue
 from curation import exports
 from curation.models import Export
@@ -54,13 +54,7 @@ def _job(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") 
 
 
 @router.get("/projects/{project_id}/exports", summary="Exports, the newest first")
-def list_exports(
-    request: HttpRequest,
-    project_id: int,
-    limit: int = Query(200, ge=1, le=200),
-    before: int | None = Query(None, ge=1, lt=2**63),
-) -> Any:
-    """`before` is the id of the last export of the page before."""
+def list_exports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     return [export_out(job) for job in exports.newest(project_or_404(request, project_id), before, limit)]
 
 

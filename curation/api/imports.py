@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Field, File, Form, Query, Router, Schema, Status, UploadedFile
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation import importing, origins
 from curation.api.fetching import dataset_or_404
@@ -107,15 +107,8 @@ def import_file(
 
 
 @router.get("/projects/{project_id}/imports", summary="Imports, the newest first")
-def list_imports(
-    request: HttpRequest,
-    project_id: int,
-    limit: int = Query(200, ge=1, le=200),
-    before: int | None = Query(None, ge=1, lt=2**63),
-) -> Any:
-    """`before` is the id of the last import of the page before."""
-    rows = project_or_404(request, project_id).imports.order_by("-pk")
-    return [import_out(job) for job in (rows.filter(pk__lt=before) if before else rows)[:limit]]
+def list_imports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
+    return [import_out(job) for job in newest(project_or_404(request, project_id).imports, limit, before)]
 
 
 @router.get("/projects/{project_id}/imports/{pk}", summary="How an import stands")

@@ -6,6 +6,8 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404
+from atelier.accounts.models import User
+from atelier.api import Before, Limit, newest
 from curation import listing, records
 from curation.api.fetching import dataset_or_404
 from curation.filters import Filters
@@ -121,6 +123,16 @@ def patch_record(request: HttpRequest, project_id: int, dataset_id: int, pk: int
 
 
 @router.get("/projects/{project_id}/datasets/{dataset_id}/records/{pk}/changes", summary="A record's history")
-def record_changes(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Any:
+def record_changes(
+    request: HttpRequest, project_id: int, dataset_id: int, pk: int, limit: Limit = 200, before: Before = None
+) -> Any:
+    """The newest first."""
     names = ("id", "actor", "action", "before", "after", "revision", "at", "bulk")
-    return list(_record(request, project_id, dataset_id, pk).changes.order_by("-pk").values(*names)[:200])
+    changes = newest(_record(request, project_id, dataset_id, pk).changes, limit, before).values(*names)
+    sides = [change[side] for change in changes for side in ("before", "after")]
+    people = User.objects.in_bulk({side["reviewed_by_id"] for side in sides if side.get("reviewed_by_id")})
+    for side in sides:
+        if "reviewed_by_id" in side:  # by name, as in the record
+            person = people.get(side.pop("reviewed_by_id"))
+            side["reviewed_by"] = person and person.username
+    return list(changes)

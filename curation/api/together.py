@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, job_out, newest
+from atelier.api import Limit as Newest
 from atelier.jobs import queue
 from curation.annotation import adjudication, agreeing, comments, honeypots, progress, reviewing
 from curation.api.fetching import dataset_or_404
@@ -307,16 +308,17 @@ def settle_comment(
     return comment_out(Comment.objects.select_related("resolved_by").get(pk=comment.pk))
 
 
-@router.get("/projects/{project_id}/mentions", summary="What you were told")
-def list_mentions(request: HttpRequest, project_id: int, unread: bool = False) -> Any:
-    """The newest 200."""
+@router.get("/projects/{project_id}/mentions", summary="What you were told, the newest first")
+def list_mentions(
+    request: HttpRequest, project_id: int, unread: bool = False, limit: Newest = 200, before: Before = None
+) -> Any:
     project = project_or_404(request, project_id)
     rows = comments.mentions(request.user, project)
     rows = rows.filter(read_at=None) if unread else rows
     return [
         {"id": one.pk, "record": one.record_id, "line": one.line, "text": comments.text_for(one, request.user, project.role),
          "at": one.at, "read_at": one.read_at}
-        for one in rows[:200]
+        for one in newest(rows, limit, before)
     ]  # fmt: skip
 
 

@@ -8,15 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation import data_card, exporting, leaks, lineage, packing, version_diff, versions
 from curation.models import Version
 from curation.views.downloads import download
 
 router = Router(tags=["versions"])
-Limit = Annotated[int, Query(ge=1, le=200)]
-Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 Hash = Annotated[str, Query(max_length=64)]
 Kind = Literal["added", "removed", "changed"]
@@ -62,9 +60,7 @@ def version_out(version: Version) -> dict[str, Any]:
 
 @router.get("/projects/{project_id}/versions", summary="Versions, the newest first")
 def list_versions(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    """`before` is the id of the last version of the page before."""
-    rows = project_or_404(request, project_id).versions.order_by("-pk")
-    return [version_out(version) for version in (rows.filter(pk__lt=before) if before else rows)[:limit]]
+    return [version_out(version) for version in newest(project_or_404(request, project_id).versions, limit, before)]
 
 
 @router.post("/projects/{project_id}/versions", response={201: dict}, summary="Freeze a version")

@@ -9,7 +9,7 @@ from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
-from atelier.api import Key
+from atelier.api import Before, Key, Limit, newest
 from curation.chat import Sampling
 from inference import comparison as comparisons
 from inference import endpoints, keeping, showing, streams, votes
@@ -181,9 +181,9 @@ def _again(turn: Turn) -> Turn:
 
 
 @router.get("/projects/{project_id}/comparisons", response=list[ComparisonOut], summary="Comparisons, the newest first")
-def list_comparisons(request: HttpRequest, project_id: int) -> Any:
-    rows = project_or_404(request, project_id).comparisons.prefetch_related("sides__endpoint").order_by("-pk")
-    return [_out(found) for found in rows[:100]]
+def list_comparisons(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
+    rows = project_or_404(request, project_id).comparisons.prefetch_related("sides__endpoint")
+    return [_out(found) for found in newest(rows, limit, before)]
 
 
 @router.post("/projects/{project_id}/comparisons", response={201: ComparisonOut}, summary="Start a comparison")

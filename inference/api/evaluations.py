@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Key, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from inference import answers as ledger
 from inference import evaluation
@@ -59,8 +59,8 @@ def _evaluation(request: HttpRequest, project_id: int, pk: int, needs: str = "vi
 @router.get(
     "/projects/{project_id}/evaluations", response=list[dict[str, Any]], summary="Evaluations, the newest first"
 )
-def list_evaluations(request: HttpRequest, project_id: int) -> Any:
-    return [_out(found) for found in project_or_404(request, project_id).evaluations.order_by("-pk")[:100]]
+def list_evaluations(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
+    return [_out(found) for found in newest(project_or_404(request, project_id).evaluations, limit, before)]
 
 
 @router.post(

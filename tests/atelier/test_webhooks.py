@@ -326,7 +326,7 @@ def test_rest_makes_one_webhook_of_one_idempotency_key_and_pages_its_log(project
     for _ in range(5):
         events.emit(project, "imported", {})
     page = bob_api.get(f"{address}/{first['id']}/deliveries?limit=3").json()
-    rest = bob_api.get(f"{address}/{first['id']}/deliveries?limit=3&cursor={page['next']}").json()
+    rest = bob_api.get(f"{address}/{first['id']}/deliveries?limit=3&after={page['next']}").json()
     assert len({item["id"] for item in page["items"] + rest["items"]}) == 5
     assert rest["next"] is None
 

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from atelier.accounts.models import APIKey
 from curation import contents, datasets, records
-from curation.models import Dataset, Export, Import, Record
+from curation.models import Check, Dataset, Export, Import, Mention, Record
 from curation.tasks import import_file
 
 
@@ -198,12 +198,28 @@ def test_pages_hold_each_record_once_though_some_were_changed(root, chats, bob_a
     assert page["next"] is None
 
 
-def test_lists_of_the_project_come_by_pages(root, project, chats, alice, bob_api):
+def test_a_record_s_history_comes_by_pages_and_names_who_reviewed(root, chats, bob_api, bob):
+    record = make(chats, "one")
+    for action in ("accept", "reject", "reopen"):
+        records.review(Record.objects.get(pk=record.pk), bob, action)
+    path = f"{root}/datasets/{chats.pk}/records/{record.pk}/changes"
+    reopened, rejected, accepted = bob_api.get(path).json()
+    assert (reopened["before"]["reviewed_by"], reopened["after"]["reviewed_by"]) == ("bob", None)
+    assert accepted["before"] == {"status": "new", "reviewed_by": None}
+    assert not any("reviewed_by_id" in change[side] for change in (reopened, accepted) for side in ("before", "after"))
+    assert [one["id"] for one in bob_api.get(f"{path}?before={rejected['id']}").json()] == [accepted["id"]]
+
+
+def test_lists_of_the_project_come_by_pages(root, project, chats, alice, bob, bob_api):
+    record = make(chats, "one")
     for number in range(3):
         datasets.create(project, alice, f"More {number}")
         Import.objects.create(project=project, dataset=chats, created_by=alice, status="draft")
         Export.objects.create(project=project, dataset=chats, created_by=alice, format="chat")
-    for path, sign, cursor in (("datasets", 1, "after"), ("imports", -1, "before"), ("exports", -1, "before")):
+        Check.objects.create(project=project, dataset=chats, status="done", idempotency_key=str(number))
+        Mention.objects.create(user=bob, record=record, line="ann named you")
+    downwards = [(path, -1, "before") for path in ("imports", "exports", "checks", "mentions")]
+    for path, sign, cursor in (("datasets", 1, "after"), *downwards):
         whole = [one["id"] for one in bob_api.get(f"{root}/{path}").json()]
         assert whole == sorted(whole, key=lambda pk, sign=sign: sign * pk)
         first = [one["id"] for one in bob_api.get(f"{root}/{path}?limit=2").json()]
