@@ -3,6 +3,7 @@
 The sandbox keeps templates away from Python's insides; it does not bound work, so sizes are bounded here.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import wraps
 from typing import Any
@@ -93,8 +94,10 @@ class Template:
             return "".join(_bounded(self._template.generate(dict(columns))))
         except UndefinedError as error:
             known = ", ".join(sorted(name for name in columns if name != "row"))
+            # Jinja's words end with the name: 'text' is undefined, or 'dict object' has no attribute 'text'.
+            named = re.findall(r"'([^']*)'", str(error))[-1:] or [str(error)]
             raise PromptError(
-                f"The template names a column that the record lacks ({error}). It has: {known}."
+                f"The template names a column that the record lacks: {named[0]}. It has: {known}."
             ) from error
         except PromptError:
             raise

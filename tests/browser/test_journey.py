@@ -186,7 +186,7 @@ def freeze(visitor: Visitor) -> None:
     visitor.press("Freeze", exact=True)
     expect(page.get_by_role("heading", name="Splits")).to_be_visible(timeout=60_000)
     expect(page.locator(".stats")).to_contain_text("144")
-    page.get_by_text("Data card").click()
+    page.locator("#card summary").click()
     visitor.look("version")
     with page.expect_download() as started:
         page.get_by_role("link", name="JSONL").first.click()

@@ -129,6 +129,8 @@ def test_the_form_suggests_the_project_s_texts_and_the_longest_column(project, a
     assert "Be short" in page
     assert "{{ text }}</textarea>" in page
     assert 'data-insert="{{ topic }}"' in page
+    # The columns are fetched by themselves: no button of the form waits for that.
+    assert re.search(r'<div id="columns"[^>]* hx-disabled-elt="unset"', page)
 
 
 def test_a_preview_shows_three_answers_and_starts_nothing(project, as_bob):

@@ -37,6 +37,12 @@ def test_a_template_that_does_more_is_refused(template: str) -> None:
         Template(template).render(RECORD)
 
 
+@pytest.mark.parametrize("template", ["{{ titel }}", '{{ row["titel"] }}'])
+def test_a_column_that_is_not_there_is_named_in_plain_words(template: str) -> None:
+    with pytest.raises(PromptError, match=r"a column that the record lacks: titel\. It has: tags, text, topic\."):
+        Template(template).render(RECORD)
+
+
 @pytest.mark.parametrize("template", FAILS)
 def test_a_template_that_fails_for_a_record_says_so(template: str) -> None:
     with pytest.raises(PromptError):
