@@ -8,12 +8,13 @@ from typing import Any
 from atelier.accounts.models import User
 from curation import facets
 from curation.models import Dataset
-from curation.query import HAS, IS, NAMES, key_written, written
+from curation.query import HAS, IS, NAMES, SPLITS, STATUSES, key_written, written
 
 MOST = 12
 ROWS = 100  # of the dataset are looked at for its own columns
 LONGEST = 60  # characters of a value worth offering
 _LAST = re.compile(r"""(?:^|\s)(-?)((?:"[^"]*"|[^\s"])*(?:"[^"]*)?)$""")
+FIXED = {"status": STATUSES, "split": SPLITS}  # offered also where no record has them
 EXAMPLES = {
     "words": [">100", "<20", "10..50"], "tokens": [">400", ">=2048", "100..400"], "changed": [">2026-01-01", "2026-01-01..2026-01-31"],
     "created": [">2026-01-01"],
@@ -75,7 +76,10 @@ def _known(dataset: Dataset, name: str) -> list[tuple[str, str, str]]:
         return [(one, written(name, one), "") for one in ["nobody", *members.values_list("username", flat=True)[:50]]]
     facet = {"by": "annotator"}.get(name, name)
     shown = next((one.values for one in facets.shown(facets.tallies(dataset), most=100) if one.name == facet), [])
-    return [(value.text, value.term, f"{value.count:,} records") for value in shown]
+    found = [(value.text, value.term, f"{value.count:,} record{'' if value.count == 1 else 's'}") for value in shown]
+    kept = {value.term for value in shown}
+    none = [(value, written(name, value), "no record") for value in FIXED.get(name, ())]
+    return found + [row for row in none if row[1] not in kept]
 
 
 def columns(dataset: Dataset) -> dict[str, Counter[str]]:

@@ -66,6 +66,13 @@ def advice(text: str) -> str:
     return ""
 
 
+def begun(text: str) -> str:
+    """What to say of a last word that finds nothing and may be a condition still being typed; empty where it is none."""
+    word = text.rpartition(" ")[2].lstrip("-").lower()
+    names = [name for name in NAMES if len(word) > 1 and name.startswith(word)]
+    return f"No record has “{word}”. A condition goes on with a colon: {NAMES[names[0]][1]}." if names else ""
+
+
 def quoted(value: str) -> str:
     """A value as it is written in a search."""
     return (

@@ -15,7 +15,7 @@ from curation import datasets, empty_lists, facets, filters, listing
 from curation.filters import Filters
 from curation.forms import DatasetForm, DatasetSettingsForm
 from curation.models import Dataset, Import, Record
-from curation.query import NAMES, advice
+from curation.query import NAMES, advice, begun
 from curation.views import bulk, table
 
 GET_POST = require_http_methods(["GET", "POST"])
@@ -74,8 +74,12 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
     project = project_or_404(request, project_id)
     dataset = child_or_404(project.datasets, dataset_id)
     chosen = Filters.lenient(request.GET)
-    if chosen.mistake and request.htmx and "X-Typing" in request.headers:
-        return _mistake(request, chosen)
+    typing = bool(request.htmx) and "X-Typing" in request.headers
+    if typing and chosen.mistake:
+        return _note(request, chosen)
+    rows = _rows(request, dataset, chosen)
+    if typing and not rows["records"] and (said := begun(chosen.q)):
+        return _note(request, chosen, said)
     context = {
         "dataset": dataset,
         "crumbs": crumbs(project),
@@ -88,15 +92,15 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
         "saved": saved_list(dataset),
         "language": [(example, note) for _, example, note in NAMES.values()],
         "import_url": f"{reverse('curation:new_import', args=[project.pk])}?dataset={dataset.pk}",
-        **_rows(request, dataset, chosen),
+        **rows,
     }
     partial = request.htmx and not request.htmx.history_restore_request
     return render(request, "curation/dataset.html" + ("#records" if partial else ""), context)
 
 
-def _mistake(request: HttpRequest, chosen: Filters) -> HttpResponse:
-    """Only what is wrong with a search that somebody is still typing: the list stays as it is."""
-    response = render(request, "curation/dataset.html#note", {"chosen": chosen})
+def _note(request: HttpRequest, chosen: Filters, said: str = "") -> HttpResponse:
+    """Only what a search that somebody is still typing lacks: the list stays as it is."""
+    response = render(request, "curation/dataset.html#note", {"chosen": chosen, "advice": said})
     response["HX-Retarget"], response["HX-Reswap"], response["HX-Push-Url"] = "#search-note", "innerHTML", "false"
     return response
 

@@ -55,7 +55,11 @@ document.addEventListener("keydown", (event) => {
   if (event.altKey || event.isComposing || event.defaultPrevented || event.key === undefined) return;
   const key = nameOf(event);
   const typing = isTyping(event.target);
-  if (typing && key === "escape") return event.target.blur();
+  if (typing && key === "escape") {
+    // The browser would empty a search field as well, and the list would go on showing what was in it.
+    if (event.target.type === "search") event.preventDefault();
+    return event.target.blur();
+  }
   // While typing, Ctrl+Z and its like are the field's.
   if (typing && key !== "mod+enter" && key !== "mod+s") return;
 

@@ -45,6 +45,9 @@ def test_a_bulk_edit_is_previewed_done_and_undone(tmp_path, visit):
         visitor.page.get_by_text("60 records changed.").first.wait_for()
         visitor.go(place + "?q=figure")
         visitor.page.get_by_text("60 records").first.wait_for()
+        search = visitor.page.locator("[data-search]")
+        search.press("Escape")
+        assert search.input_value() == "figure", "leaving the field empties it, and the list stays filtered"
         visitor.go(place + "activity")
         visitor.look("activity")
         visitor.press("Undo")

@@ -358,6 +358,19 @@ def test_a_search_that_is_still_being_typed_leaves_the_list_as_it_is(chats, as_v
     assert "This search cannot be read" in as_vic.get(root, {"q": "status:"}, HTTP_HX_REQUEST="true").text
 
 
+def test_a_word_that_may_become_a_condition_leaves_the_list_while_it_is_typed(chats, as_vic):
+    make(chats, "one statue")
+    root = reverse("curation:dataset", args=[chats.project_id, chats.pk])
+    typing = {"HTTP_HX_REQUEST": "true", "HTTP_X_TYPING": "true"}
+    answer = as_vic.get(root, {"q": "one status"}, **typing)
+    assert (answer["HX-Retarget"], answer["HX-Push-Url"]) == ("#search-note", "false")
+    assert "No record has “status”. A condition goes on with a colon: status:accepted." in answer.text
+    # What is found is shown, what can be no condition finds nothing, and Enter asks for the words as they are.
+    assert "<table" in as_vic.get(root, {"q": "statu"}, **typing).text
+    assert "HX-Retarget" not in as_vic.get(root, {"q": "walrus"}, **typing).headers
+    assert "HX-Retarget" not in as_vic.get(root, {"q": "status"}, HTTP_HX_REQUEST="true").headers
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [("one OR two", "OR was looked for as a word"), ("NOT one", "put a - before"), ("one or two", "")],

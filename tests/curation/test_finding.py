@@ -273,6 +273,15 @@ def test_completion_offers_names_values_and_columns(chats, project):
     assert offered("solar -label:urg") == ['-label:"urgent case"']
     assert offered("top") == ["topic:"]
     assert offered("topic:") == ["topic:energy"]
+    assert offered("status:acc") == ["status:accepted"]
+    assert offered("status:") == [
+        "status:new",
+        "status:accepted",
+        "status:rejected",
+        "status:skipped",
+        "status:deleted",
+    ]
+    assert [one.note for one in completion.complete(chats, "status:")][:2] == ["1 record", "no record"]
     assert offered("") == offered("solar ") == []
     assert completion.complete(chats, "solar stat")[0].start == 6
 
