@@ -213,7 +213,7 @@ def list_annotations(
     project_id: int,
     dataset_id: int,
     state: Literal["", "open", "submitted", "skipped", "expired"] = "",
-    record: int | None = None,
+    record: int | None = Query(None, ge=1, lt=2**63),
     after: int = 0,
     limit: int = Query(50, ge=1, le=500),
 ) -> Any:

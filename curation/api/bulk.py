@@ -119,7 +119,11 @@ def get_bulk(request: HttpRequest, project_id: int, pk: int) -> Any:
 
 @router.get("/projects/{project_id}/bulk/{pk}/failures", summary="What a bulk action could not change, and why")
 def bulk_failures(
-    request: HttpRequest, project_id: int, pk: int, after: int = 0, limit: int = Query(100, ge=1, le=500)
+    request: HttpRequest,
+    project_id: int,
+    pk: int,
+    after: int = Query(0, ge=0, lt=2**63),
+    limit: int = Query(100, ge=1, le=500),
 ) -> Any:
     job = child_or_404(project_or_404(request, project_id).bulkactions, pk)
     rows = list(job.failures.filter(record__gt=after).order_by("record_id").values("record_id", "reason")[: limit + 1])

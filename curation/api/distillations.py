@@ -16,6 +16,7 @@ from curation.models import Dataset, Distillation
 from inference import endpoints
 
 router = Router(tags=["distillations"])
+LEDGER_ROWS = 100  # a page
 
 
 class SamplingIn(Schema):
@@ -131,9 +132,12 @@ def change_budget(request: HttpRequest, project_id: int, pk: int, body: Unlimite
 
 @router.get("/projects/{project_id}/distillations/{pk}/ledger", summary="The ledger, 100 rows by key")
 def ledger(request: HttpRequest, project_id: int, pk: int, outcome: str = "", after: int = 0) -> Any:
+    """Ask again with `after` set to `next` until it is null."""
     rows = _job(request, project_id, pk).generations.filter(pk__gt=after).select_related("record").order_by("pk")
-    found = list((rows.filter(outcome=outcome) if outcome else rows)[:100])
-    return {"rows": [exporting.ledger_row(unit) for unit in found], "next": found[-1].pk if len(found) == 100 else None}
+    found = list((rows.filter(outcome=outcome) if outcome else rows)[: LEDGER_ROWS + 1])
+    shown = found[:LEDGER_ROWS]
+    items = [exporting.ledger_row(unit) for unit in shown]
+    return {"items": items, "next": shown[-1].pk if len(found) > LEDGER_ROWS else None}
 
 
 @router.post("/projects/{project_id}/distillations/{pk}/{move}", summary="Cancel, pause, resume, or retry what failed")

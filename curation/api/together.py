@@ -316,7 +316,7 @@ def list_mentions(
     rows = comments.mentions(request.user, project)
     rows = rows.filter(read_at=None) if unread else rows
     return [
-        {"id": one.pk, "record": one.record_id, "line": one.line, "text": comments.text_for(one, request.user, project.role),
+        {"id": one.pk, "dataset": one.record.dataset_id, "record": one.record_id, "line": one.line, "text": comments.text_for(one, request.user, project.role),
          "at": one.at, "read_at": one.read_at}
         for one in newest(rows, limit, before)
     ]  # fmt: skip

@@ -35,7 +35,7 @@ class EvaluationIn(Schema):
 class AnswersOut(Schema):
     """A page of answers; `next` is the row to send as `after`, null on the last page."""
 
-    answers: list[dict[str, Any]]
+    items: list[dict[str, Any]]
     next: int | None
 
 
@@ -100,7 +100,7 @@ def answers(request: HttpRequest, project_id: int, pk: int, fails: str = "", aft
     """`fails` keeps rows where an answer breaks that rule ("any" for any, "failed" for calls that failed)."""
     page = ledger.page(_evaluation(request, project_id, pk), ledger.Filters(fails=fails, after=after))
     found: list[EvaluationAnswer] = [answer for row in page.rows for answer in row.answers if answer is not None]
-    return {"answers": [ledger.plain(answer) for answer in found], "next": page.next_after}
+    return {"items": [ledger.plain(answer) for answer in found], "next": page.next_after}
 
 
 @router.post(

@@ -15,7 +15,7 @@ router = Router(tags=["models"])
 
 class ServedOut(Schema):
     endpoint: int
-    name: str
+    endpoint_name: str
     adapter: int | None
     is_ready: bool
 
@@ -43,7 +43,7 @@ def deployment_out(live: Live) -> dict[str, Any]:
     row = live.deployment
     is_up = live.state == "ready"
     served = [
-        {"endpoint": e.pk, "name": e.name, "adapter": e.adapter_id, "is_ready": is_up and e.is_ready}
+        {"endpoint": e.pk, "endpoint_name": e.name, "adapter": e.adapter_id, "is_ready": is_up and e.is_ready}
         for e in live.endpoints
     ]
     return {

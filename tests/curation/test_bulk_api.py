@@ -76,6 +76,7 @@ def test_a_replacement_is_previewed_done_listed_and_undone(client, chats, keys):
     one = f"/api/projects/{chats.project_id}/bulk/{job['id']}"
     assert send(client, keys["vic"], f"{one}/failures").json()["items"][0]["record"] == hard.pk
     assert send(client, keys["charlie"], f"{one}/failures").status_code == 404
+    assert send(client, keys["vic"], f"{one}/failures?after={2**63}").status_code == 422
     assert send(client, keys["ann"], f"{one}/undo", {}).status_code == 403
     undone = send(client, keys["bob"], f"{one}/undo", {}).json()
     assert (undone["changed"], undone["undoes"]) == (3, job["id"])

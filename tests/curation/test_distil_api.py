@@ -30,7 +30,7 @@ def api_of(user):
     return Client(headers={"Authorization": f"Bearer {key}"})
 
 
-def test_distil_by_rest_from_start_to_ledger(project, root, bob_api):
+def test_distil_by_rest_from_start_to_ledger(project, root, bob_api, monkeypatch):
     project.guidelines = "The guide"
     project.save()
     with teacher_server() as server:
@@ -44,8 +44,11 @@ def test_distil_by_rest_from_start_to_ledger(project, root, bob_api):
     found = bob_api.get(f"{root}/distillations/{pk}").json()
     assert (found["status"], found["ok"], found["total"]) == ("done", 3, 3)
     ledger = bob_api.get(f"{root}/distillations/{pk}/ledger", {"outcome": "ok"}).json()
-    assert [row["outcome"] for row in ledger["rows"]] == ["ok"] * 3
+    assert [row["outcome"] for row in ledger["items"]] == ["ok"] * 3
     assert ledger["next"] is None
+    monkeypatch.setattr("curation.api.distillations.LEDGER_ROWS", 3)
+    whole = bob_api.get(f"{root}/distillations/{pk}/ledger", {"outcome": "ok"}).json()
+    assert whole == ledger  # a page that is just full is the last one all the same
     assert [job["id"] for job in bob_api.get(f"{root}/distillations").json()] == [pk]
 
 

@@ -42,9 +42,9 @@ def test_an_evaluation_by_rest_from_start_to_scores(bob_api, project, version):
     scores = bob_api.get(api(project, f"/{pk}/scores")).json()
     assert scores["endpoints"][str(ids[0])]["every"]["value"] == 1.0
     page = bob_api.get(api(project, f"/{pk}/answers")).json()
-    assert len(page["answers"]) == status["total"]
-    assert page["answers"][0]["verdicts"][0]["ok"] is True
-    assert bob_api.get(api(project, f"/{pk}/answers?fails=any")).json()["answers"] == []
+    assert len(page["items"]) == status["total"]
+    assert page["items"][0]["verdicts"][0]["ok"] is True
+    assert bob_api.get(api(project, f"/{pk}/answers?fails=any")).json()["items"] == []
     assert len(bob_api.get(api(project)).json()) == 1
 
 

@@ -94,6 +94,7 @@ def test_rest_deploys_and_takes_down(project, adapter, bob_api):  # noqa: F811
     made = bob_api.post(root, body, content_type="application/json").json()
     assert made["state"] == "waiting"
     assert [e["adapter"] for e in made["endpoints"]] == [None, adapter.pk]
+    assert made["endpoints"][1]["endpoint_name"]
     make_ready(Deployment.objects.get())
     seen = bob_api.get(f"{root}/{made['id']}").json()
     assert all(endpoint["is_ready"] for endpoint in seen["endpoints"])

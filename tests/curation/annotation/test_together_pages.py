@@ -332,6 +332,12 @@ def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
     assert len(bob_api.get(api(chats, f"records/{record.pk}/comments")).json()) == 1
     assert comments.unread(ann, chats.project) == 2  # sent back, and named
     assert bob_api.get(f"/api/projects/{chats.project_id}/mentions").json() == []
+    comments.post(record, ann, "@bob look")
+    [told] = bob_api.get(f"/api/projects/{chats.project_id}/mentions").json()
+    assert (
+        bob_api.get(api(chats.project.datasets.get(pk=told["dataset"]), f"records/{told['record']}")).status_code == 200
+    )
+    assert bob_api.get(api(chats, f"annotations?record={2**63}")).status_code == 422
 
 
 def test_honeypots_of_answered_records_are_refused(dispute, chats):
