@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
@@ -48,6 +48,7 @@ def buttons(role: Role) -> list[dict[str, Any]]:
     return [button for button in mine if not button.get("more")] + ([{"menu": more}] if more else [])
 
 
+LIST = "list"  # in an address: the query of the list that people came from
 SHOWN = 100  # failures on the page; REST has them all
 
 
@@ -60,14 +61,26 @@ def change(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     try:
         chosen = _chosen(request)
         if action in FORMS and request.POST.get("sure") != "1":
-            return redirect(_form_url(dataset, action, urlencode(chosen.as_dict(), doseq=True)))
+            return redirect(_form_url(dataset, action, _address(request, chosen)))
         job = actions.begin(dataset, request.user, action, chosen, options=_options(request, dataset, action))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         if action in FORMS and request.POST.get("sure") == "1":
             return redirect(_form_url(dataset, action, request.GET.urlencode()))
         return redirect(f"{reverse('curation:dataset', args=[project.pk, dataset.pk])}?{request.GET.urlencode()}")
-    return started(request, job, back=urlencode(_listed(job), doseq=True))
+    return started(request, job, back=list_query(request))
+
+
+def _address(request: HttpRequest, chosen: Filters) -> str:
+    """The query of a form's address. What was ticked says nothing of the list it was ticked in: that stands beside it."""
+    came_from = {LIST: back} if chosen.ids and (back := list_query(request)) else {}
+    return urlencode({**chosen.as_dict(), **came_from}, doseq=True)
+
+
+def list_query(request: HttpRequest) -> str:
+    """The query of the list that people came from: named in the address, or the address's own."""
+    given = QueryDict(request.GET[LIST]) if LIST in request.GET else request.GET
+    return urlencode(dataclasses.replace(Filters.lenient(given), ids=()).as_dict(), doseq=True)
 
 
 def _chosen(request: HttpRequest) -> Filters:
@@ -104,8 +117,10 @@ def started(request: HttpRequest, job: BulkAction, back: str = "") -> HttpRespon
     if job.status != BulkAction.Status.DONE:
         return redirect(page)
     can_undo = job.changed and job.action != BulkAction.Action.UNDO and not actions.why_no_undo(job)
-    undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) if can_undo else ""
-    messages.success(request, job.line, extra_tags=undo_url)
+    undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) + (
+        f"?{urlencode({LIST: back})}" if back else ""
+    )
+    messages.success(request, job.line, extra_tags=undo_url if can_undo else "")
     address = reverse("curation:dataset", args=[job.project_id, job.dataset_id])
     return redirect(f"{address}?{back}" if back else address)
 
@@ -123,7 +138,8 @@ def undo(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         messages.info(request, "That is undone already.")
         return redirect("curation:bulk", project_id, undoing.pk)
     # Back to the list as it was filtered: what is put back is seen where it was.
-    return started(request, undoing, back=urlencode(_listed(job), doseq=True))
+    back = list_query(request) if LIST in request.GET else urlencode(_listed(job), doseq=True)
+    return started(request, undoing, back=back)
 
 
 def _listed(job: BulkAction) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The page of a bulk action that needs more than a click: what to do, over which records, and what it would change."""
 
-import dataclasses
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,6 +13,7 @@ from atelier.accounts.access import child_or_404, project_or_404
 from curation import bulk as actions
 from curation.filters import Filters
 from curation.models import Dataset
+from curation.views.bulk import LIST, list_query
 from curation.views.bulk_forms import FIRST, FORMS, OptionsForm
 
 TITLES = {
@@ -52,9 +52,8 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, action: str) ->
     form = form_for(dataset, action, request.GET, _is_filled(request))
     found, exact = chosen.count(dataset)
     filters = query(chosen)
-    list_url = (
-        reverse("curation:dataset", args=[project_id, dataset_id]) + f"?{query(dataclasses.replace(chosen, ids=()))}"
-    )
+    back = list_query(request)
+    more = {LIST: back} if LIST in request.GET else {}
     context = {
         "dataset": dataset,
         "action": action,
@@ -65,10 +64,13 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, action: str) ->
         "found": f"{found:,}" + ("" if exact else "+"),
         "is_one": found == 1 and exact,
         "which": _which(dataset, chosen),
-        "hidden": [(name, value) for name, values in chosen.as_dict().items() for value in _listed(values)],
+        "hidden": [(name, value) for name, values in chosen.as_dict().items() for value in _listed(values)]
+        + list(more.items()),
         "has_preview": action in actions.CONTENT,
-        "change_url": reverse("curation:change_records", args=[project_id, dataset_id]) + f"?{filters}",
-        "list_url": list_url,
+        "change_url": reverse("curation:change_records", args=[project_id, dataset_id])
+        + f"?{filters}"
+        + (f"&{urlencode(more)}" if more else ""),
+        "list_url": reverse("curation:dataset", args=[project_id, dataset_id]) + f"?{back}",
         "preview": _preview(dataset, action, chosen, form),
     }
     context["count_url"] = _count_url(request, dataset, action, context["preview"])

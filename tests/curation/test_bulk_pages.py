@@ -50,7 +50,7 @@ def test_a_menu_entry_leads_to_its_form_with_the_filters_or_the_ticked(chats, as
     answer = as_bob.post(change_url(chats, "?status=new"), {"action": "replace", "everything": "1"})
     assert answer["Location"] == form_url(chats, "replace", "?status=new")
     answer = as_bob.post(change_url(chats, "?status=new"), {"action": "mask", "ids": ["2", "3"]})
-    assert answer["Location"] == form_url(chats, "mask", "?ids=2&ids=3")
+    assert answer["Location"] == form_url(chats, "mask", "?ids=2&ids=3&list=status%3Dnew")
 
 
 def test_a_preview_shows_words_and_numbers_and_changes_nothing(chats, as_bob):
@@ -103,6 +103,25 @@ def test_the_page_of_an_action_counts_records_and_promises_only_what_can_be(chat
     job = BulkAction.objects.create(action="accept", done=3, total=3, changed=0, **more)
     page = as_bob.get(reverse("curation:bulk", args=[chats.project_id, job.pk])).content.decode()
     assert "this can be undone here" not in page
+
+
+def test_people_come_back_to_the_list_in_which_they_ticked(chats, as_bob):
+    first = chats.records.order_by("pk").first()
+    back = reverse("curation:dataset", args=[chats.project_id, chats.pk]) + "?q=number&sort=oldest"
+    answer = as_bob.post(change_url(chats, "?q=number&sort=oldest"), {"action": "accept", "ids": [first.pk]})
+    assert answer["Location"] == back
+    toast = as_bob.get(back).content.decode()
+    undo = reverse("curation:undo_bulk", args=[chats.project_id, BulkAction.objects.get().pk])
+    undo += "?list=q%3Dnumber%26sort%3Doldest"
+    assert undo in toast
+    assert as_bob.post(undo)["Location"] == back
+    form = as_bob.post(change_url(chats, "?q=number&sort=oldest"), {"action": "label", "ids": [first.pk]})["Location"]
+    page = as_bob.get(form).content.decode()
+    assert "1</strong> record that you chose" in page
+    assert f'href="{back.replace("&", "&amp;")}"' in page
+    wish = {"action": "label", "everything": "1", "sure": "1", "o-others": "kept"}
+    assert as_bob.post(change_url(chats, "?" + form.partition("?")[2]), wish)["Location"] == back
+    assert list(chats.records.exclude(labels=[]).values_list("pk", flat=True)) == [first.pk]
 
 
 def test_what_was_previewed_is_done_and_undone(chats, as_bob):
