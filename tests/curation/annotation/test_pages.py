@@ -222,7 +222,10 @@ def test_the_landing_shows_what_waits_once_there_is_a_queue(waiting, chats, as_a
     assert page.context["queues"][0]["left"] == "3"
     link = f'href="{address("annotate", chats)}"'
     assert link in page.content.decode()
-    assert link not in as_vic.get(landing).content.decode()
+    assert "Waiting for you" in as_ann.get(landing).content.decode()
+    seen = as_vic.get(landing).content.decode()
+    assert link not in seen
+    assert "Waiting for you" not in seen  # a viewer answers nothing
     assert as_charlie.get(landing).status_code == 404
     assert "/records/" in as_ann.get(landing + "?go").url
 
