@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from atelier.accounts.models import Membership, Role
-from curation import finding, problems
+from curation import facets, finding, problems
 from curation.bulk.options import KEEP, PIECES
 from curation.checks import mends
 from curation.models import BulkAction, Dataset, Record
@@ -53,8 +53,11 @@ class LabelForm(OptionsForm):
         label="Other labels", max_length=1000, required=False, help_text="Several are separated by commas."
     )
 
+    def offered(self) -> list[str]:
+        return list(self.dataset.labels)
+
     def prepare(self) -> None:
-        offered = self.dataset.labels
+        offered = self.offered()
         self.fields["labels"].choices = [(label, label) for label in offered]
         if not offered:
             del self.fields["labels"]
@@ -63,6 +66,14 @@ class LabelForm(OptionsForm):
     def options(self) -> dict[str, Any]:
         others = [label.strip() for label in self.cleaned_data["others"].split(",")]
         return {"labels": [*self.cleaned_data.get("labels", []), *filter(None, others)]}
+
+
+class UnlabelForm(LabelForm):
+    def offered(self) -> list[str]:
+        """What nobody has cannot be taken away."""
+        return sorted(
+            label for (facet, label), count in facets.tallies(self.dataset).items() if facet == "label" and count
+        )
 
 
 class ReplaceForm(OptionsForm):
@@ -142,7 +153,7 @@ class MendForm(OptionsForm):
 
 FORMS: dict[str, type[OptionsForm]] = {
     Action.LABEL: LabelForm,
-    Action.UNLABEL: LabelForm,
+    Action.UNLABEL: UnlabelForm,
     Action.REPLACE: ReplaceForm,
     Action.MASK: MaskForm,
     Action.MEND: MendForm,

@@ -46,3 +46,12 @@ def test_the_strip_shows_live_jobs_of_every_kind_the_oldest_first_by_one_query(
     Export.objects.create(project=project, dataset=chats, status="done")
     Import.objects.create(project=other, dataset=chats, status="running")
     assert loop.live_jobs(project) == [first, second, third]
+
+
+def test_the_strip_moves_only_for_what_runs(project, as_alice):
+    chats = Dataset.objects.create(project=project, name="Chats")
+    strip = reverse("running", args=[project.pk])
+    waiting = Import.objects.create(project=project, dataset=chats, status="paused")
+    assert '<progress max="100" value="0"' in as_alice.get(strip).content.decode()
+    Import.objects.filter(pk=waiting.pk).update(status="running")
+    assert '<progress max="100" aria-label' in as_alice.get(strip).content.decode()

@@ -105,6 +105,14 @@ def test_the_page_of_an_action_counts_records_and_promises_only_what_can_be(chat
     assert "this can be undone here" not in page
 
 
+def test_only_labels_that_records_have_are_offered_to_be_taken_away(chats, as_bob):
+    make(chats, "number 9", labels=["kept"])
+    Dataset.objects.filter(pk=chats.pk).update(labels=["kept", "typo"])
+    assert "typo" in as_bob.get(form_url(chats, "label")).content.decode()
+    page = as_bob.get(form_url(chats, "unlabel")).content.decode()
+    assert ("kept" in page, "typo" in page) == (True, False)
+
+
 def test_people_come_back_to_the_list_in_which_they_ticked(chats, as_bob):
     first = chats.records.order_by("pk").first()
     back = reverse("curation:dataset", args=[chats.project_id, chats.pk]) + "?q=number&sort=oldest"
