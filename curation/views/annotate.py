@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
@@ -31,8 +32,12 @@ def _queue_or_404(request: HttpRequest, project_id: int, dataset_id: int) -> Que
 
 
 @require_GET
+@never_cache
 def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
-    """The record that the person holds, or the next; when none waits, a page that says so."""
+    """The record that the person holds, or the next; when none waits, a page that says so.
+
+    A browser that goes back asks anew: what it kept is a record that was submitted since.
+    """
     box = _queue_or_404(request, project_id, dataset_id)
     annotation = queue.next_task(box, request.user, pick=honeypots.pick)
     return render(request, "curation/annotate.html", _context(request, box, annotation))

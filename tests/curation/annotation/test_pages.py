@@ -215,6 +215,11 @@ def test_the_queue_is_set_up_filled_and_assigned_on_its_page(chats, tone, ann, a
     assert "4" in as_bob.get(address("queue", chats)).content.decode()
 
 
+def test_going_back_to_the_page_asks_for_it_anew(waiting, chats, as_ann):
+    waiting(2)
+    assert "no-store" in as_ann.get(address("annotate", chats)).headers["Cache-Control"]
+
+
 def test_the_landing_shows_what_waits_once_there_is_a_queue(waiting, chats, as_ann, as_vic, as_charlie):
     waiting(3)
     landing = reverse("curation:review", args=[chats.project_id])
