@@ -120,7 +120,7 @@ def _get(url: str, path: Path, refusals: dict[int, str]) -> None:
     try:
         outbound.fetch(url, path, CAPS, private_hosts=settings.IMPORT_PRIVATE_HOSTS)
     except outbound.Answered as error:
-        hint = f"{error} Check the bucket, the keys and the region."
-        raise ValidationError(refusals.get(error.status, hint)) from error
+        hint = " Check the bucket, the keys and the region." if error.status < 500 else ""
+        raise ValidationError(refusals.get(error.status, f"{error}{hint}")) from error
     except outbound.Refused as error:
         raise ValidationError(str(error)) from error

@@ -64,6 +64,7 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, action: str) ->
         "found": f"{found:,}" + ("" if exact else "+"),
         "is_one": found == 1 and exact,
         "which": _which(dataset, chosen),
+        "by_hand": bool(chosen.ids),
         "hidden": [(name, value) for name, values in chosen.as_dict().items() for value in _listed(values)]
         + list(more.items()),
         "has_preview": action in actions.CONTENT,

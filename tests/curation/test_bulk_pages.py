@@ -59,6 +59,10 @@ def test_a_preview_shows_words_and_numbers_and_changes_nothing(chats, as_bob):
         form_url(chats, "replace", "?o-find=number&o-replace=figure&o-pieces=all&o-case=on")
     ).content.decode()
     assert "3 of 4 records would change." in page
+    assert "Replace in all that match" in page
+    first = chats.records.order_by("pk").first()
+    by_hand = as_bob.get(form_url(chats, "replace", f"?ids={first.pk}&o-find=number&o-replace=figure&o-pieces=all"))
+    assert "Replace in what you chose" in by_hand.content.decode()
     assert "<del>number</del><ins>figure</ins>" in page
     page = as_bob.get(form_url(chats, "replace", "?o-find=alert&o-replace=<img>&o-pieces=all")).content.decode()
     assert HOSTILE not in page

@@ -90,6 +90,9 @@ class Bucket(http.server.BaseHTTPRequestHandler):
         if "AKIDEXAMPLE" not in parts.query:
             self.send_error(403)
             return
+        if parts.path.startswith("/broken"):
+            self.send_error(503)
+            return
         if not parts.path.startswith("/bucket"):
             self.send_error(404)
             return
@@ -144,6 +147,9 @@ def test_what_a_bucket_refuses_is_said_of_the_bucket(chats, bucket, settings):
     elsewhere = {**origin, "address": "s3://gone/set/", "access_key": "AKIDEXAMPLE"}
     job = brought(chats, origin=elsewhere)
     assert "There is no bucket gone at 127.0.0.1" in job.error
+    job = brought(chats, origin={**elsewhere, "address": "s3://broken/set/"})
+    assert "answered 503" in job.error
+    assert "keys" not in job.error
 
 
 def test_an_inner_endpoint_is_refused_unless_the_installation_allows_it(chats, bucket):
