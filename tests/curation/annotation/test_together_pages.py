@@ -177,6 +177,11 @@ def test_what_is_sent_back_comes_first_with_the_comment(dispute, chats, as_bob, 
     there = as_ann.post(reverse("curation:read_mentions", args=[chats.project_id]), {"mention": mention.pk})
     assert there.url == address("annotate", chats)
     assert comments.unread(ann, chats.project) == 0
+    annotation.refresh_from_db()
+    answers.submit(annotation, annotation.answers)
+    page = as_bob.get(address("reviewing", chats) + "?person=ann").content.decode()
+    assert "Sent back before by bob." in page
+    assert "Not reviewed by" not in page
 
 
 def test_a_correction_stands_and_the_original_is_kept(dispute, chats, as_bob):
