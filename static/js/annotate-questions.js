@@ -130,11 +130,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 // The words are what comes next when skipping or sending back, the answers when correcting: a key typed now must not do anything else.
-document.addEventListener("toggle", (event) => {
-  if (!event.target.open || !event.target.matches?.(".annotate-skip, .review-part")) return;
-  const question = event.target.querySelector("[data-question]");
+// An observer, for the event `toggle` comes after the first letters of who types fast.
+function opened(part) {
+  if (!part.open) return;
+  const question = part.querySelector("[data-question]");
   if (question) {
     mark(question);
     question.querySelector("[data-write]")?.focus();
-  } else event.target.querySelector("input[name=reason], textarea").focus();
-}, true);
+  } else part.querySelector("input[name=reason], textarea").focus();
+}
+each(".annotate-skip, .review-part", (part) => {
+  opened(part);
+  new MutationObserver(() => opened(part)).observe(part, { attributeFilter: ["open"] });
+});
