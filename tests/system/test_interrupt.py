@@ -19,8 +19,9 @@ def interrupted(installation: Installation, path: Path, *options: str) -> "subpr
     """An import by the command, which gets a SIGINT in the middle of it."""
     words = [sys.executable, "manage.py", "import_records", str(path), "--dataset", "Interrupted", *options]
     process = subprocess.Popen(
-        words, cwd=ROOT, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        words, cwd=ROOT, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background are deaf to it
+    )  # fmt: skip
     wait_for(lambda: count(installation, "curation_import WHERE done > 0"), 60, "the import to get going")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
