@@ -37,7 +37,7 @@ check: setup-test ## The quick part: lint, types, import rules, unit tests.
 	@$(VENV)/pytest -q -n 2 -m "not slow and not browser and not services and not bench"
 
 test: setup-browser check ## Everything: the quick part, real training, real vLLM, a real browser. SERVICES=required
-	@$(VENV)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "(slow or browser) and not services and not bench"
+	@$(VENV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "(slow or browser) and not services and not bench"
 	@$(VENV)/python -m tests.services $(if $(SERVICES),--required)
 
 services: setup-test ## The database-bound tests on PostgreSQL and Redis (127.0.0.1, as .ci/run does).
