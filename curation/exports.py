@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -240,8 +240,7 @@ def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def newest(project: Project, before: int | None = None, limit: int = 200) -> Any:
-    """The last exports of a project, for a list; those made before the one with that id."""
-    rows = project.exports.filter(dataset__deleted_at=None).order_by("-pk")
-    rows = rows.select_related("dataset", "version__dataset", "created_by")
-    return (rows.filter(pk__lt=before) if before else rows)[:limit]
+def of(project: Project) -> QuerySet[Export]:
+    """The exports of a project, for a list: what of a deleted dataset is left does not count."""
+    rows = project.exports.filter(dataset__deleted_at=None)
+    return rows.select_related("dataset", "version__dataset", "created_by")

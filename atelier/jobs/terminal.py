@@ -45,8 +45,8 @@ def _leave(job: Job, console: Console, worker: threading.Thread | None) -> int:
     job.pause()
     worker.join()
     job.refresh_from_db()
-    then = "its page can resume it" if job.status == Status.PAUSED else job.error or job.line
-    console.print(f"{job.title} {job.get_status_display().lower()}: {then}.".replace("..", "."))
+    then = "its page can resume it." if job.status == Status.PAUSED else job.error or job.line
+    console.print(f"{job.title} {job.get_status_display().lower()}: {then}")
     return 130
 
 

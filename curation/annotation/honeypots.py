@@ -85,9 +85,8 @@ def _is_unseen(task: Task) -> bool:
     return task.state == Task.State.OPEN and not task.annotations.exists()
 
 
-def can_be(record: Record) -> bool:
-    """Whether it is a honeypot, or may become one: nobody has seen it in the queue."""
-    task = Task.objects.filter(record=record).first()
+def can_be(task: Task | None) -> bool:
+    """Whether the record of this task is a honeypot, or may become one: nobody has seen it in the queue."""
     return task is None or task.known is not None or _is_unseen(task)
 
 

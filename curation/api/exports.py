@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Before, Key, Limit, job_out
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation import exports
 from curation.models import Export
@@ -55,7 +55,7 @@ def _job(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") 
 
 @router.get("/projects/{project_id}/exports", summary="Exports, the newest first")
 def list_exports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    return [export_out(job) for job in exports.newest(project_or_404(request, project_id), before, limit)]
+    return [export_out(job) for job in newest(exports.of(project_or_404(request, project_id)), limit, before)]
 
 
 @router.get("/projects/{project_id}/exports/{pk}", summary="How an export stands")

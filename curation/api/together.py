@@ -7,8 +7,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
-from atelier.api import Before, Key, job_out, newest
-from atelier.api import Limit as Newest
+from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
 from curation.annotation import adjudication, agreeing, comments, honeypots, progress, reviewing
 from curation.api.fetching import dataset_or_404
@@ -16,7 +15,7 @@ from curation.models import AgreementReport, Annotation, Comment, Dataset, Recor
 
 router = Router(tags=["annotating together"])
 After = Query(0, ge=0, lt=2**63)
-Limit = Query(50, ge=1, le=500)
+Size = Query(50, ge=1, le=500)
 STRICT = {"extra": "forbid"}
 DATASET = "/projects/{project_id}/datasets/{dataset_id}"
 
@@ -137,9 +136,7 @@ def _task(dataset: Dataset, pk: int) -> Task:
 
 
 @router.get(f"{DATASET}/disputes", summary="Records whose answers differ")
-def list_disputes(
-    request: HttpRequest, project_id: int, dataset_id: int, after: int = After, limit: int = Limit
-) -> Any:
+def list_disputes(request: HttpRequest, project_id: int, dataset_id: int, after: int = After, limit: int = Size) -> Any:
     """By keys: ask again with `after` set to `next` until it is null."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     rows = adjudication.disputed(dataset).filter(pk__gt=after).select_related("queue__dataset", "settled_by")
@@ -177,7 +174,7 @@ def reviewed_out(annotation: Annotation) -> dict[str, Any]:
 @router.get(f"{DATASET}/reviewing", summary="Answers to review")
 def list_reviewing(
     request: HttpRequest, project_id: int, dataset_id: int, person: str = "", question: str = "",
-    review: Literal["none", "accepted", "corrected", "all"] = "none", after: int = After, limit: int = Limit,
+    review: Literal["none", "accepted", "corrected", "all"] = "none", after: int = After, limit: int = Size,
 ) -> Any:  # fmt: skip
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     which = {"none": "", "all": None}.get(review, review)
@@ -212,7 +209,7 @@ def correct(request: HttpRequest, project_id: int, dataset_id: int, pk: int, bod
 
 @router.get(f"{DATASET}/honeypots", summary="Records with known answers")
 def list_honeypots(
-    request: HttpRequest, project_id: int, dataset_id: int, after: int = After, limit: int = Limit
+    request: HttpRequest, project_id: int, dataset_id: int, after: int = After, limit: int = Size
 ) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     return _paged(list(honeypots.of(dataset).filter(pk__gt=after)[: limit + 1]), limit, _honeypot_out)
@@ -310,7 +307,7 @@ def settle_comment(
 
 @router.get("/projects/{project_id}/mentions", summary="What you were told, the newest first")
 def list_mentions(
-    request: HttpRequest, project_id: int, unread: bool = False, limit: Newest = 200, before: Before = None
+    request: HttpRequest, project_id: int, unread: bool = False, limit: Limit = 200, before: Before = None
 ) -> Any:
     project = project_or_404(request, project_id)
     rows = comments.mentions(request.user, project)

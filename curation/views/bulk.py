@@ -117,10 +117,10 @@ def started(request: HttpRequest, job: BulkAction, back: str = "") -> HttpRespon
     if job.status != BulkAction.Status.DONE:
         return redirect(page)
     can_undo = job.changed and job.action != BulkAction.Action.UNDO and not actions.why_no_undo(job)
-    undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) + (
-        f"?{urlencode({LIST: back})}" if back else ""
-    )
-    messages.success(request, job.line, extra_tags=undo_url if can_undo else "")
+    undo_url = reverse("curation:undo_bulk", args=[job.project_id, job.pk]) if can_undo else ""
+    if undo_url and back:
+        undo_url += f"?{urlencode({LIST: back})}"
+    messages.success(request, job.line, extra_tags=undo_url)
     address = reverse("curation:dataset", args=[job.project_id, job.dataset_id])
     return redirect(f"{address}?{back}" if back else address)
 

@@ -37,15 +37,13 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
     """What stands for a record, who said what, and why: for its page. Editors see of a honeypot that it is one."""
     task = adjudication.trail(record)
     role = request.project.role
-    test = Task.objects.filter(record=record, known__isnull=False).first() if role.covers("editor") else None
-    found: dict[str, Any] = {
-        "honeypot": test,
-        "outcome": None,
+    found: dict[str, Any] = {"honeypot": None, "outcome": None, "can_test": False}
+    if role.covers("editor"):
+        place = Task.objects.filter(record=record).first()
+        test = place if place is not None and place.known is not None else None
         # Only where somebody answers questions is there anybody to test.
-        "can_test": role.covers("editor")
-        and record.deleted_at is None
-        and (test is not None or (record.dataset.questions.exists() and honeypots.can_be(record))),
-    }
+        is_open = test is not None or (record.dataset.questions.exists() and honeypots.can_be(place))
+        found |= {"honeypot": test, "can_test": record.deleted_at is None and is_open}
     if task is None:
         return found
     task.record = record

@@ -21,6 +21,8 @@ from curation.splits import SPLITS
 from curation.views.datasets import crumbs
 from curation.views.downloads import download
 
+LISTED = 200
+
 GET_POST = require_http_methods(["GET", "POST"])
 
 
@@ -40,7 +42,8 @@ class ExportForm(forms.Form):
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_or_404(request, project_id)
-    rows = [{"job": job, "what": exports.what(job), "format": _title(job)} for job in exports.newest(project)]
+    newest = exports.of(project).order_by("-pk")[:LISTED]
+    rows = [{"job": job, "what": exports.what(job), "format": _title(job)} for job in newest]
     context = {"rows": rows, "crumbs": crumbs(project), "can_edit": project.role.covers("editor")}
     return render(request, "curation/exports.html", context)
 
