@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
 VENV := .venv/bin
 
-.PHONY: help setup setup-test setup-browser lock run demo check test services bench format
+.PHONY: help setup setup-test setup-browser lock audit run demo check test services bench format
 
 help: ## Say what the verbs are.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -16,8 +16,11 @@ setup: ## Make .venv and install the lock that fits this machine.
 setup-test: ## The same, with the test tools.
 	@$(PYTHON) requirements/setup.py --test
 
-lock: setup-test ## Resolve requirements/*.in again into exact pins.
-	@$(VENV)/python requirements/lock.py
+lock: setup-test ## Resolve requirements/*.in into exact pins with hashes. UPGRADE=1 takes newer ones.
+	@$(VENV)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+audit: setup-test ## Look for known vulnerabilities in the locks; says so where no advisory service answers.
+	@$(VENV)/python requirements/audit.py
 
 setup-browser: setup-test ## Find a Chromium, or install one.
 	@$(VENV)/python -m tests.browser.chromium

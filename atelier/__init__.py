@@ -1,4 +1,4 @@
-"""Atelier: a workshop in which a large model and the people of a team teach a small one."""
+"""Atelier: a workshop in which a large model and a team teach a small language model."""
 
 from atelier.celery import app as celery_app
 

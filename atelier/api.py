@@ -12,22 +12,23 @@ from ninja.security import HttpBearer
 
 from atelier.accounts.models import APIKey, User
 from atelier.jobs.models import Job
+from atelier.web.schemas import Id, Parser, whole
 
 # Of every call that makes something: `key: Key = None`. The same key gives the same thing again.
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=80)]
 # Of every list that has the newest first: `limit: Limit = 200, before: Before = None`, cut by `newest`.
-Limit = Annotated[int, Query(ge=1, le=200)]
-Before = Annotated[int | None, Query(ge=1, lt=2**63, description="the id of the last one of the page before")]
+Limit = whole(1, 200)
+Before = Annotated[Id | None, Query(description="the id of the last item of the previous page")]
 
 
 def newest(rows: QuerySet, limit: int, before: int | None) -> QuerySet:
-    """A page of rows, the newest first."""
+    """Return a page of rows, the newest first."""
     rows = rows.order_by("-pk")
     return (rows.filter(pk__lt=before) if before else rows)[:limit]
 
 
 class KeyAuth(HttpBearer):
-    """`Authorization: Bearer atl_…`: acts as the key's user, inside the key's team only."""
+    """Authentication by `Authorization: Bearer atl_…`: acts as the key's user, inside the key's team only."""
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         key = APIKey.find(token)
@@ -41,8 +42,9 @@ api = NinjaAPI(
     title="Atelier",
     version="1",
     auth=KeyAuth(),
+    parser=Parser(),
     urls_namespace="api",
-    description="Every step of the loop. Send `Authorization: Bearer <API key>`; make keys in your team's settings.",
+    description="Every step of the loop. Send `Authorization: Bearer <API key>`; create keys in your team's settings.",
 )
 
 
@@ -63,29 +65,37 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(RequestError)
 def unreadable(request: HttpRequest, error: RequestError) -> HttpResponse:
-    """A body or query of another shape than documented: one sentence, and each fault with its place beside it."""
-    faults = [{"where": ".".join(map(str, fault["loc"][-2:])), "message": fault["msg"]} for fault in error.errors]
+    """Respond to a body or query of another shape than documented: one sentence, and each fault with its place beside it."""
+    faults = [{"where": _place(fault), "message": fault["msg"]} for fault in error.errors]
     words = "; ".join(f"{fault['where']}: {fault['message']}" for fault in faults)
     return api.create_response(
-        request, {"detail": f"The request is not as documented. {words}.", "faults": faults}, status=422
+        request, {"detail": f"The request doesn't match the documentation. {words}.", "faults": faults}, status=422
     )
+
+
+def _place(fault: dict[str, Any]) -> str:
+    """Return the place of a fault in the request; for a text deep within a body, the path to it."""
+    inner = fault.get("ctx", {}).get("place")
+    return f"body.{inner}" if inner else ".".join(map(str, fault["loc"][-2:]))
 
 
 @api.exception_handler(HttpError)
 def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """The library's own refusals. 400 is its word for a body that is not JSON."""
-    words = "The body is not valid JSON." if error.status_code == 400 else str(error)
+    """Respond to the library's own refusals. 400 is its status for a body that is not JSON."""
+    cause = error.__cause__
+    words = " ".join(cause.messages) if isinstance(cause, ValidationError) else str(error)
+    words = "The body is not valid JSON." if error.status_code == 400 and cause is None else words
     return api.create_response(request, {"detail": words}, status=error.status_code)
 
 
 @api.exception_handler(AuthenticationError)
 def keyless(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    words = "Send `Authorization: Bearer <API key>` with a key that is not revoked; make keys in your team's settings."
+    words = "Send `Authorization: Bearer <API key>` with a key that isn't revoked; create keys in your team's settings."
     return api.create_response(request, {"detail": words}, status=401)
 
 
 def job_out(job: Job) -> dict[str, Any]:
-    """What every job's JSON begins with."""
+    """Return the fields that every job's JSON begins with."""
     return {
         "id": job.pk,
         "status": job.status,
@@ -104,7 +114,8 @@ def mount() -> None:
     """Add the apps' routers. Called once by the URL conf's import, through each app's `api` module."""
     from importlib import import_module
 
-    for app in ("atelier.accounts", "atelier.webhooks", "curation", "training", "inference"):
+    apps = ("accounts", "audit", "deletions", "webhooks")
+    for app in (*(f"atelier.{name}" for name in apps), "curation", "training", "inference"):
         module = import_module(f"{app}.api")
         api.add_router("", module.router)
 

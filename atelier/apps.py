@@ -5,6 +5,6 @@ class AtelierConfig(AppConfig):
     name = "atelier"
 
     def ready(self) -> None:
-        from atelier import checks, steps  # noqa: F401 - checks register themselves
+        from atelier import checks, rail  # noqa: F401 - checks register themselves
 
-        steps.register()
+        rail.register()

@@ -1,4 +1,4 @@
-"""The Redis that comes with the installation, for machines that have none."""
+"""The embedded Redis that comes with the installation, for machines that have none."""
 
 import subprocess
 import time
@@ -34,7 +34,7 @@ def _quoted(path: Path) -> str:
 
 
 def wait_ready(socket: Path, process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
-    """Return when the server answers. Raises RuntimeError with a sentence when it ended or did not answer in time."""
+    """Wait until the server answers. Raises RuntimeError with a sentence when it ended or did not answer in time."""
     client = redis.Redis(unix_socket_path=str(socket))
     for _ in range(int(seconds * 10)):
         try:
@@ -46,4 +46,4 @@ def wait_ready(socket: Path, process: "subprocess.Popen[bytes]", seconds: float 
             time.sleep(0.1)
         finally:
             client.close()
-    raise RuntimeError("The embedded Redis did not start: see var/log/redis.log, or set REDIS_URL to one of your own.")
+    raise RuntimeError("The embedded Redis did not start. Check var/log/redis.log, or set REDIS_URL to your own Redis.")

@@ -1,4 +1,4 @@
-"""One machine's whole Atelier: what is started, in which order, and the first login."""
+"""The start of one machine's whole Atelier: which processes, in which order, and the first login."""
 
 import os
 import signal
@@ -12,10 +12,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 
-from atelier import embedded_redis
+from atelier import embedded_redis, environment
 from atelier.accounts import members
-from atelier.processes import Child, Supervisor, free_port, only_one
+from atelier.files import data_folder
+from atelier.processes.supervisor import SupervisedProcess, Supervisor, free_port, only_one
 
 MANAGE = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py")]
 CELERY = [
@@ -40,7 +42,7 @@ class Installation:
         self.address = address
 
     def wait_web(self, seconds: float = 60) -> None:
-        """Return when the web process answers. Raises RuntimeError with a sentence when it does not in time."""
+        """Wait until the web process answers. Raises RuntimeError with a sentence when it does not in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.supervisor.watch()
@@ -49,11 +51,11 @@ class Installation:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
-        raise RuntimeError(f"The web process did not answer within {seconds:.0f} s: see {settings.LOG_DIR}/web.log.")
+        raise RuntimeError(f"The web process did not answer within {seconds:.0f} s. Check {settings.LOG_DIR}/web.log.")
 
 
-def children(port: int) -> list[Child]:
-    """Web, worker, trainer and server, in the order of their start."""
+def children(port: int) -> list[SupervisedProcess]:
+    """Return web, reaper, worker, trainer, the webhooks' worker and server, in the order of their start."""
     web = [
         sys.executable,
         "-m",
@@ -63,6 +65,8 @@ def children(port: int) -> list[Child]:
         settings.HOST,
         "--port",
         str(port),
+        "--http",
+        "atelier.network.connections:BoundedProtocol",
         "--timeout-graceful-shutdown",
         "5",
         "--limit-concurrency",
@@ -72,52 +76,96 @@ def children(port: int) -> list[Child]:
         "--no-access-log",
         "--lifespan",
         "off",
+        "--no-proxy-headers",  # atelier/asgi.py reads them, by ATELIER_TRUSTED_PROXIES
     ]
     # QUIT is Celery's time-limited shutdown; TERM would wait for the end of the longest training.
-    workers = str(max(2, min(4, os.cpu_count() or 2)))
+    # Of three slots a team has two, and one is for the others (atelier/jobs/shares.py); waiting for a teacher takes no core.
+    workers = str(max(3, min(4, os.cpu_count() or 2)))
     return [
-        Child("web", web),
-        Child("worker", [*CELERY, "-Q", "default", "-c", workers, "-n", "worker@%h"], signal.SIGQUIT),
-        Child("trainer", [*CELERY, "-Q", "training", "-c", "1", "-n", "trainer@%h"], signal.SIGQUIT),
-        Child("server", [*MANAGE, "serve_models"]),
+        SupervisedProcess("web", web),
+        SupervisedProcess("reaper", [*MANAGE, "reap"]),
+        SupervisedProcess("worker", [*CELERY, "-Q", "default", "-c", workers, "-n", "worker@%h"], signal.SIGQUIT),
+        SupervisedProcess("trainer", [*CELERY, "-Q", "training", "-c", "1", "-n", "trainer@%h"], signal.SIGQUIT),
+        SupervisedProcess("webhooks", [*CELERY, "-Q", "webhooks", "-c", "2", "-n", "webhooks@%h"], signal.SIGQUIT),
+        SupervisedProcess("server", [*MANAGE, "serve_models"]),
     ]
+
+
+_owner_is_new = False  # this process made the first owner: it shows the password, and no later start does
 
 
 def prepare(say: Callable[[str], None]) -> None:
-    """Bring the database up to date; on the first start make the owner and print the login once."""
-    call_command("migrate", interactive=False, verbosity=0)
-    made = members.first_owner()
-    if made is None:
+    """Migrate the database; on the first start create the owner, whose login this process shows once."""
+    global _owner_is_new
+    _close_data_folder(say)
+    _migrate()
+    new_owner = members.first_owner()
+    if new_owner is None:
         return
-    user, password = made
+    user, password = new_owner
     path = Path(settings.DATA_DIR) / "first-login.txt"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{user.username}\n{password}\n")
-    say(f"Made the first owner. The login is kept in {path} until you delete it.")
+    environment.write_private(path, f"{user.username}\n{password}\n")
+    _owner_is_new = True
+    say(f"Created the first owner. The login is stored in {path} until you delete the file.")
 
 
-def first_login() -> tuple[str, str] | None:
-    """Name and password of the first owner, while they are still kept and still right."""
+def _migrate() -> None:
+    """Run migrations, which may take longer than any statement of the application may, and wait longer for a lock."""
+    bounds: list[tuple[str, str]] = []
+    with connection.cursor() as cursor:
+        for name in ("statement_timeout", "lock_timeout") if connection.vendor == "postgresql" else ():
+            cursor.execute("SELECT current_setting(%s)", [name])
+            bounds.append((name, cursor.fetchone()[0]))
+            cursor.execute("SELECT set_config(%s, '0', false)", [name])
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    finally:
+        with connection.cursor() as cursor:
+            for bound in bounds:
+                cursor.execute("SELECT set_config(%s, %s, false)", bound)
+
+
+def _close_data_folder(say: Callable[[str], None]) -> None:
+    folder = Path(settings.DATA_DIR)
+    try:
+        changed = data_folder.close(folder)
+    except PermissionError as error:
+        say(
+            f"{error.filename} belongs to another account, so others may be able to read it. Change its owner to your account (chown)."
+        )
+        return
+    if changed:
+        say(f"Other accounts on this machine could read {changed} files and folders in {folder}. They no longer can.")
+
+
+def login_lines() -> list[str]:
+    """Return how to sign in as the first owner, until that password is changed: in plain at the first start only.
+
+    Output of services ends up in journals that many can read, so later starts only name the place of the password.
+    """
     from atelier.accounts.models import User
 
     path = Path(settings.DATA_DIR) / "first-login.txt"
     if not path.exists():
-        return None
+        return []
     name, password = path.read_text().splitlines()[:2]
     user = User.objects.filter(username=name).first()
-    return (name, password) if user is not None and user.check_password(password) else None
+    if user is None or not user.check_password(password):
+        return []
+    if _owner_is_new:
+        return [f"Sign in as {name} with the password {password}"]
+    return [f"Sign in as {name}. The first password is in {path}; change it, then delete the file."]
 
 
 @contextmanager
 def running(say: Callable[[str], None]) -> Iterator[Installation]:
-    """Everything up, until the block ends. Raises AlreadyRunning, or RuntimeError with a sentence."""
+    """Start everything, until the block ends. Raises AlreadyRunning, or RuntimeError with a sentence."""
     with only_one(Path(settings.DATA_DIR) / "up.lock"):
         supervisor = Supervisor(Path(settings.LOG_DIR), say)
         try:
             if not settings.REDIS_URL:
                 redis = supervisor.start(
-                    Child(
+                    SupervisedProcess(
                         "redis",
                         embedded_redis.command(settings.REDIS_SOCKET, Path(settings.DATA_DIR) / "redis"),
                         ends_last=True,
@@ -139,15 +187,15 @@ def running(say: Callable[[str], None]) -> Iterator[Installation]:
             supervisor.stop()
 
 
-def wait_redis(redis: Child) -> None:
-    """Raises RuntimeError when the embedded Redis does not answer."""
+def wait_redis(redis: SupervisedProcess) -> None:
+    """Wait for the embedded Redis. Raises RuntimeError when it does not answer."""
     if redis.process is not None:
         embedded_redis.wait_ready(settings.REDIS_SOCKET, redis.process)
 
 
 @contextmanager
 def ended_by_signal() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and TERM set a flag instead of tearing through the code. Gives a function that tells whether one came."""
+    """Make Ctrl-C and TERM set a flag instead of interrupting the code. Provides a function that returns whether one came."""
     came: list[int] = []
     previous = {
         number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Logging that a hostile value cannot forge lines in."""
+"""Logging in which a hostile value cannot forge lines."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Secrets at rest: keys of providers are encrypted with a key derived from the installation's own."""
+"""Encryption of secrets at rest: providers' keys are encrypted with a key derived from the installation's own."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from django.conf import settings
 
 
 class SecretUnreadable(ValueError):
-    """The stored secret was encrypted under another SECRET_KEY."""
+    """A stored secret that was encrypted under another SECRET_KEY."""
 
 
 def _fernet() -> Fernet:
@@ -17,15 +17,15 @@ def _fernet() -> Fernet:
 
 
 def seal(plain: str) -> str:
-    """Encrypt; the empty string stays empty."""
+    """Encrypt a secret; the empty string stays empty."""
     return _fernet().encrypt(plain.encode()).decode() if plain else ""
 
 
 def unseal(sealed: str) -> str:
-    """Decrypt what `seal` gave. Raises SecretUnreadable when the installation's key has changed since."""
+    """Decrypt what `seal` returned. Raises SecretUnreadable when the installation's key has changed since."""
     if not sealed:
         return ""
     try:
         return _fernet().decrypt(sealed.encode()).decode()
     except InvalidToken as error:
-        raise SecretUnreadable("This key was stored under another SECRET_KEY: enter it again in Settings.") from error
+        raise SecretUnreadable("This key was stored under another SECRET_KEY. Enter it again in Settings.") from error

@@ -1,4 +1,4 @@
-"""All settings. Read from ATELIER_*, DATABASE_URL and REDIS_URL; the defaults run on a laptop."""
+"""All settings, read from ATELIER_*, DATABASE_URL and REDIS_URL; the defaults run on a laptop."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,9 @@ import dj_database_url
 from csp.constants import NONE, SELF
 
 from atelier import environment
+from atelier.files import data_folder
 
+data_folder.keep_private()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = environment.data_dir(BASE_DIR)
 
@@ -17,6 +19,11 @@ HTTPS = environment.flag("ATELIER_HTTPS")
 HOST = os.environ.get("ATELIER_HOST", "127.0.0.1")
 PORT = int(os.environ.get("ATELIER_PORT", "8321"))
 ALLOWED_HOSTS = environment.words("ATELIER_ALLOWED_HOSTS", "localhost 127.0.0.1 [::1]")
+# How long a client may take for the head of a request, and between two pieces of its body; and how many connections an
+# address may have. A trusted proxy brings those of many people, so its are not counted.
+HEADER_SECONDS = float(os.environ.get("ATELIER_HEADER_SECONDS", "10"))
+BODY_SECONDS = float(os.environ.get("ATELIER_BODY_SECONDS", "30"))
+CONNECTIONS_PER_ADDRESS = int(os.environ.get("ATELIER_CONNECTIONS_PER_ADDRESS", "200"))
 CSRF_TRUSTED_ORIGINS = environment.words("ATELIER_TRUSTED_ORIGINS", "")
 
 INSTALLED_APPS = [
@@ -31,7 +38,9 @@ INSTALLED_APPS = [
     "ninja",
     "atelier",
     "atelier.accounts",
+    "atelier.audit",
     "atelier.jobs",
+    "atelier.deletions",
     "atelier.webhooks",
     "curation",
     "training",
@@ -42,16 +51,19 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "atelier.web.middleware.kept_by_nobody",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "atelier.middleware.SignInRequired",
+    "atelier.web.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "atelier.middleware.methods_in_json",
-    "atelier.middleware.unavailable_when_database_is_down",
+    "atelier.web.middleware.methods_in_json",
+    "atelier.audit.middleware.downloads_noted",
+    "atelier.web.middleware.unavailable_when_database_or_disk_fails",
+    "atelier.web.middleware.storable_input",
 ]
 
 ROOT_URLCONF = "atelier.urls"
@@ -66,7 +78,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "atelier.context.shell",
+                "atelier.web.context.shell",
             ],
         },
     }
@@ -92,7 +104,7 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         "-c jit=off -c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
     )
-    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5  # None would forbid it to atelier/statements.py too
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5  # None would forbid it to atelier/database/prepared.py too
     if environment.has_pool():
         # Under ASGI each request has a thread of its own: without a pool each would open a connection of its own too,
         # which costs the database more than the request. Whoever waits too long for one gets a 503. A lost connection is
@@ -138,6 +150,10 @@ if REDIS_URL:
 
 JOB_LEASE_SECONDS = float(os.environ.get("ATELIER_JOB_LEASE", "30"))
 JOB_REAP_SECONDS = float(os.environ.get("ATELIER_JOB_REAP", "5"))
+# A worker hangs that took nothing for so long, although work waited and a slot was free. It is restarted.
+WORKER_PATIENCE_SECONDS = float(os.environ.get("ATELIER_WORKER_PATIENCE", "60"))
+# Jobs of one team that run at once in a queue, at most; 0 is no limit. Slots are shared between teams in any case.
+TEAM_JOBS = int(os.environ.get("ATELIER_TEAM_JOBS", "0"))
 
 # --- accounts, sessions, pages -------------------------------------------------------------------
 
@@ -146,6 +162,9 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign_in"
 REGISTRATION_OPEN = environment.flag("ATELIER_REGISTRATION")
+# Addresses or networks of proxies whose X-Forwarded-For says where a request comes from; anybody else's is ignored.
+TRUSTED_PROXIES = environment.words("ATELIER_TRUSTED_PROXIES", "")
+AUDIT_DAYS = environment.whole("ATELIER_AUDIT_DAYS", 365)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -156,6 +175,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # The cookies of two installations on one machine's ports would overwrite each other.
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"atelier_session_{PORT}", f"atelier_csrf_{PORT}"
+BROWSER_COOKIE_NAME = f"atelier_browser_{PORT}"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -183,11 +203,15 @@ UPLOAD_MAX_BYTES = int(os.environ.get("ATELIER_UPLOAD_MAX_MB", "2048")) * 2**20
 # What imports may read besides uploads: folders of this machine, buckets with the process's own keys, inner hosts.
 IMPORT_FOLDERS = environment.words("ATELIER_IMPORT_FOLDERS", "")
 IMPORT_BUCKETS = environment.words("ATELIER_IMPORT_BUCKETS", "")
-IMPORT_PRIVATE_HOSTS = environment.words("ATELIER_IMPORT_PRIVATE_HOSTS", "")
+# Whose datasets of the hub may be fetched with the installation's own HF_TOKEN: owner, owner/name, or * for all.
+IMPORT_HUB_TOKEN_FOR = environment.words("ATELIER_IMPORT_HUB_TOKEN_FOR", "")
+IMPORT_PRIVATE_HOSTS = environment.private_hosts("ATELIER_IMPORT_PRIVATE_HOSTS")
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
-FILE_UPLOAD_HANDLERS = ["atelier.uploads.CappedUploadHandler"]
-# Hosts that endpoints may be at although their addresses are private (a vLLM of one's own, say).
-PRIVATE_HOSTS_ALLOWED = environment.words("ATELIER_PRIVATE_HOSTS", "localhost 127.0.0.1")
+FILE_UPLOAD_HANDLERS = ["atelier.files.uploads.CappedUploadHandler"]
+# Each a host with its port. What endpoints may be at although it is private: an Ollama of one's own, say.
+PRIVATE_HOSTS = environment.private_hosts("ATELIER_PRIVATE_HOSTS")
+# Apart from those: whoever may add a webhook chooses what is posted there, and how often.
+WEBHOOK_PRIVATE_HOSTS = environment.private_hosts("ATELIER_WEBHOOK_PRIVATE_HOSTS")
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = os.environ.get("ATELIER_TIME_ZONE", "UTC")
@@ -206,7 +230,24 @@ MEDIA_ROOT = DATA_DIR / "files"
 MODELS_DIR = DATA_DIR / "models"
 RUNS_DIR = DATA_DIR / "runs"
 LOG_DIR = DATA_DIR / "log"
-FILE_UPLOAD_PERMISSIONS = 0o600
+environment.refuse_examples(
+    {
+        "ATELIER_SECRET_KEY": SECRET_KEY,
+        "The password in DATABASE_URL": DATABASE_URL,
+        "The password in REDIS_URL": REDIS_URL,
+    }
+)
+STORAGES = {
+    "default": {"BACKEND": "atelier.files.storage.WholeFiles"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
+# With less than this left where the data is, every page says that the disk is nearly full.
+DISK_LOW_BYTES = int(os.environ.get("ATELIER_DISK_LOW_MB", "512")) * 2**20
+
+# What one team may use up of what all share; 0 is no limit.
+TEAM_DISK_BYTES = int(os.environ.get("ATELIER_TEAM_DISK_MB", "102400")) * 2**20
+TEAM_UPLOAD_BYTES_A_DAY = int(os.environ.get("ATELIER_TEAM_UPLOAD_MB_A_DAY", "20480")) * 2**20
 
 NINJA_PAGINATION_PER_PAGE = 100
 

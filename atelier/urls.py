@@ -1,4 +1,4 @@
-"""All addresses."""
+"""All URLs."""
 
 from django.urls import include, path
 
@@ -9,6 +9,8 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("health", views.health, name="health"),
     path("", include("atelier.accounts.urls")),
+    path("", include("atelier.audit.urls")),
+    path("", include("atelier.deletions.urls")),
     path("projects/<int:project_id>/", views.project_home, name="project"),
     path("projects/<int:project_id>/running", views.running, name="running"),
     path("projects/<int:project_id>/", include("atelier.webhooks.urls")),

@@ -1,4 +1,4 @@
-"""The client: one project's loop in a few calls."""
+"""The client class: one project's loop in a few calls."""
 
 import json
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ PAGE = 200  # of lists that come by pages
 
 
 class Client:
-    """Acts as the key's user, in one project: the one named by id, else the only one there is.
+    """A client that acts as the key's user, in one project: the one named by id, else the only one there is.
 
-    `url` is the server's, such as http://127.0.0.1:8321; `timeout` is seconds for one answer.
+    `url` is the server's base URL, such as http://127.0.0.1:8321; `timeout` is seconds for one answer.
     """
 
     def __init__(self, url: str, key: str, project: int | None = None, timeout: float = 60.0) -> None:
@@ -43,7 +43,7 @@ class Client:
         return self._all("/projects")
 
     def _all(self, path: str) -> list[Json]:
-        """A list that comes by pages, whole."""
+        """Return all items of a paginated list."""
         found: list[Json] = []
         while True:
             page = self._transport.call("GET", path, params={"after": found[-1]["id"] if found else 0, "limit": PAGE})
@@ -52,19 +52,19 @@ class Client:
                 return found
 
     def create_project(self, name: str, **fields: str) -> Json:
-        """Make a project and work in it from now on."""
+        """Create a project and use it from now on."""
         made: Json = self._transport.call("POST", "/projects", json={"name": name, **fields}, once=True)
         self._project = int(made["id"])
         return made
 
     @property
     def project(self) -> int:
-        """The project's id. Raises ValueError when several are there and none was named."""
+        """Return the project's id. Raises ValueError when there are several and none was named."""
         if self._project is None:
             found = self.projects()
             if len(found) != 1:
                 names = ", ".join(f"{project['id']}: {project['name']}" for project in found) or "none yet"
-                raise ValueError(f"Say which project: Client(url, key, project=…). There are: {names}.")
+                raise ValueError(f"Choose a project: Client(url, key, project=…). Available: {names}.")
             self._project = int(found[0]["id"])
         return self._project
 
@@ -82,7 +82,7 @@ class Client:
     # --- records ---
 
     def records(self, dataset: int, page: int = 200, **filters: Any) -> Iterator[Json]:
-        """Every record that the filters of the list match (`q`, `status`, `split`, …), page by page as you go on."""
+        """Yield every record that the filters of the list match (`q`, `status`, `split`, …), loading pages as needed."""
         after = ""
         while True:
             params = {**filters, "after": after, "limit": page}
@@ -93,18 +93,18 @@ class Client:
                 return
 
     def record(self, dataset: int, pk: int) -> Json:
-        """One record with all its content."""
+        """Return one record with all its content."""
         found: Json = self._transport.call("GET", self._path("datasets", dataset, "records", pk))
         return found
 
     def change_record(self, dataset: int, pk: int, revision: int, **fields: Any) -> Json:
-        """Raises Conflict when somebody changed it since that revision."""
+        """Change a record. Raises Conflict when somebody has changed it since that revision."""
         body = {"revision": revision, **fields}
         found: Json = self._transport.call("PATCH", self._path("datasets", dataset, "records", pk), json=body)
         return found
 
     def import_rows(self, dataset: int, rows: list[Json], wait: bool = True, **choices: Any) -> Job:
-        """Send rows; `choices` are mapping, skip_duplicates and update_by_key. Gives the last import's job."""
+        """Send rows; `choices` are mapping, skip_duplicates and update_by_key. Returns the last import's job."""
         job = None
         for at in range(0, max(1, len(rows)), INLINE_ROWS):
             body = {"rows": rows[at : at + INLINE_ROWS], **choices}
@@ -123,16 +123,16 @@ class Client:
         return self._job("imports", self._transport.call("POST", address, data=data, files=files, once=True), wait)
 
     def bulk(self, dataset: int, action: str, wait: bool = True, **more: Any) -> Job:
-        """One action over `ids=[…]` or `filters={…}`, with `options={…}` where the action has some."""
+        """Run one action on `ids=[…]` or `filters={…}`, with `options={…}` if the action has some."""
         path = self._path("datasets", dataset, "bulk")
         return self._job("bulk", self._transport.call("POST", path, json={"action": action, **more}, once=True), wait)
 
     def undo(self, action: Job, wait: bool = True) -> Job:
-        """Take a bulk action back."""
+        """Undo a bulk action."""
         return self._job("bulk", self._transport.call("POST", self._path("bulk", action.id, "undo"), once=True), wait)
 
     def annotations(self, dataset: int, **filters: Any) -> Iterator[Json]:
-        """Every annotation of the dataset, page by page; for editors."""
+        """Yield every annotation of the dataset, page by page; for editors."""
         after: Any = None
         while True:
             params = {**filters, **({"after": after} if after else {})}
@@ -150,7 +150,7 @@ class Client:
         return self._job("versions", self._transport.call("POST", self._path("versions"), json=body, once=True), wait)
 
     def versions(self) -> Iterator[Json]:
-        """Every version, the newest first."""
+        """Yield every version, the newest first."""
         before = None
         while True:
             params: Json = {"before": before} if before else {}
@@ -165,7 +165,7 @@ class Client:
         return found
 
     def changes(self, version: int, since: int, kind: str = "changed") -> Iterator[Json]:
-        """What was "added", "removed" or "changed" between two versions, page by page."""
+        """Yield what was "added", "removed" or "changed" between two versions, page by page."""
         after: int | None = 0
         while after is not None:
             params = {"kind": kind, "after": after}
@@ -176,9 +176,9 @@ class Client:
     def load_dataset(
         self, version: int, split: str | None = None, folder: str | Path | None = None
     ) -> "Dataset | DatasetDict":
-        """A version as a `datasets.Dataset` (one split) or `DatasetDict` (all), its hash verified. Raises Broken.
+        """Return a version as a `datasets.Dataset` (one split) or `DatasetDict` (all), its hash verified. Raises Broken.
 
-        The files stay in `folder`, by default the user's cache, under their hashes, and are fetched once.
+        The files are stored in `folder`, by default the user's cache, under their hashes, and are downloaded once.
         """
         about = self.version(version)
         files = loading.fetch(self._transport, self._path("versions", version), about, split, folder)
@@ -199,7 +199,7 @@ class Client:
         )
 
     def job(self, kind: str, pk: int) -> Job:
-        """A job by its kind (imports, bulk, versions, runs, evaluations, …) and id."""
+        """Return a job by its kind (imports, bulk, versions, runs, evaluations, …) and id."""
         path = self._path(kind, pk)
         return Job(self._transport, path, self._transport.call("GET", path))
 

@@ -1,4 +1,4 @@
-"""A long work on the server: how it stands, and waiting for its end."""
+"""A job on the server: its state, and waiting for its end."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ FIRST_LOOK, LONGEST_LOOK = 0.1, 5.0  # seconds between two looks
 
 
 class Job:
-    """`data` is the JSON of the last look; its fields can be read as items: `job["line"]`."""
+    """A job. `data` is the JSON of the last request; its fields can be read as items: `job["line"]`."""
 
     def __init__(self, transport: Transport, path: str, data: dict[str, Any]) -> None:
         self._transport, self._path, self.data = transport, path, data
@@ -39,16 +39,18 @@ class Job:
         return self.refresh()
 
     def wait(self, timeout: float | None = None) -> "Job":
-        """Return when it is done. Raises JobFailed with its sentence, or TimeoutError after `timeout` seconds."""
+        """Wait until the job is done. Raises JobFailed with its sentence, or TimeoutError after `timeout` seconds."""
         ends = None if timeout is None else time.monotonic() + timeout
         pause = FIRST_LOOK
         while self.refresh().status not in OVER:
             if self.status == "paused":
-                raise errors.JobFailed(f"It is paused: {self.data.get('line') or 'resume it to go on'}.")
+                raise errors.JobFailed(f"The job is paused: {self.data.get('line') or 'resume it to continue'}.")
             if ends is not None and time.monotonic() >= ends:
-                raise TimeoutError(f"It is still {self.status} after {timeout:g} seconds: {self.data.get('line', '')}")
+                raise TimeoutError(
+                    f"The job is still {self.status} after {timeout:g} seconds: {self.data.get('line', '')}"
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_LOOK)
         if self.status != "done":
-            raise errors.JobFailed(str(self.data.get("error") or f"It was {self.status}."))
+            raise errors.JobFailed(str(self.data.get("error") or f"The job was {self.status}."))
         return self

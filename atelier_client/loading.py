@@ -1,4 +1,4 @@
-"""A version's files on this machine, each checked against its hash before anything reads it."""
+"""Loading of a version's files, each checked against its hash before anything reads it."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ ROWS = 1000
 
 
 def cache() -> Path:
-    """Where files are kept: ATELIER_CLIENT_CACHE, else the user's cache folder."""
+    """Return the folder of downloaded files: ATELIER_CLIENT_CACHE, else the user's cache folder."""
     given = os.environ.get("ATELIER_CLIENT_CACHE")
     return Path(given) if given else Path.home() / ".cache" / "atelier"
 
@@ -27,12 +27,12 @@ def cache() -> Path:
 def fetch(
     transport: Transport, path: str, about: dict[str, Any], split: str | None, folder: str | Path | None
 ) -> dict[str, Path]:
-    """The wanted splits' files by name; empty splits are left out. Raises Broken, or Refused for an unknown split."""
+    """Download the wanted splits' files, by name; empty splits are left out. Raises Broken, or Refused for an unknown split."""
     if about["status"] != "done":
         raise Refused(f"Version {about['id']} is not frozen: it is {about['status']}.")
     present = {name: about["sha256"][name] for name, rows in about["counts"].items() if rows}
     if split is not None and split not in present:
-        raise Refused(f"The version has no rows in the split {split!r}: use one of {', '.join(present)}.")
+        raise Refused(f"The version has no rows in the split {split!r}. Use one of {', '.join(present)}.")
     kept = Path(folder) if folder else cache()
     kept.mkdir(parents=True, exist_ok=True)
     wanted = present if split is None else {split: present[split]}
@@ -51,7 +51,9 @@ def _file(transport: Transport, path: str, sha: str, folder: Path) -> Path:
                 found.update(piece)
                 out.write(piece)
         if found.hexdigest() != sha:
-            raise Broken(f"What came is not what was frozen: its hash is {found.hexdigest()[:12]}…, not {sha[:12]}….")
+            raise Broken(
+                f"The download differs from what was frozen: its hash is {found.hexdigest()[:12]}…, not {sha[:12]}…."
+            )
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -67,7 +69,7 @@ def _hash(file: Path) -> str:
 
 
 def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset | datasets.DatasetDict":
-    """Files as datasets. Raises ImportError, saying what to install, without the `datasets` library."""
+    """Open files as datasets. Raises ImportError, saying what to install, without the `datasets` library."""
     try:
         import datasets
     except ImportError as error:
@@ -78,8 +80,10 @@ def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset |
 
 
 def features(paths: Iterable[Path]) -> "datasets.Features | None":
-    """One form for all rows of all files, so that splits can be joined. None where no one form fits, as when a key of the
-    metadata holds a number here and a text there: then the library decides for each file.
+    """Return one schema for all rows of all files, so that splits can be joined. None if no one schema fits.
+
+    None fits, for example, when a key of the metadata holds a number in one row and a text in another: then the library
+    decides for each file.
 
     The library itself looks at the first 10 MB of a file only, and fails at a column that comes later, as `labels` may.
     """

@@ -1,7 +1,7 @@
-"""Calls over HTTP: signed with the key, and tried again where a repetition does no harm.
+"""HTTP calls: authorised by the key, and retried if a repetition does no harm.
 
-GET, PUT, PATCH and DELETE may be repeated. A POST is repeated only under an idempotency key, which is made here, so that
-the server knows the second as the first.
+GET, PUT, PATCH and DELETE may be repeated. A POST is repeated only under an idempotency key, which is created here, so
+that the server recognises the second as the first.
 """
 
 import time
@@ -22,7 +22,7 @@ TRY_AGAIN = {429, 502, 503, 504}
 
 
 class Transport:
-    """One connection pool. `sleep` is given by tests."""
+    """A connection pool for calls to the server. `sleep` is given by tests."""
 
     def __init__(self, url: str, key: str, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
@@ -36,7 +36,7 @@ class Transport:
         self._http.close()
 
     def call(self, method: str, path: str, *, once: bool = False, **request: Any) -> Any:
-        """The JSON of the answer, None when it is empty. `once` adds an idempotency key. Raises AtelierError."""
+        """Return the JSON of the response, None when it is empty. `once` adds an idempotency key. Raises AtelierError."""
         if once:
             request["headers"] = {"Idempotency-Key": uuid.uuid4().hex}
         tries = TRIES if once or method in REPEATABLE else 1
@@ -64,7 +64,7 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Iterator[bytes]]:
-        """The body of a GET, in pieces. Raises AtelierError."""
+        """Provide the body of a GET, in pieces. Raises AtelierError."""
         try:
             with self._http.stream("GET", path) as response:
                 if response.is_error:
@@ -72,7 +72,7 @@ class Transport:
                     raise errors.of(response.status_code, _answer(response))
                 yield response.iter_bytes()
         except httpx.TransportError as error:
-            raise errors.Unavailable(f"The download broke off: {error or type(error).__name__}.") from error
+            raise errors.Unavailable(f"The download failed: {error or type(error).__name__}.") from error
 
 
 def _retry_after(response: httpx.Response) -> float:

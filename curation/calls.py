@@ -1,89 +1,179 @@
-"""Calls to a teacher, many in flight at once, on an event loop in a thread of their own.
+"""Many calls to models in flight at once: the one engine of whatever asks models about very many rows.
 
-The thread that works on the job keeps the database to itself: it starts calls and takes outcomes. A slot becomes free
-only when the job's thread says that the outcome is stored, so a killed process loses no more than what was in flight.
+Calls run on an event loop in a thread of their own. The thread that works on the job keeps the database to itself: it
+starts calls, takes their outcomes and stores them. A slot becomes free only when its outcome is stored, so a killed
+process loses no more than what was in flight.
 """
 
 import asyncio
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
-from curation.chat import Answer, Client, ClientError, Sampling
+from atelier.characters import storable
+from curation.chat import Answer, ChatClient, ClientError, Message, Sampling
+
+WAIT_SECONDS = 0.5
+Unit = TypeVar("Unit", bound=Hashable)  # what is asked about: a row of a ledger
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one call: an answer, or the sentence that says why there is none."""
+class CallOutcome(Generic[Unit]):
+    """The outcome of one call: an answer, or the sentence that states why there is none."""
 
-    key: int
+    unit: Unit
     answer: Answer | None
     error: str = ""
     seconds: float = 0.0
 
 
-class Calls:
-    """Keeps calls in flight. A context manager: leaving it cancels what still is, and closes the client."""
+class Calls(Generic[Unit]):
+    """Keeps calls to clients in flight. A context manager: leaving it cancels what still is, and closes the clients."""
 
-    def __init__(self, client: Client, sampling: Sampling) -> None:
-        self._client = client
+    def __init__(self, clients: Mapping[int, ChatClient], sampling: Sampling) -> None:
+        self.clients = clients
         self._sampling = sampling
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[CallOutcome[Unit]] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="teacher calls", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="model calls", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def start(self, calls: Sequence[tuple[int, list[dict[str, Any]]]]) -> None:
-        """Begin calls, each a key and its messages."""
-        if calls:
-            self._loop.call_soon_threadsafe(self._begin, calls)
+    def start(self, client: int, unit: Unit, messages: list[Message]) -> None:
+        """Begin a call."""
+        self._loop.call_soon_threadsafe(self._begin, client, unit, messages)
 
-    def take(self, seconds: float) -> list[Outcome]:
-        """All outcomes there are; waits at most so long for the first."""
-        found: list[Outcome] = []
+    def take(self, seconds: float) -> list[CallOutcome[Unit]]:
+        """Take all outcomes there are; wait at most so many seconds for the first."""
+        outcomes: list[CallOutcome[Unit]] = []
         try:
-            found.append(self._outcomes.get(timeout=seconds))
+            outcomes.append(self._outcomes.get(timeout=seconds))
             while True:
-                found.append(self._outcomes.get_nowait())
+                outcomes.append(self._outcomes.get_nowait())
         except queue.Empty:
-            return found
+            return outcomes
 
-    def _begin(self, calls: Sequence[tuple[int, list[dict[str, Any]]]]) -> None:
-        for key, messages in calls:
-            task = self._loop.create_task(self._call(key, messages))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _begin(self, client: int, unit: Unit, messages: list[Message]) -> None:
+        task = self._loop.create_task(self._call(self.clients[client], unit, messages))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, key: int, messages: list[dict[str, Any]]) -> None:
+    async def _call(self, client: ChatClient, unit: Unit, messages: list[Message]) -> None:
         began = time.monotonic()
         try:
-            answer = await self._client.complete(messages, self._sampling)
-        except ClientError as error:
-            outcome = Outcome(key, None, str(error), time.monotonic() - began)
+            answer = await client.complete(messages, self._sampling)
+            outcome = CallOutcome(unit, answer, "", answer.seconds or time.monotonic() - began)
         except Exception as error:  # whatever a client does, the row says it and the others go on
-            outcome = Outcome(key, None, f"The call broke ({type(error).__name__}: {error}).", time.monotonic() - began)
-        else:
-            outcome = Outcome(key, answer, "", answer.seconds or time.monotonic() - began)
+            known = isinstance(error, ClientError)
+            why = str(error) if known else storable(f"The call failed ({type(error).__name__}: {error}).")
+            outcome = CallOutcome(unit, None, why, time.monotonic() - began)
         self._outcomes.put(outcome)
 
     async def _end(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.close()
+        await asyncio.gather(*(client.close() for client in self.clients.values()), return_exceptions=True)
+
+
+class CallRun(ABC, Generic[Unit]):
+    """Asks about every row that waits and stores what comes, until nothing is left; `job.concurrency` calls for each client.
+
+    `PATIENCE` has what may end a run before, from the weakest to the strongest, each with the seconds that calls in flight
+    are then waited for, which are paid for whether we listen or not. Meanwhile a stronger one replaces a weaker one.
+    """
+
+    PATIENCE: Mapping[type[Exception], float]
+
+    def __init__(self, calls: Calls[Unit], job: Any) -> None:
+        self.calls, self.job = calls, job
+        self.flying: dict[Unit, int] = {}  # each with its client
+
+    @abstractmethod
+    def _next(self, client: int, until: float) -> tuple[Unit, list[Message]] | None:
+        """The next row to ask a client about, and what; None when none may be asked about now, or none was ready until then."""
+
+    @abstractmethod
+    def _store(self, outcomes: list[CallOutcome[Unit]]) -> None:
+        """Store outcomes, all or none."""
+
+    @abstractmethod
+    def _obey(self) -> None:
+        """Raise what people or other teams want."""
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise when it makes no sense to go on."""
+
+    def _is_over(self) -> bool:
+        """Whether nothing is left, now that nothing is in flight."""
+        return True
+
+    def run(self) -> None:
+        """Ask about all. Raises what ended it before; what was answered is stored then too."""
+        try:
+            while self._step():
+                pass
+        except tuple(self.PATIENCE) as reason:
+            raise self._drain(reason) from reason.__cause__
+        except BaseException:
+            self._land(0)
+            raise
+
+    def _step(self) -> bool:
+        """Fill the free slots and store what was answered. Returns False when nothing is left."""
+        self._fill()
+        if not self.flying and self._is_over():
+            return False
+        self._land(WAIT_SECONDS)
+        self._check()
+        self._obey()
+        return True
+
+    def _fill(self) -> None:
+        """Start calls in the free slots. Slow prompts are not waited for once something can be done."""
+        until = time.monotonic() + WAIT_SECONDS
+        busy = Counter(self.flying.values())
+        for client in self.calls.clients:
+            while busy[client] < self.job.concurrency and (call := self._next(client, until)):
+                unit, messages = call
+                self.flying[unit] = client
+                self.calls.start(client, unit, messages)
+                busy[client] += 1
+                if time.monotonic() > until:
+                    break
+
+    def _land(self, seconds: float) -> None:
+        """Store what came, waited for at most so long; only then are its slots free."""
+        outcomes = self.calls.take(seconds) if self.flying else []
+        self._store(outcomes)
+        for outcome in outcomes:
+            del self.flying[outcome.unit]
+
+    def _drain(self, reason: Exception) -> Exception:
+        """Ask nothing more, and store what is in flight as it comes. Returns what ends the run."""
+        strength = list(self.PATIENCE).index
+        until = time.monotonic() + self.PATIENCE[type(reason)]
+        while True:
+            self._land(max(0.0, min(WAIT_SECONDS, until - time.monotonic())))
+            if not self.flying or time.monotonic() >= until:
+                return reason
+            try:
+                self._obey()
+            except tuple(self.PATIENCE) as other:
+                if strength(type(other)) > strength(type(reason)):
+                    reason, until = other, time.monotonic() + self.PATIENCE[type(other)]

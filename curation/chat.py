@@ -1,4 +1,4 @@
-"""The message schema that all of Atelier speaks, and the protocol of whatever answers a conversation.
+"""The message schema that all of Atelier uses, and the protocol of chat clients.
 
 A message is a dict: `role` (system, user, assistant, tool), `content` (a string, or a list of parts of type `text`,
 `thinking`, `image_url`), `tool_calls`, `tool_call_id`, `name`, `weight`.
@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from atelier.characters import storable
+from curation.answers import WHOLE, half_reason, is_blank, sounds_like_refusal
+
 Message = dict[str, Any]
 ROLES = ("system", "user", "assistant", "tool")
 # Every blank of Latin-1 as one, and all else as x.
@@ -16,21 +19,21 @@ _BLANKS = bytes(ord(" ") if chr(code).isspace() else ord("x") for code in range(
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: a code to group by, and a sentence saying what is wrong and what would be right.
+    """A problem of a conversation: a code to group by, and a sentence that states what is wrong and what would be right.
 
-    `severity` is "error" for what cannot be trained on as it stands, "warning" for what is worth a look.
+    `severity` is "error" for what cannot be trained on as it is, "warning" for what is worth a look.
     """
 
     code: str
     message: str
     where: str = ""
-    mendable: bool = False
+    fixable: bool = False
     severity: str = "error"
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an answer is drawn. Temperature 0 is greedy; `max_tokens` bounds the answer."""
+    """Sampling parameters of an answer. Temperature 0 is greedy; `max_tokens` bounds the answer."""
 
     temperature: float = 0.7
     top_p: float = 1.0
@@ -42,7 +45,7 @@ class Sampling:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Sampling":
-        """Known keys only. Raises ValueError with a sentence for values out of range."""
+        """Read sampling parameters from JSON, known keys only. Raises ValueError with a sentence for values out of range."""
         known = {key: data[key] for key in ("temperature", "top_p", "max_tokens", "seed") if data.get(key) is not None}
         sampling = cls(**known)
         if not 0 <= sampling.temperature <= 2:
@@ -51,12 +54,18 @@ class Sampling:
             raise ValueError("top_p must be above 0 and at most 1.")
         if not 1 <= sampling.max_tokens <= 40960:
             raise ValueError("max_tokens must be between 1 and 40960.")
+        if sampling.seed is not None and not 0 <= sampling.seed < 2**31:
+            raise ValueError("The seed must be a whole number from 0 to 2147483647.")
         return sampling
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an endpoint answered: its visible text, its reasoning if any, tokens, and wall seconds."""
+    """An answer of an endpoint: its visible text, its reasoning if any, tokens, and wall seconds. A database can store it.
+
+    `finish_reason` is the endpoint's word for why it ended, empty when it said none; `refusal` is what it wrote in place
+    of an answer.
+    """
 
     text: str
     reasoning: str = ""
@@ -65,11 +74,36 @@ class Answer:
     seconds: float = 0.0
     finish_reason: str = "stop"
     model: str = ""
+    refusal: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("text", "reasoning", "finish_reason", "model", "refusal"):
+            object.__setattr__(self, name, storable(str(getattr(self, name))))
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the endpoint wrote it to its end: half an answer is no example and no measure of a model."""
+        return self.finish_reason == WHOLE
+
+    @property
+    def half_reason(self) -> str:
+        """Return a sentence that states why it isn't whole; empty when it is."""
+        return half_reason(self.finish_reason)
+
+    @property
+    def is_blank(self) -> bool:
+        """Return whether its text has nothing that can be seen."""
+        return is_blank(self.text)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether the endpoint says that it refuses, or the text begins as refusals do."""
+        return bool(self.refusal) or sounds_like_refusal(self.text)
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of a streamed answer; the last one carries the whole in `answer`."""
+    """A piece of a streamed answer; the last one has the whole in `answer`."""
 
     text: str = ""
     reasoning: str = ""
@@ -77,33 +111,41 @@ class Delta:
 
 
 class ClientError(Exception):
-    """A call failed. `retryable` says whether trying again may help; `retry_after` is in seconds, when told."""
+    """A failed call. `retryable` states whether trying again may help; `retry_after` is in seconds, if given.
 
-    def __init__(self, message: str, retryable: bool = False, retry_after: float | None = None) -> None:
+    `is_busy`: the endpoint gets too many calls, so that this one did not count and others should go slower. The message may repeat what an endpoint said, and a database can store it.
+    """
+
+    def __init__(
+        self, message: str, retryable: bool = False, retry_after: float | None = None, is_busy: bool = False
+    ) -> None:
+        message = storable(message)
         super().__init__(message)
         self.message = message
         self.retryable = retryable
         self.retry_after = retry_after
+        self.is_busy = is_busy
+        self.refused_field = ""  # a field of the request that the endpoint says it doesn't take
 
 
-class Client(Protocol):
-    """Anything that answers chat completions."""
+class ChatClient(Protocol):
+    """A client of anything that answers chat completions."""
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
-        """One whole answer. Raises ClientError."""
+        """Return one whole answer. Raises ClientError."""
         ...
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
-        """The answer piece by piece. Raises ClientError while iterating."""
+        """Yield the answer piece by piece. Raises ClientError while iterating."""
         ...
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""
         ...
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """The visible text of a message: string content, or its text parts joined."""
+    """Return the visible text of a message: string content, or its text parts joined."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -115,7 +157,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def count_words(text: str) -> int:
-    """As many as `text.split()` finds, at a third of its cost where the text is Latin-1, for no word is made."""
+    """Count the words that `text.split()` finds, at a third of its cost where the text is Latin-1, for no word is created."""
     try:
         seen = text.encode("latin-1").translate(_BLANKS)
     except UnicodeEncodeError:
@@ -124,7 +166,7 @@ def count_words(text: str) -> int:
 
 
 def thinking_of(message: Mapping[str, Any]) -> str:
-    """The reasoning of a message: its `thinking` parts joined, whichever way they are written."""
+    """Return the reasoning of a message: its `thinking` parts joined, in whichever form they are written."""
     content = message.get("content")
     if not isinstance(content, list):
         return ""
@@ -136,7 +178,7 @@ def thinking_of(message: Mapping[str, Any]) -> str:
 
 
 def thinking_text(thinking: Any) -> str:
-    """The text of a `thinking` value: a string as mistral-common writes it, or the provider's list of text parts."""
+    """Return the text of a `thinking` value: a string as mistral-common writes it, or the provider's list of text parts."""
     if isinstance(thinking, str):
         return thinking
     if isinstance(thinking, list):
@@ -145,12 +187,12 @@ def thinking_text(thinking: Any) -> str:
 
 
 def with_thinking_as_text(messages: Sequence[Message]) -> list[Message]:
-    """The same messages with every `thinking` a string: the form mistral-common reads."""
+    """Return the messages with every `thinking` as a string: the form mistral-common reads."""
     return _with_thinking(messages, thinking_text)
 
 
 def with_thinking_as_parts(messages: Sequence[Message]) -> list[Message]:
-    """The same messages with every `thinking` a list of text parts: the form the provider's API reads."""
+    """Return the messages with every `thinking` as a list of text parts: the form the provider's API reads."""
     return _with_thinking(
         messages,
         lambda thinking: (

@@ -13,7 +13,7 @@ MOST_PAIRS = 4_000_000
 
 
 def word_diff(a: str, b: str) -> list[Piece]:
-    """What turns `a` into `b`, as (op, text) with op equal, insert or delete.
+    """Return the diff that turns `a` into `b`, as (op, text) with op equal, insert or delete.
 
     White space is kept: equal and delete joined give `a`, equal and insert joined give `b`.
     """
@@ -21,8 +21,24 @@ def word_diff(a: str, b: str) -> list[Piece]:
     return _pieces(words_a, words_b)
 
 
+def around(diff: list[Piece], near: int, most: int | None = None) -> list[Piece]:
+    """Return a diff with `near` characters before and after each change and without what is far from any; of a change at most so many."""
+    last = len(diff) - 1
+    return [
+        (op, _near(text, near, at == 0, at == last) if op == "equal" else text[:most])
+        for at, (op, text) in enumerate(diff)
+    ]
+
+
+def _near(text: str, near: int, first: bool, last: bool) -> str:
+    if len(text) <= 2 * near:
+        return text
+    before, after = "" if first else text[:near], "" if last else text[-near:]
+    return f"{before} … {after}"
+
+
 def _cut(*texts: str) -> list[list[str]]:
-    """The texts in words, or in lines where comparing two of them word by word would take too long."""
+    """Split the texts into words, or into lines if comparing two of them word by word would take too long."""
     words = [TOKENS.findall(text) for text in texts]
     longest = sorted(map(len, words))[-2:]
     return words if longest[0] * longest[-1] <= MOST_PAIRS else [LINES.findall(text) for text in texts]
@@ -42,7 +58,7 @@ def _pieces(a: Sequence[str], b: Sequence[str]) -> list[Piece]:
 
 
 def word_merge(was: str, theirs: str, mine: str) -> tuple[str, bool]:
-    """Both changes of `was` in one text, and whether they touched the same words; there mine stand.
+    """Merge both changes of `was` into one text, and return whether they touched the same words; there `mine` is used.
 
     The texts are cut at the words that neither changed (as diff3 does: Khanna, Kunal and Pierce 2007).
     """
@@ -61,6 +77,6 @@ def word_merge(was: str, theirs: str, mine: str) -> tuple[str, bool]:
 
 
 def _same(a: Sequence[str], b: Sequence[str]) -> dict[int, int]:
-    """Where each piece of `a` that `b` has too stands in `b`."""
+    """Return the place in `b` of each piece of `a` that `b` has too."""
     blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
     return {block.a + n: block.b + n for block in blocks for n in range(block.size)}

@@ -1,4 +1,4 @@
-"""Exports: a filtered set or a version as one file in a chosen format, made in the background and kept for download."""
+"""Exports: filtered records or a version as one file in a chosen format, written in the background and kept for download."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,19 +9,23 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from atelier.accounts.models import Project, User
+from atelier.audit import trail
+from atelier.audit.models import Action
+from atelier.files import quotas
 from atelier.jobs.claims import Claim, JobFailed, LostClaim
-from curation import selection, versions
+from atelier.jobs.once import once
 from curation.formats import WRITERS, Draft, Writer, source_group
-from curation.formats.writers import MARK
+from curation.formats.writers.base import MARK
 from curation.models import Annotation, Dataset, Export, Record, Version
-from curation.splitfiles import TemporaryFile
-from curation.splits import SPLITS
+from curation.records.splits import SPLITS
+from curation.search import selection
+from curation.versions import files as version_files
+from curation.versions.files import TemporaryFile
 
 BATCH = 1000
 BUFFER = 1 << 20  # bytes; rows are small, and each write is a call of the system
@@ -42,47 +46,52 @@ def begin(
     version: Version | None = None,
     split: str = "",
     key: str | None = None,
+    asker: trail.Asker | None = None,
 ) -> Export:
-    """A queued export of what the filters let through, or of a version; the caller wakes a worker. Raises ValidationError.
+    """Queue an export of what the filters let through, or of a version; the caller wakes a worker. Raises ValidationError.
 
-    The same idempotency key gives the same export.
+    The same idempotency key gives the same export. The audit trail notes a new one for whoever asks.
     """
-    again = Export.objects.filter(project=dataset.project, idempotency_key=key) if key else Export.objects.none()
-    if found := again.first():
-        return found
-    writer_for(form, dataset)
-    if version is not None and version.status != Version.Status.DONE:
-        raise ValidationError(f"{version} is not frozen yet: wait until it is.")
-    if split and (version is None or split not in SPLITS):
-        raise ValidationError(f"A split is one of {', '.join(SPLITS)}, and belongs to a version.")
-    chosen = {} if version else selection.check(filters or {})
-    try:
-        with transaction.atomic():
-            return Export.objects.create(
-                project=dataset.project, dataset=dataset, created_by=user, version=version, split=split,
-                filters=chosen, format=form, queued_at=timezone.now(), idempotency_key=key or None,
-            )  # fmt: skip
-    except IntegrityError:  # the same key at the same moment
-        return Export.objects.get(project=dataset.project, idempotency_key=key)
+
+    def make() -> Export:
+        quotas.refuse_disk(dataset.project)
+        writer_for(form, dataset)
+        if version is not None and version.status != Version.Status.DONE:
+            raise ValidationError(f"{version} is not frozen yet. Wait until it is.")
+        if split and (version is None or split not in SPLITS):
+            raise ValidationError(f"A split must be one of {', '.join(SPLITS)}, and needs a version.")
+        chosen = {} if version else selection.check(filters or {})
+        return Export(
+            project=dataset.project, dataset=dataset, created_by=user, version=version, split=split,
+            filters=chosen, format=form, queued_at=timezone.now(),
+        )  # fmt: skip
+
+    def write(job: Export) -> None:
+        job.save()
+        if asker is not None:
+            about = {"kind": "export", "pk": job.pk, "name": what(job), "format": form}
+            trail.note(asker, Action.EXPORT_STARTED, project=dataset.project, **about)
+
+    return once(dataset.project.exports, key, make, write)
 
 
 def writer_for(form: str, dataset: Dataset) -> Writer:
-    """The format of this name. Raises ValidationError when there is none, or it has no place for such records."""
+    """Return the format of this name. Raises ValidationError if there is none, or if it cannot hold such records."""
     fitting = formats(dataset)
     for writer in fitting:
         if writer.name == form:
             return writer
     names = ", ".join(writer.name for writer in fitting)
-    raise ValidationError(f"{dataset.kind.capitalize()} cannot be exported as {form[:40]!r}: use one of {names}.")
+    raise ValidationError(f"{dataset.kind.capitalize()} cannot be exported as {form[:40]!r}. Use one of {names}.")
 
 
 def formats(dataset: Dataset) -> list[Writer]:
-    """Those that have a place for the dataset's kind of records."""
+    """Return the formats that can hold the dataset's kind of records."""
     return [writer for writer in WRITERS.values() if dataset.kind in writer.kinds]
 
 
 def what(job: Export) -> str:
-    """What is exported, in words."""
+    """Describe what is exported, in words."""
     if job.version is not None:
         return f"{job.version}, {job.split or 'all splits'}"
     narrowed = {name: value for name, value in job.filters.items() if name != "sort"}
@@ -90,9 +99,9 @@ def what(job: Export) -> str:
 
 
 def delete(job: Export) -> None:
-    """End an export and its file. Raises ValidationError while it runs."""
+    """Delete an export and its file. Raises ValidationError while it runs."""
     if job.is_live:
-        raise ValidationError("It still runs: cancel it first.")
+        raise ValidationError("The export is still running. Cancel it first.")
     name = job.file
     job.delete()
     if name:
@@ -100,13 +109,13 @@ def delete(job: Export) -> None:
 
 
 def pieces(job: Export) -> Iterator[bytes]:
-    """The finished file. Raises ValidationError with a sentence when there is none."""
+    """Yield the finished file. Raises ValidationError with a sentence if there is none."""
     if job.status != Export.Status.DONE or not job.file:
-        raise ValidationError("There is no file yet: wait until the export is done.")
+        raise ValidationError("The file isn't ready yet. Wait until the export is done.")
     try:
         stream = default_storage.open(job.file, "rb")
     except OSError as error:
-        raise ValidationError("The file of this export is gone from the storage: export again.") from error
+        raise ValidationError("The file of this export is missing from the storage. Export again.") from error
     return _chunks(stream)
 
 
@@ -118,7 +127,7 @@ def _chunks(stream: Any) -> Iterator[bytes]:
 # --- the work ------------------------------------------------------------------------------------
 
 
-class Refused:
+class RefusedRecords:
     """Records that the format could not hold, by reason, with the first of each."""
 
     def __init__(self) -> None:
@@ -135,8 +144,8 @@ class Refused:
 
 
 def run(claim: Claim[Export]) -> None:
-    """Write the file. A repeated attempt begins anew: until the last write nothing of an export counts."""
-    job, refused = claim.job, Refused()
+    """Write the export's file. A repeated attempt starts over: until the last write nothing of an export counts."""
+    job, refused = claim.job, RefusedRecords()
     writer = WRITERS[job.format]
     folder = Path(settings.DATA_DIR) / "tmp" / f"export-{job.pk}"
     shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
@@ -154,7 +163,7 @@ def run(claim: Claim[Export]) -> None:
         with TemporaryFile(path) as file:
             name = default_storage.save(_stored(job, job.fence), file)
         _finish(claim, name, size, refused)
-    except versions.Broken as error:
+    except version_files.DamagedVersion as error:
         raise JobFailed(" ".join(error.messages)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,15 +173,15 @@ def _stored(job: Export, fence: int) -> str:
     return f"exports/{job.pk}-{fence}{WRITERS[job.format].suffix}"
 
 
-def _finish(claim: Claim[Export], name: str, size: int, refused: Refused) -> None:
+def _finish(claim: Claim[Export], name: str, size: int, refused: RefusedRecords) -> None:
     job = claim.job
     held = job.done - refused.count
-    left = f", {refused.count:,} left out" if refused.count else ""
+    refusals = f", {refused.count:,} left out" if refused.count else ""
     try:
         claim.update(
             file=name, size=size, name=f"export-{job.pk}-{job.format}{WRITERS[job.format].suffix}", total=job.done,
             skipped=refused.count, skipped_why=sorted(refused.groups.values(), key=lambda group: -group["count"]),
-            line=f"{held:,} of {job.done:,} records exported{left}.",
+            line=f"{held:,} of {job.done:,} records exported{refusals}.",
         )  # fmt: skip
     except LostClaim:
         default_storage.delete(name)
@@ -186,7 +195,7 @@ def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
     splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
     claim.progress(done=0, total=sum(version.file(split)["rows"] for split in splits), line=f"Writing {version}")
     for split in splits:
-        for row in versions.rows(version, split):
+        for row in version_files.rows(version, split):
             done += 1
             if done % EVERY == 0:
                 claim.progress(done=done)
@@ -200,8 +209,10 @@ def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
 
 
 def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
-    """By ids, not by a cursor: the snapshot of a long read would hold up every other writer's cleaning. They are found
-    once, for a search of texts costs as much for a batch as for all."""
+    """Yield a dataset's drafts by ids, not by a cursor: the snapshot of a long read would delay every other writer's vacuum.
+
+    The ids are found once, because a search of texts costs as much for a batch as for all.
+    """
     dataset, done = claim.job.dataset, 0
     pks = selection.numbers(selection.select(dataset, claim.job.filters))
     claim.progress(done=0, total=len(pks), line=f"Writing {dataset.name}")
@@ -232,7 +243,7 @@ def _loads(text: str) -> Any:
 
 
 def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
-    """What people submitted about these records."""
+    """Return what people submitted about these records."""
     rows = Annotation.objects.filter(record__in=pks, state=Annotation.State.SUBMITTED).order_by("pk")
     found: dict[int, list[dict[str, Any]]] = {}
     for pk, author, answers, review in rows.values_list("record_id", "author", "answers", "review"):
@@ -241,6 +252,6 @@ def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
 
 
 def of(project: Project) -> QuerySet[Export]:
-    """The exports of a project, for a list: what of a deleted dataset is left does not count."""
+    """Return the exports of a project, for a list: those of a deleted dataset are left out."""
     rows = project.exports.filter(dataset__deleted_at=None)
     return rows.select_related("dataset", "version__dataset", "created_by")

@@ -1,4 +1,4 @@
-"""The worker's tasks of the data side: each executes one job given its id."""
+"""Celery tasks of the data side: each executes one job given its id."""
 
 from celery import shared_task
 from django.conf import settings
@@ -7,22 +7,28 @@ from django.core.exceptions import ValidationError
 from atelier.jobs import claims, queue
 from atelier.jobs.claims import Claim, JobFailed
 from curation import bulk as bulk_actions
-from curation import checking, deletion, distillation, duplicates, exports, freezing, import_jobs, maps
-from curation.annotation import agreeing
+from curation import exports
+from curation.annotation import agreement as annotator_agreement
+from curation.charts import maps
+from curation.datasets import deletion
+from curation.distillation import job as distillation_job
+from curation.imports import job as import_job
 from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Export, Import, Version
+from curation.quality import duplicates, jobs
+from curation.versions import job as freeze_job
 from inference import endpoints
 
 
 @shared_task(name="curation.tasks.import_file")
 def import_file(pk: int) -> None:
-    claims.execute(Import, pk, lambda claim: import_jobs.run(claim, tuple(settings.IMPORT_PRIVATE_HOSTS)))
+    claims.execute(Import, pk, lambda claim: import_job.run(claim, settings.IMPORT_PRIVATE_HOSTS))
     _check_what_came(Import.objects.filter(pk=pk).select_related("dataset", "created_by").first())
 
 
 def _check_what_came(job: Import | None) -> None:
-    """What an import brought is looked at closely by jobs of their own, so that the rows are there first."""
+    """Start the checks of an imported dataset as jobs of their own, so that the rows are there first."""
     if job is not None and job.is_over and job.ok:
-        for follower in checking.follow(job.dataset, job.created_by, grown=True):
+        for follower in jobs.follow(job.dataset, job.created_by, grown=True):
             queue.wake(follower)
 
 
@@ -32,13 +38,13 @@ def check(pk: int) -> None:
 
 
 def _check(claim: Claim[Check]) -> None:
-    work = {Check.Part.TEXTS: checking.check_texts, Check.Part.DUPLICATES: duplicates.run, Check.Part.MAP: maps.run}
+    work = {Check.Part.TEXTS: jobs.check_texts, Check.Part.DUPLICATES: duplicates.run, Check.Part.MAP: maps.run}
     work[Check.Part(claim.job.part)](claim)
 
 
 @shared_task(name="curation.tasks.agreement")
 def agreement(pk: int) -> None:
-    claims.execute(AgreementReport, pk, agreeing.run)
+    claims.execute(AgreementReport, pk, annotator_agreement.run)
 
 
 @shared_task(name="curation.tasks.export")
@@ -62,17 +68,17 @@ def distil(pk: int) -> None:
 
 
 def _teach(claim: Claim[Distillation]) -> None:
-    """Give the domain its client: the teacher of the job, who tries again what may succeed later."""
+    """Run a distillation with the client of its teacher, which retries what may succeed later."""
     teacher = claim.job.teacher
     if teacher is None:
-        raise JobFailed(f"The teacher {claim.job.teacher_name} was deleted: start again with another.")
+        raise JobFailed(f"The teacher {claim.job.teacher_name} was deleted. Start again with another.")
     try:
-        client = endpoints.Patient(endpoints.client_for(teacher))
+        client = endpoints.RetryingClient(endpoints.client_for(teacher))
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
-    distillation.run(claim, client, teacher.price_in, teacher.price_out)
+    distillation_job.run(claim, client, teacher.price_in, teacher.price_out)
 
 
 @shared_task(name="curation.tasks.freeze")
 def freeze(pk: int) -> None:
-    claims.execute(Version, pk, freezing.run)
+    claims.execute(Version, pk, freeze_job.run)

@@ -5,7 +5,11 @@ class InferenceConfig(AppConfig):
     name = "inference"
 
     def ready(self) -> None:
-        from inference import steps, traces
+        from atelier import registry
+        from atelier.files import quotas
+        from inference import deletion, lineage, rail, usage
 
-        steps.register()
-        traces.register()
+        rail.register()
+        quotas.measure("recorded answers", usage.answers)
+        registry.on_project_end(deletion.of_project, deletion.stop_serving)
+        lineage.register()

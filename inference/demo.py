@@ -1,6 +1,6 @@
-"""The loop on the sample, step by step, through the same jobs that the pages start.
+"""The demo: the loop on the sample, step by step, through the same jobs that the pages start.
 
-Each step first looks for what an earlier demo left, so that a second one takes up what is there.
+Each step first looks for the results of an earlier demo, so that a second one continues from there.
 """
 
 import json
@@ -16,12 +16,17 @@ from django.core.files import File
 
 from atelier.accounts.models import Membership, Project, Role, User
 from atelier.jobs.models import Job, Status
-from curation import distillation, importing, versions
+from curation.distillation import drafts as distillation_drafts
+from curation.imports import drafts as import_drafts
 from curation.models import Dataset, Distillation, Import, Record, Version
-from inference import deployments, endpoints, evaluation, scores
+from curation.versions import freezes
+from inference import endpoints
+from inference.evaluations import ledger, scores
 from inference.models import Endpoint, Evaluation, EvaluationAnswer
-from training import bases, runs
+from inference.serving import deployments
+from training.bases import offers
 from training.models import Adapter, Run
+from training.runs import control
 
 SAMPLE = Path(settings.BASE_DIR) / "curation" / "sample"
 STUDENT = "smollm2-135m-instruct"
@@ -35,12 +40,12 @@ J = TypeVar("J", bound=Job)
 
 
 class DemoFailed(RuntimeError):
-    """A step did not end well; the message says which and why."""
+    """A step that did not end well; the message states which and why."""
 
 
 @dataclass
 class Demo:
-    """One walk round the loop. `run` waits for a job with a progress bar and gives its exit code; `tick` keeps things alive."""
+    """One run of the loop. `run` waits for a job with a progress bar and returns its exit code; `tick` keeps things alive."""
 
     run: Callable[[Job], int]
     tick: Callable[[], None]
@@ -50,7 +55,7 @@ class Demo:
     user: User = field(init=False)
 
     def walk(self) -> dict[str, Any]:
-        """All steps. Returns what is written to demo.json. Raises DemoFailed or ValidationError."""
+        """Run all steps. Returns what is written to demo.json. Raises DemoFailed or ValidationError."""
         self.project = self._project()
         with self._step("import"):
             raw = self._import()
@@ -79,21 +84,21 @@ class Demo:
         self.seconds[name] = round(time.monotonic() - began, 2)
 
     def _finish(self, job: J) -> J:
-        """Wait until the job is done, whoever started it. Raises DemoFailed with its own words."""
+        """Wait until the job is done, no matter who started it. Raises DemoFailed with the job's own words."""
         if job.status in {Status.FAILED, Status.CANCELLED, Status.PAUSED}:
             job.enqueue()
         if job.status != Status.DONE and self.run(job):
             raise DemoFailed(
-                f"{job.title} ended as {job.get_status_display().lower()}: {job.error or 'no reason is known.'}"
+                f"{job.title} ended as {job.get_status_display().lower()}: {job.error or 'unknown reason.'}"
             )
         self.say(f"{job.title}: {job.line or job.get_status_display()}")
         return job
 
     def _project(self) -> Project:
-        """The sample's project, in the first owner's team."""
+        """Return the sample's project, in the first owner's team."""
         membership = Membership.objects.filter(role=Role.OWNER).select_related("team", "user").order_by("pk").first()
         if membership is None:
-            raise DemoFailed("Nobody owns a team yet: `manage.py prepare` makes the first owner.")
+            raise DemoFailed("No team has an owner yet. Run `manage.py prepare` to create the first owner.")
         self.user = membership.user
         facts = {
             "description": "The sample: raw news briefs, rewritten into the Plain Desk house style",
@@ -113,9 +118,9 @@ class Demo:
         job = Import.objects.filter(dataset=raw).exclude(status=Status.DRAFT).order_by("pk").first()
         if job is None:
             with (SAMPLE / "briefs.csv").open("rb") as file:
-                job = importing.begin(raw, self.user, file=File(file), name="briefs.csv")
-            mapping = importing.mapping_from(job.mapping)
-            importing.confirm(job, mapping)
+                job = import_drafts.begin(raw, self.user, file=File(file), name="briefs.csv")
+            mapping = import_drafts.mapping_from(job.mapping)
+            import_drafts.confirm(job, mapping)
             job.refresh_from_db()
         self._finish(job)
         return raw
@@ -129,34 +134,34 @@ class Demo:
             target = Dataset.objects.filter(project=self.project, name=BRIEFS).first() or Dataset(
                 project=self.project, name=BRIEFS, kind=Dataset.Kind.CONVERSATIONS, shares=SHARES
             )
-            made = distillation.draft(
+            draft = distillation_drafts.draft(
                 self.project, teacher, dataset=raw, target=target, name="Rewrite the briefs", template="{{ text }}",
                 system_prompt=self.project.guidelines, student_prompt=self.project.student_prompt,
                 sampling={"temperature": 0.3, "max_tokens": 512, "seed": 17}, mark_accepted_by="the sample",
             )  # fmt: skip
-            job = distillation.start(made, self.user)
+            job = distillation_drafts.start(draft, self.user)
         self.say(f"The teacher is {job.teacher_name}.")
         return self._finish(job).target
 
     def _freeze(self, briefs: Dataset) -> Version:
         version = Version.objects.filter(dataset=briefs).order_by("number").first()
-        version = version or versions.create(briefs, self.user, shares=SHARES, notes="The sample, as it came")
+        version = version or freezes.create(briefs, self.user, shares=SHARES, notes="The original sample")
         return self._finish(version)
 
     def _student(self) -> Any:
-        if not bases.student.is_ready(Path(settings.MODELS_DIR), STUDENT):
-            self._finish(bases.start_pull(self.project, STUDENT, self.user))
-        return bases.note(STUDENT)
+        if not offers.store.is_ready(Path(settings.MODELS_DIR), STUDENT):
+            self._finish(offers.start_pull(self.project, STUDENT, self.user))
+        return offers.note(STUDENT)
 
     def _train(self, version: Version) -> Run:
         run = Run.objects.filter(version=version).order_by("pk").first()
         if run is None:
-            recipe = runs.recipe_for(STUDENT, {"max_minutes": TRAINING_MINUTES})
-            run = runs.start(version, STUDENT, recipe, self.user, "Plain Desk")
+            recipe = control.recipe_for(STUDENT, {"max_minutes": TRAINING_MINUTES})
+            run = control.start(version, STUDENT, recipe, self.user, "Plain Desk")
         return self._finish(run)
 
     def _deploy(self, adapter: Adapter) -> tuple[Endpoint, Endpoint]:
-        """Wish for base and adapter, and wait until the server has made it so."""
+        """Deploy base and adapter, and wait until the server serves them."""
         deployment = deployments.deploy(self.project, STUDENT, [adapter])
         pair = (deployment.endpoints.get(adapter=None), deployment.endpoints.get(adapter=adapter))
         deadline, last = time.monotonic() + READY_SECONDS, ""
@@ -172,45 +177,45 @@ class Demo:
                 f"{deployment.get_state_display()}: {deployment.message.splitlines()[-1] if deployment.message else ''}"
             )
             if deployment.state == deployment.State.FAILED or time.monotonic() > deadline:
-                raise DemoFailed(f"The models are not served ({state}). {settings.LOG_DIR}/server.log has more.")
+                raise DemoFailed(f"The models are not served ({state}). See {settings.LOG_DIR}/server.log.")
             if deployment.get_state_display() != last:
                 last = deployment.get_state_display()
                 self.say(f"{last} …")
             time.sleep(0.5)
 
     def _evaluate(self, version: Version, pair: tuple[Endpoint, Endpoint]) -> Evaluation:
-        found = (
+        evaluation = (
             Evaluation.objects.filter(version=version, split="test", name="Base against tuned").order_by("pk").first()
         )
-        found = found or evaluation.create(version, self.user, pair, name="Base against tuned")
-        if found.is_over:
-            evaluation.retry(found)  # asks again for what failed; nothing, when nothing did
-            found.refresh_from_db()
-        self._finish(found)
-        missing = found.answers.exclude(outcome=EvaluationAnswer.Outcome.OK)
+        evaluation = evaluation or ledger.create(version, self.user, pair, name="Base against tuned")
+        if evaluation.is_over:
+            evaluation.retry()  # asks again for what failed; nothing, when nothing did
+            evaluation.refresh_from_db()
+        self._finish(evaluation)
+        missing = evaluation.answers.exclude(outcome=EvaluationAnswer.Outcome.OK)
         if missing.exists():
             raise DemoFailed(f"{missing.count()} answers are missing, the first because: {missing[0].reason}")
-        return found
+        return evaluation
 
     def _facts(
-        self, base_dir: Path, version: Version, run: Run, pair: tuple[Endpoint, Endpoint], found: Evaluation
+        self, base_dir: Path, version: Version, run: Run, pair: tuple[Endpoint, Endpoint], evaluation: Evaluation
     ) -> dict[str, Any]:
         tuned = pair[1]
         return {
             "project": self.project.pk, "version": version.pk, "version_hash": version.content_hash, "rows": version.counts(),
-            "run": run.pk, "adapter": run.adapter.pk, "evaluation": found.pk,
+            "run": run.pk, "adapter": run.adapter.pk, "evaluation": evaluation.pk,
             "endpoints": {"base": pair[0].pk, "tuned": tuned.pk},
             "base_dir": str(base_dir), "adapter_dir": str(run.adapter.path), "system_prompt": run.adapter.system_prompt,
-            "training": run.summary, "scores": found.scores, "seconds": self.seconds,
+            "training": run.summary, "scores": evaluation.scores, "seconds": self.seconds,
             "table": [
                 {"measure": line.label, "base": line.cells[0].text, "tuned": line.cells[1].text}
-                for line in scores.table(found)
+                for line in scores.table(evaluation)
             ],
         }  # fmt: skip
 
 
 def write(facts: dict[str, Any]) -> Path:
-    """Put the facts where scripts find them."""
+    """Write the facts where scripts find them."""
     path = Path(settings.DATA_DIR) / "demo.json"
     path.write_text(json.dumps(facts, indent=1, default=str) + "\n")
     return path

@@ -1,8 +1,10 @@
 """Set up the one environment in `.venv`: `make setup`, and before every other verb of the Makefile.
 
 Standard library only. Chooses the lock (gpu.txt where nvidia-smi sees a GPU, else cpu.txt), takes the CPU build of
-torch from where pip is already told to look or else from PyTorch's own index, and ends by importing torch and vllm.
-Doing it again when nothing changed takes a fraction of a second: a stamp holds the hash of what was installed.
+torch from where pip is configured to look or else from PyTorch's own index, and ends by importing torch and vllm. Every
+file of every other package must have the hash that its lock names. torch's CPU build is the exception: it is not on
+PyPI, and its server vouches for it. Repeating it when nothing changed takes a fraction of a second: a stamp holds the
+hash of what was installed.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv"
 PYTHON = VENV / "bin" / "python"
+CPU_TORCH = "torch-cpu.txt"
 PYTORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -38,7 +41,7 @@ def main() -> None:
 
 
 def once(lock: str, work) -> None:
-    """Do `work(lock)` unless the stamp says that exactly this was done."""
+    """Run `work(lock)` unless the stamp records that exactly this was done."""
     stamp = VENV / f"{lock}.stamp"
     wanted = fingerprint(lock)
     if stamp.exists() and stamp.read_text() == wanted and PYTHON.exists():
@@ -50,12 +53,13 @@ def once(lock: str, work) -> None:
 
 
 def fingerprint(lock: str) -> str:
-    parts = (sys.version.encode(), (HERE / lock).read_bytes())
+    also = [(HERE / CPU_TORCH).read_bytes()] if lock == "cpu.txt" else []
+    parts = (sys.version.encode(), (HERE / lock).read_bytes(), *also)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def has_gpu() -> bool:
-    """True where nvidia-smi is there and lists at least one GPU."""
+    """Return whether nvidia-smi is there and lists at least one GPU."""
     if not shutil.which("nvidia-smi"):
         return False
     try:
@@ -76,15 +80,15 @@ def make_environment() -> None:
 
 
 def install_models(lock: str) -> None:
-    pins = [line for line in (HERE / lock).read_text().splitlines() if line and not line.startswith("#")]
     if lock == "cpu.txt":
-        install_cpu_torch(next(pin for pin in pins if pin.startswith("torch==")))
+        lines = (HERE / CPU_TORCH).read_text().splitlines()
+        install_cpu_torch(next(line for line in lines if line.startswith("torch==")))
     install(lock)
     check_imports()
 
 
 def install_cpu_torch(pin: str) -> None:
-    """Install `pin` (torch==X+cpu). PyPI has only CUDA builds, so it is never asked for it."""
+    """Install `pin` (torch==X+cpu). PyPI has only CUDA builds, so it is never queried for it."""
     local = ["--no-index", *local_sources()]
     if pip("--quiet", "install", "--dry-run", "--no-deps", *local, pin, quiet=True) == 0:
         say(f"Installing {pin} from the files that pip is configured with")
@@ -100,7 +104,7 @@ def install_cpu_torch(pin: str) -> None:
 
 
 def local_sources() -> list[str]:
-    """Options that keep pip to files: its find-links stand already, its file: indexes are added page by page.
+    """Return options that keep pip to files: its find-links are already set, its file: indexes are added page by page.
 
     So nothing waits on a network: an index that is a URL is left out.
     """
@@ -119,8 +123,11 @@ def install(lock: str) -> None:
     count = sum(1 for line in (HERE / lock).read_text().splitlines() if "==" in line)
     say(f"Installing the {count} packages of requirements/{lock} (some minutes the first time)")
     # Every dependency is in the lock: pip must not add what was cut from it, such as CUDA on a machine without a GPU.
-    if pip("install", "-qq", "--no-deps", "-r", str(HERE / lock)):
-        sys.exit(f"requirements/{lock} could not be installed; pip's own words are above. Running this again goes on.")
+    if pip("install", "-qq", "--no-deps", "--require-hashes", "-r", str(HERE / lock)):
+        sys.exit(
+            f"requirements/{lock} could not be installed; pip's own words are above. Running this again continues. "
+            "A hash that does not match means that the index serves another file than the one that was locked."
+        )
 
 
 def check_imports() -> None:

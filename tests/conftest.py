@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from atelier.accounts.models import APIKey, Membership, Project, Role, Team, User
+from tests.fakes.loopback import EVERY_PORT
 
 # The same examples each time, so that a gate never hangs on luck; HYPOTHESIS_PROFILE=search looks for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
@@ -22,26 +23,38 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory, django_db_modify_db_settings_parallel_suffix) -> None:
-    """SQLite in a file, as in use: tables of a shared memory database lock out other threads at once, whatever the timeout."""
+    """Put SQLite into a file, as in use.
+
+    Tables of a shared memory database lock out other threads at once, whatever the timeout.
+    """
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings):
-    """Real password hashes are slow by design, and every test has users."""
+    """Replace real password hashes, which are slow by design, since every test has users."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
 def long_leases(settings):
-    """A test's rows are in its own transaction, where the thread that renews a job's lease does not see them."""
+    """Lengthen leases.
+
+    A test's rows are in its own transaction, where the thread that renews a job's lease does not see them.
+    """
     settings.JOB_LEASE_SECONDS = 600
 
 
 @pytest.fixture(autouse=True)
+def open_loopback(settings):
+    """Allow calls to this machine, where fakes of teachers and receivers listen, and which are refused by default."""
+    settings.PRIVATE_HOSTS = settings.WEBHOOK_PRIVATE_HOSTS = EVERY_PORT
+
+
+@pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, settings):
-    """Every test has files of its own."""
+    """Give every test files of its own."""
     settings.DATA_DIR = tmp_path
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.MODELS_DIR = tmp_path / "models"
@@ -125,4 +138,11 @@ def as_charlie(charlie) -> Client:
 def bob_api(team, bob) -> Client:
     """A client that sends Bob's API key."""
     _, key = APIKey.issue(team, bob, "test")
+    return Client(headers={"Authorization": f"Bearer {key}"})
+
+
+@pytest.fixture
+def api_of_alice(team, alice) -> Client:
+    """A client that sends Alice's API key."""
+    _, key = APIKey.issue(team, alice, "test")
     return Client(headers={"Authorization": f"Bearer {key}"})

@@ -5,7 +5,11 @@ class TrainingConfig(AppConfig):
     name = "training"
 
     def ready(self) -> None:
-        from training import steps, traces
+        from atelier import registry
+        from atelier.files import quotas
+        from training import deletion, lineage, rail, usage
 
-        steps.register()
-        traces.register()
+        rail.register()
+        quotas.measure("runs", usage.runs)
+        registry.on_project_end(deletion.of_project)
+        lineage.register()

@@ -1,4 +1,4 @@
-"""The bases that can be trained and served: `catalogue.toml`, checked as it is read."""
+"""The catalogue of bases that can be trained and served: `catalogue.toml`, validated as it is read."""
 
 import functools
 import tomllib
@@ -12,12 +12,12 @@ TOKENIZERS = ("chat-template", "mistral-v1", "mistral-v3", "mistral-v7", "mistra
 
 
 class CatalogueError(ValueError):
-    """The catalogue cannot be used; the message names the entry and what is wrong."""
+    """An invalid catalogue; the message names the entry and what is wrong."""
 
 
 @dataclass(frozen=True)
-class Base:
-    """One base model. Sizes in GiB, context in tokens, `targets` as the recipe takes them."""
+class CatalogueBase:
+    """A base model. Sizes in GiB, context in tokens, `targets` as the recipe takes them."""
 
     slug: str
     title: str
@@ -36,17 +36,27 @@ class Base:
     vision: bool = False
     reasoning: bool = False
     notes: str = ""
+    untrainable: str = ""
     sampling: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_mistral(self) -> bool:
-        """True when mistral-common encodes its conversations."""
+        """Return whether mistral-common encodes its conversations."""
         return self.tokenizer.startswith("mistral-")
+
+    @property
+    def unwanted_files(self) -> tuple[str, ...]:
+        """Patterns of files that neither training nor serving reads here.
+
+        Mistral's repositories hold the weights twice: in shards, which both read, and in one file in Mistral's own format.
+        """
+        own_format = "--load-format" in self.serve and self.serve[self.serve.index("--load-format") + 1] == "mistral"
+        return () if own_format or not self.is_mistral else ("consolidated*.safetensors",)
 
 
 @functools.cache
-def load(path: Path = HERE) -> dict[str, Base]:
-    """Every base by its slug, in the file's order. Raises CatalogueError."""
+def load(path: Path = HERE) -> dict[str, CatalogueBase]:
+    """Return every base by its slug, in the file's order. Raises CatalogueError."""
     try:
         entries = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -54,24 +64,24 @@ def load(path: Path = HERE) -> dict[str, Base]:
     return {slug: _base(slug, values) for slug, values in entries.items()}
 
 
-def get(slug: str) -> Base:
-    """Raises CatalogueError, naming what there is."""
+def get(slug: str) -> CatalogueBase:
+    """Return a base by its slug. Raises CatalogueError, naming what there is."""
     bases = load()
     if slug not in bases:
-        raise CatalogueError(f"There is no base {slug!r}. There are: {', '.join(bases)}.")
+        raise CatalogueError(f"No base is called {slug!r}. Available: {', '.join(bases)}.")
     return bases[slug]
 
 
-def _base(slug: str, values: dict[str, Any]) -> Base:
-    known = {item.name for item in fields(Base)}
+def _base(slug: str, values: dict[str, Any]) -> CatalogueBase:
+    known = {item.name for item in fields(CatalogueBase)}
     if unknown := sorted(set(values) - known):
-        raise CatalogueError(f"{slug}: there is no field {unknown[0]!r}.")
+        raise CatalogueError(f"{slug}: unknown field {unknown[0]!r}.")
     if values.get("tokenizer") not in TOKENIZERS:
         raise CatalogueError(f"{slug}: tokenizer must be one of {', '.join(TOKENIZERS)}.")
     # TOML has no null: an empty revision is one that is looked up when the model is pulled.
     values = values | {"serve": tuple(values.get("serve", ())), "revision": values.get("revision") or None}
     try:
-        base = Base(slug=slug, **values)
+        base = CatalogueBase(slug=slug, **values)
     except TypeError as error:
         raise CatalogueError(f"{slug}: {str(error).partition('() ')[2]}.") from error
     for name in ("parameters", "context", "lora_gib", "qlora_gib", "serve_gib"):

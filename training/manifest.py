@@ -1,4 +1,4 @@
-"""A folder and the hashes of its files: written last, so a folder with a good manifest is whole.
+"""The manifest of a folder, with the hashes of its files: written last, so a folder with a valid manifest is complete.
 
 Used for checkpoints and for models on disk. transformers writes both in place and trusts whatever it finds.
 """
@@ -26,7 +26,7 @@ def write(folder: Path, **facts: Any) -> None:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The manifest of `folder`, or None when there is none that can be read."""
+    """Return the manifest of `folder`, or None when there is none that can be read."""
     try:
         found = json.loads((folder / NAME).read_text())
     except (OSError, ValueError):
@@ -35,7 +35,7 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 
 def problem(folder: Path, *, hashes: bool = True) -> str:
-    """What is wrong with `folder` in a few words, or "" when every file is there and is what was written.
+    """Return what is wrong with `folder` in a few words, or "" when every file is there and is what was written.
 
     Without `hashes` only presence and sizes are looked at, which is quick for large models.
     """

@@ -1,4 +1,4 @@
-"""Base models on disk, runs, and the adapters that runs leave."""
+"""The models of training: bases on disk, pulls, runs, and the adapters of runs."""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ from django.db import models
 from django.utils import timezone
 
 from atelier.accounts.models import Project
-from atelier.jobs.models import Job
+from atelier.jobs.models import Job, Move
 from curation.models import Version
 from training import catalogue
 
+CANNOT = "{title} is {state}, so it cannot be {moved}."
+
 
 class Base(models.Model):
-    """A catalogued base model that lies on this installation's disk. Weights are shared by all teams."""
+    """A catalogued base model that is on this installation's disk. Weights are shared by all teams."""
 
     slug = models.CharField(max_length=80, unique=True)  # the catalogue's name; also its folder under models/
     revision = models.CharField(max_length=64, blank=True)
@@ -30,13 +32,14 @@ class Base(models.Model):
 
 
 class Pull(Job):
-    """Bringing a catalogued base model onto this machine."""
+    """A pull: the download of a catalogued base model to this machine."""
 
     task = "training.tasks.pull"
     queue = "default"
     unit = "MB"
     route = "training:pull"
     icon = "models"
+    MOVES = {"cancel": Move("cancel"), "resume": Move("enqueue")}
 
     slug = models.CharField(max_length=80)
     revision = models.CharField(max_length=64, blank=True)
@@ -46,17 +49,21 @@ class Pull(Job):
 
     @property
     def title(self) -> str:
-        return f"Fetch {self.slug}"
+        return f"Download {self.slug}"
 
 
 class Run(Job):
-    """One training of one recipe on one version."""
+    """A run: one training of one recipe on one version."""
 
     task = "training.tasks.train"
     queue = "training"
+    resumes_cheaply = False
     unit = "steps"
     route = "training:run"
     icon = "train"
+    fetched_with = ("version__dataset", "created_by")
+    cannot = CANNOT
+    MOVES = {name: Move(name, CANNOT) for name in ("cancel", "pause", "resume", "stop")}
 
     version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="runs")
     number = models.PositiveIntegerField()  # within the project
@@ -83,7 +90,7 @@ class Run(Job):
 
     @property
     def base_title(self) -> str:
-        """The catalogue's name of the base; its slug when the catalogue has dropped it."""
+        """Return the catalogue's name of the base; its slug when the catalogue has dropped it."""
         base = catalogue.load().get(self.base)
         return base.title if base else self.base
 
@@ -93,18 +100,35 @@ class Run(Job):
 
     @property
     def time_left(self) -> float | None:
-        """Seconds by the trainer's own account: after a resumption the job's clock would mislead."""
+        """Return the seconds left by the trainer's own estimate: after a resumption the job's clock would mislead."""
         return self.summary.get("seconds_left") if self.status == Job.Status.RUNNING else None
 
     @property
     def rate(self) -> float | None:
-        """Steps a second, lately."""
+        """Return the recent steps per second."""
         seconds = self.summary.get("step_seconds")
         return 1 / seconds if seconds and self.status == Job.Status.RUNNING else None
 
+    def stop(self) -> bool:
+        """Request the end of the training now, its adapter kept. Returns False when it does not run."""
+        changed = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, cancel_wanted=False).update(
+            stop_wanted=True
+        )
+        self.refresh_from_db()
+        return bool(changed)
+
+    def resume(self) -> bool:
+        """Queue a paused, failed or cancelled run again: it resumes from its newest complete checkpoint."""
+        changed = self.enqueue()
+        if changed:
+            Run.objects.filter(pk=self.pk).update(stop_wanted=False)
+            (self.folder / "stop").unlink(missing_ok=True)
+            self.refresh_from_db()
+        return changed
+
 
 class Adapter(models.Model):
-    """The LoRA weights that a run left, ready to serve."""
+    """The LoRA weights of a run, ready to serve."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="adapters")
     run = models.OneToOneField(Run, on_delete=models.RESTRICT, related_name="adapter")
@@ -128,5 +152,8 @@ class Adapter(models.Model):
 
     @property
     def served_name(self) -> str:
-        """What vLLM calls it: unique over all projects and runs, for a path is never loaded twice under one name."""
+        """Return the adapter's name in vLLM.
+
+        It is unique over all projects and runs, for a path is never loaded twice under one name.
+        """
         return f"adapter-{self.pk}"

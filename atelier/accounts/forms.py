@@ -3,16 +3,35 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordChangeForm, UserCreationForm
 
+from atelier.accounts import members, names
 from atelier.accounts.models import APIKey, Project, Role, Team, User
-from inference.evaluation import checked_rules
+from atelier.accounts.rules import checked_rules
 
 
 class RegistrationForm(UserCreationForm):
     class Meta:
         model = User
         fields = ["username", "email"]
+
+    def clean_username(self) -> str:
+        """Refuse a username that reads like another: VERA is vera, and so is vera in full-width letters."""
+        name = names.check_new(super().clean_username() or "")
+        if members.named(name):
+            raise forms.ValidationError("A user with that username already exists.")
+        return name
+
+
+class PasswordForm(PasswordChangeForm):
+    """A new password, with the choice to keep or revoke the API keys."""
+
+    revoke_keys = forms.BooleanField(
+        label="Revoke my API keys",
+        required=False,
+        initial=True,
+        help_text="Keep this on if someone may know your password, because they may have created keys. Your scripts will need new keys.",
+    )
 
 
 class TeamForm(forms.ModelForm):
@@ -21,16 +40,19 @@ class TeamForm(forms.ModelForm):
         fields = ["name"]
 
 
-class MemberForm(forms.Form):
-    """Adds somebody who has an account, or makes an account with a password to hand over."""
+class AccountForm(forms.Form):
+    """The name of a new account."""
 
-    username = forms.CharField(max_length=150, help_text="Letters, digits and @ . + - _")
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.ANNOTATOR)
+    username = forms.CharField(label="Name", max_length=150, help_text="Letters, digits and @ . + - _")
 
     def clean_username(self) -> str:
-        name = self.cleaned_data["username"]
-        User.username_validator(name)
-        return name
+        return names.usual(self.cleaned_data["username"])
+
+
+class MemberForm(AccountForm):
+    """A person to invite to a team, with the role there."""
+
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.ANNOTATOR)
 
 
 class KeyForm(forms.ModelForm):
@@ -59,7 +81,7 @@ class ProjectForm(forms.ModelForm):
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
         if self.team.projects.filter(name=name).exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError(f"The team has a project called {name} already: choose another name.")
+            raise forms.ValidationError(f"The team already has a project called {name}. Choose another name.")
         return name
 
 

@@ -1,14 +1,27 @@
-"""The end of a project."""
+"""Deletion of a project: hiding it, the audit entry, and the job."""
 
-from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
 
-from atelier import loop
 from atelier.accounts.models import Project
+from atelier.audit import trail
+from atelier.audit.models import Action
+from atelier.deletions import projects
+from atelier.deletions.models import ProjectDeletion
+from atelier.jobs import claims, queue
 
 
-def delete(project: Project) -> None:
-    """Remove a project with all that hangs on it. Raises ValidationError while work is going on."""
-    live = loop.live_jobs(project)
-    if live:
-        raise ValidationError(f"{live[0].title} is still {live[0].get_status_display().lower()}: cancel it first.")
-    project.delete()
+def delete(request: HttpRequest, project: Project) -> ProjectDeletion:
+    """Hide a project, note its deletion, and delete all of it: a small one at once, a large one by a worker.
+
+    Raises ValidationError while jobs are active in it.
+    """
+    with transaction.atomic():
+        trail.note(request, Action.DELETED, project, team=project.team)
+        job = projects.begin(project, request.user)
+    if job.total > projects.INLINE:
+        queue.wake(job)
+    elif job.status == ProjectDeletion.Status.QUEUED:
+        claims.execute(ProjectDeletion, job.pk, projects.run)
+    job.refresh_from_db()
+    return job

@@ -1,4 +1,4 @@
-"""Waiting for a job in a terminal: a progress bar, and an exit code that says how it ended."""
+"""Progress of a job in a terminal: a progress bar, and an exit code for its outcome."""
 
 import sys
 import threading
@@ -31,21 +31,24 @@ def run(job: Job, *, here: bool = False, quiet: bool = False, tick: Callable[[],
     except KeyboardInterrupt:
         return _leave(job, console, worker)
     if job.status != Status.DONE:
-        reason = job.error or job.line or "ended by a person."
+        reason = job.error or job.line or "ended by a user."
         sys.stderr.write(f"{job.title} {job.get_status_display().lower()}: {reason}\n")
     return EXIT[Status(job.status)]
 
 
 def _leave(job: Job, console: Console, worker: threading.Thread | None) -> int:
-    """After Ctrl-C: a worker of another process goes on; the one in this process ends what it has in hand, and pauses."""
+    """Leave after Ctrl-C.
+
+    A worker of another process continues; the one in this process finishes what it has in hand, and pauses.
+    """
     if worker is None:
-        console.print(f"{job.title} goes on in the background; its page can cancel it.")
+        console.print(f"{job.title} continues in the background. You can cancel it on its page.")
         return 130
-    console.print("Ending what is in hand …")
+    console.print("Finishing the current step …")
     job.pause()
     worker.join()
     job.refresh_from_db()
-    then = "its page can resume it." if job.status == Status.PAUSED else job.error or job.line
+    then = "you can resume it on its page." if job.status == Status.PAUSED else job.error or job.line
     console.print(f"{job.title} {job.get_status_display().lower()}: {then}")
     return 130
 
@@ -58,7 +61,7 @@ def _work(model: type[Job], pk: int) -> None:
 
 
 def _wait(job: Job, console: Console, tick: Callable[[], None] | None) -> None:
-    """Show the job's progress until it is over, calling `tick` meanwhile."""
+    """Show the job's progress until it has ended, calling `tick` now and then."""
     columns = [
         BarColumn(20),
         MofNCompleteColumn(),
@@ -80,7 +83,13 @@ def _wait(job: Job, console: Console, tick: Callable[[], None] | None) -> None:
             progress.update(bar, completed=job.done, total=job.total or None, line=line)
             if job.is_over or job.status == Status.PAUSED:
                 return
-            if job.status == Status.QUEUED and not warned and time.monotonic() - began > PATIENCE_SECONDS:
+            if (
+                job.status == Status.QUEUED
+                and not (warned or job.started_at)
+                and time.monotonic() - began > PATIENCE_SECONDS
+            ):
                 warned = True
-                progress.console.print("No worker has taken it yet. Is Atelier running (`make run`)? Or use --here.")
+                progress.console.print(
+                    "No worker has started the job yet. Check that Atelier is running (`make run`), or use --here."
+                )
             time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""What the loop's commands share: finding the project, and waiting for a job with a meaningful exit code."""
+"""Shared parts of the loop's commands: finding the project, and waiting for a job with a meaningful exit code."""
 
 import json
 import sys
@@ -11,23 +11,24 @@ from django.db.models import QuerySet
 from atelier.accounts.models import Project
 from atelier.jobs import terminal
 from atelier.jobs.models import Job
+from atelier.web import border
 
 
-class Refused(CommandError):
-    """What was asked cannot be done, and nothing has begun: every command ends with 2 then."""
+class CommandRefused(CommandError):
+    """A request that cannot be carried out, and nothing has begun: every command then ends with 2."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, returncode=2)
 
 
-def find(rows: "QuerySet[Any]", wanted: str, noun: str, field: str = "name") -> Any:
-    """A row by its id or its name. Raises Refused with the names there are."""
-    found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else None
-    found = found or rows.filter(**{field: wanted}).order_by("-pk").first()
-    if found is None:
+def find(rows: "QuerySet[Any]", name_or_id: str, noun: str, field: str = "name") -> Any:
+    """Return a row by its id or its name. Raises CommandRefused with the names there are."""
+    row = rows.filter(pk=pk).first() if (pk := border.whole(name_or_id)) else None
+    row = row or rows.filter(**{field: name_or_id}).order_by("-pk").first()
+    if row is None:
         names = ", ".join(f"{pk}: {name}" for pk, name in rows.order_by("pk").values_list("pk", field)[:20])
-        raise Refused(f"There is no {noun} {wanted!r}. There are: {names or 'none yet'}.")
-    return found
+        raise CommandRefused(f"No {noun} is called {name_or_id!r}. Available: {names or 'none yet'}.")
+    return row
 
 
 class ProjectCommand(BaseCommand):
@@ -35,41 +36,43 @@ class ProjectCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         try:
+            for name, value in options.items():
+                border.storable(
+                    value, f"--{name.replace('_', '-')}"
+                )  # bytes that are not UTF-8 arrive as half characters
             return super().execute(*args, **options)
         except ValidationError as error:
-            raise Refused(" ".join(error.messages)) from error
+            raise CommandRefused(" ".join(error.messages)) from error
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--project", default="", help="id or name; may be left out when there is only one")
+        parser.add_argument("--project", default="", help="id or name; optional when there is only one")
 
     def project(self, options: dict[str, Any]) -> Project:
         projects = Project.objects.order_by("pk")
         if options["project"]:
             return find(projects, options["project"], "project")
         if not projects:
-            raise Refused("There is no project yet: make one in the browser, or by POST /api/projects.")
+            raise CommandRefused("No project exists yet. Create one in the browser, or by POST /api/projects.")
         if len(projects) > 1:
-            raise Refused(f"Say which project with --project: there are {', '.join(p.name for p in projects)}.")
+            raise CommandRefused(f"Choose a project with --project. Available: {', '.join(p.name for p in projects)}.")
         return projects[0]
 
 
 class JobCommand(ProjectCommand):
-    """Base of `import_records`, `distil`, `freeze`, `train`, `evaluate`: one project, one job, wait for its end."""
+    """The base of `import_records`, `distil`, `freeze`, `train`, `evaluate`: one project, one job, wait for its end."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "--here", action="store_true", help="do the work in this process instead of a running worker"
-        )
-        parser.add_argument("--no-wait", action="store_true", help="queue it and end at once")
+        parser.add_argument("--here", action="store_true", help="run the job in this process instead of in a worker")
+        parser.add_argument("--no-wait", action="store_true", help="queue the job and exit at once")
         parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     def facts(self, job: Any) -> dict[str, Any]:
-        """What --json tells of the job besides its end; asked once it has ended."""
+        """Return what --json prints of the job besides its outcome; called once it has ended."""
         return {}
 
     def finish(self, job: Job, options: dict[str, Any]) -> None:
-        """Wait (unless told not to), print what came of it, and exit with the code that says how it ended."""
+        """Wait for the job (unless told otherwise), print its outcome, and exit with the code for it."""
         if options["no_wait"]:
             from atelier.jobs import queue
 

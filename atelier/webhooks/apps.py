@@ -1,4 +1,4 @@
-"""The webhooks app."""
+"""The app of webhooks."""
 
 from django.apps import AppConfig
 
@@ -8,7 +8,9 @@ class WebhooksConfig(AppConfig):
     label = "webhooks"
 
     def ready(self) -> None:
-        from atelier import loop
-        from atelier.webhooks import deliveries
+        from atelier import registry
+        from atelier.webhooks import deletion, deliveries, events
 
-        loop.on_tick(deliveries.wake_due)
+        registry.on_tick(deliveries.wake_due)
+        registry.register_backlog(events.QUEUE, deliveries.backlog)
+        registry.on_project_end(deletion.of_project, deletion.hush)

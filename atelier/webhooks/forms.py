@@ -8,10 +8,10 @@ from atelier.webhooks.models import Webhook
 
 class WebhookForm(forms.Form):
     url = forms.CharField(
-        label="Address",
+        label="URL",
         max_length=hooks.URL_LENGTH,
         widget=forms.URLInput(attrs={"placeholder": "https://example.com/hooks/atelier"}),
-        help_text="Events are posted here as JSON, signed with a secret that you get once.",
+        help_text="Events are posted to this URL as JSON, signed with a secret that is shown once.",
     )
     events = forms.MultipleChoiceField(
         label="Events", choices=Webhook.Event.choices, widget=forms.CheckboxSelectMultiple

@@ -1,4 +1,6 @@
-"""Webhooks: what happened here, told to an address over there. Every try is kept."""
+"""The models of webhooks: events here, delivered to a URL elsewhere. Every try is stored."""
+
+from secrets import token_urlsafe
 
 from django.conf import settings
 from django.db import models
@@ -8,8 +10,13 @@ from atelier import secrets
 from atelier.accounts.models import Project
 
 
+def new_event_id() -> str:
+    """Return a random id, not a number, which would reveal to a receiver how much happens in other teams."""
+    return f"evt_{token_urlsafe(16)}"
+
+
 class Webhook(models.Model):
-    """An address that wants to know. Deliveries are signed with its secret."""
+    """A webhook: a URL that subscribed to events. Deliveries are signed with its secret."""
 
     class Event(models.TextChoices):
         IMPORTED = "imported", "An import ended"
@@ -33,26 +40,29 @@ class Webhook(models.Model):
 
     @property
     def secret(self) -> str:
-        """In plain, to sign with. Raises SecretUnreadable."""
+        """Return the secret in plain, to sign with. Raises SecretUnreadable."""
         return secrets.unseal(self.sealed_secret)
 
 
 class Delivery(models.Model):
-    """One event for one webhook: tried until the other side took it, or the tries were used up."""
+    """A delivery of one event to one webhook: tried until the receiver accepted it, or the tries were used up."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
         DELIVERED = "delivered", "Delivered"
-        FAILED = "failed", "Given up"
+        FAILED = "failed", "Gave up"
 
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
     event = models.CharField(max_length=20)
+    # The same through every try, so that the receiver can tell a repetition.
+    event_id = models.CharField(max_length=40, default=new_event_id, editable=False)
     body = models.JSONField(default=dict)
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
     tries = models.JSONField(default=list)  # [{"at", "status", "seconds", "error", "reply"}]
     tries_before = models.PositiveSmallIntegerField(default=0)  # made before it was last sent again
     due_at = models.DateTimeField(default=timezone.now, null=True)  # the next try
     claimed_at = models.DateTimeField(null=True)
+    woken_at = models.DateTimeField(null=True)  # a message for it is on its way; None again once it is claimed
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -60,8 +70,3 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} to {self.webhook}: {self.state}"
-
-    @property
-    def event_id(self) -> str:
-        """The same through every try, so that the receiver can tell a repetition."""
-        return f"evt_{self.pk}"

@@ -1,4 +1,4 @@
-"""The worker's task of webhooks."""
+"""The Celery task of webhooks."""
 
 from celery import shared_task
 

@@ -1,1 +1,1 @@
-"""Annotating together: the questions of a dataset, the queue that gives its records, and what people answer."""
+"""Annotation by several people: a dataset's questions, the queue that hands out its records, and the answers."""

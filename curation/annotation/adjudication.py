@@ -1,4 +1,4 @@
-"""Answers that differ: the queue of disputed tasks, deciding them, taking a decision back, and who chose what in the end."""
+"""Adjudication of disputed annotations: the queue of disputed tasks, deciding and reopening them, and who chose what."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from atelier.accounts.models import User
-from curation.annotation import agreement, answers, questions, queue, values
+from atelier.web import border
+from curation.annotation import answers, measures, questions, queue, values
 from curation.models import Annotation, Dataset, Question, Record, Task
 
 State = Task.State
@@ -17,8 +18,8 @@ MOST_NOTE = 500
 
 
 @dataclass
-class Said:
-    """One answer to a question, and everybody who gave it. `pk` is of the first annotation that has it."""
+class AnswerGroup:
+    """An answer to a question and everybody who gave it. `pk` is of the first annotation that has it."""
 
     pk: int
     value: Any
@@ -27,17 +28,17 @@ class Said:
 
 
 @dataclass
-class Issue:
+class DisputedQuestion:
     """A question of a task with the different answers to it."""
 
     question: Question
-    said: list[Said]
+    said: list[AnswerGroup]
     differs: bool
     stands: Any = None
 
 
 def disputed(dataset: Dataset) -> QuerySet[Task]:
-    """The tasks whose answers differ, in the queue's order."""
+    """Return the tasks whose answers differ, in the queue's order."""
     tasks = Task.objects.filter(
         queue__dataset=dataset, state=State.DISPUTED, known__isnull=True, record__deleted_at=None
     )
@@ -45,20 +46,20 @@ def disputed(dataset: Dataset) -> QuerySet[Task]:
 
 
 def differing(dataset: Dataset, tasks: list[Task]) -> list[list[str]]:
-    """For each of these tasks the titles of the questions whose answers differ."""
+    """Return, for each of these tasks, the titles of the questions whose answers differ."""
     if not tasks:
         return []
-    given: dict[int, list[dict[str, Any]]] = {task.pk: [] for task in tasks}
-    said = Annotation.objects.filter(task__in=given, state=Annotation.State.SUBMITTED).order_by("pk")
-    for task, one in said.values_list("task_id", "answers"):
-        given[task].append(one)
+    by_task: dict[int, list[dict[str, Any]]] = {task.pk: [] for task in tasks}
+    submitted = Annotation.objects.filter(task__in=by_task, state=Annotation.State.SUBMITTED).order_by("pk")
+    for task, answer in submitted.values_list("task_id", "answers"):
+        by_task[task].append(answer)
     titles = {question.name: question.title for question in questions.of(dataset)}
     kinds, tolerance = answers.kinds(dataset), queue.of(dataset).tolerance
-    return [[titles[name] for name in agreement.differing(kinds, given[task.pk], tolerance)] for task in tasks]
+    return [[titles[name] for name in measures.differing(kinds, by_task[task.pk], tolerance)] for task in tasks]
 
 
 def beside(dataset: Dataset, task: Task) -> tuple[Task | None, Task | None]:
-    """The disputed task before this one, and the one after it."""
+    """Return the disputed tasks before and after this one."""
     after = disputed(dataset).filter(place__gte=task.place).exclude(pk=task.pk)
     later = after.exclude(place=task.place, pk__lt=task.pk).first()
     before = (
@@ -67,33 +68,33 @@ def beside(dataset: Dataset, task: Task) -> tuple[Task | None, Task | None]:
     return before.order_by("-place", "-pk").first(), later
 
 
-def issues(task: Task) -> list[Issue]:
-    """Each question with its different answers, those that differ first."""
+def issues(task: Task) -> list[DisputedQuestion]:
+    """Return each question with its different answers, those that differ first."""
     dataset = task.queue.dataset
-    given = list(task.annotations.filter(state=Annotation.State.SUBMITTED).order_by("pk"))
-    found = [_issue(question, given, task) for question in dataset.questions.all()]
-    return sorted(found, key=lambda issue: not issue.differs)
+    annotations = list(task.annotations.filter(state=Annotation.State.SUBMITTED).order_by("pk"))
+    issues = [_issue(question, annotations, task) for question in dataset.questions.all()]
+    return sorted(issues, key=lambda issue: not issue.differs)
 
 
-def _issue(question: Question, given: list[Annotation], task: Task) -> Issue:
-    said: list[Said] = []
-    for one in given:
-        value = one.answers.get(question.name)
+def _issue(question: Question, annotations: list[Annotation], task: Task) -> DisputedQuestion:
+    groups: list[AnswerGroup] = []
+    for annotation in annotations:
+        value = annotation.answers.get(question.name)
         if value is None and question.kind == Kind.COMMENT:
             continue
-        same = next((each for each in said if _same(question, each.value, value)), None)
+        same = next((each for each in groups if _same(question, each.value, value)), None)
         if same is None:
-            same = Said(one.pk, value, stands=_stands(question, task, value))
-            said.append(same)
-        same.people.append(one.author)
+            same = AnswerGroup(annotation.pk, value, stands=_stands(question, task, value))
+            groups.append(same)
+        same.people.append(annotation.author)
     kinds = {question.name: question.kind}
-    differs = bool(agreement.differing(kinds, [one.answers for one in given], task.queue.tolerance))
-    return Issue(question, said, differs, task.answers.get(question.name))
+    differs = bool(measures.differing(kinds, [annotation.answers for annotation in annotations], task.queue.tolerance))
+    return DisputedQuestion(question, groups, differs, task.answers.get(question.name))
 
 
 def _same(question: Question, a: Any, b: Any) -> bool:
-    """Alike to the letter, comments too: here each is shown."""
-    return bool(a == b if question.kind == Kind.COMMENT else agreement.alike(question.kind, a, b))
+    """Return whether two answers are identical to the letter, comments included: on the page each differing one is shown."""
+    return bool(a == b if question.kind == Kind.COMMENT else measures.alike(question.kind, a, b))
 
 
 def _stands(question: Question, task: Task, value: Any) -> bool:
@@ -101,19 +102,24 @@ def _stands(question: Question, task: Task, value: Any) -> bool:
 
 
 def chosen(task: Task, picks: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
-    """The answers that somebody decided for: by question the annotation whose answer is taken, or "new" for what they
-    wrote. Where all agree nothing needs to be picked. Raises ValidationError by question for what is not decided."""
-    given = {one.pk: one.answers for one in task.annotations.filter(state=Annotation.State.SUBMITTED)}
+    """Build the final answers that an adjudicator picked, or raise ValidationError by question for what is not decided.
+
+    `picks` has, by question, the annotation whose answer is taken, or "new" for the one in `written`. Where all agree,
+    nothing needs to be picked.
+    """
+    by_annotation = {
+        annotation.pk: annotation.answers for annotation in task.annotations.filter(state=Annotation.State.SUBMITTED)
+    }
     decided: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for issue in issues(task):
         name, pick = issue.question.name, str(picks.get(issue.question.name, ""))
         if pick == "new":
             decided[name] = written.get(name)
-        elif pick.isdecimal() and len(pick) < 19 and int(pick) in given:
-            decided[name] = given[int(pick)].get(name)
+        elif (chosen := border.whole(pick)) in by_annotation:
+            decided[name] = by_annotation[chosen].get(name)
         elif pick:
-            wrong[name] = "That answer is not there any more: choose again."
+            wrong[name] = "That answer no longer exists. Choose again."
         elif issue.differs:
             wrong[name] = "Choose one of the answers, or write a new one."
         elif issue.said and issue.question.kind != Kind.COMMENT:
@@ -124,39 +130,37 @@ def chosen(task: Task, picks: dict[str, Any], written: dict[str, Any]) -> dict[s
 
 
 def decide(task: Task, by: User, given: dict[str, Any], note: str, *, again: bool = False) -> Task:
-    """These answers stand, by this person, with the reason. Raises ValidationError.
+    """Settle a disputed task with these answers, the person who decided and the reason. Raises ValidationError.
 
-    Only what is disputed is decided; with `again`, as in a correction, what stands already may be too.
+    Only disputed tasks can be decided; with `again`, as in a correction, settled ones can be too.
     """
     if task.known is not None:
-        raise ValidationError(
-            "This record tests people: its answers are known, and what people say of it never stands."
-        )
+        raise ValidationError("This is a control question. Its answers are known, so there is nothing to decide.")
     record = Record.objects.select_related("dataset").get(pk=task.record_id)
     if record.deleted_at is not None:
-        raise ValidationError("This record was deleted: restore it first.")
+        raise ValidationError("This record was deleted. Restore it first.")
     clean = values.clean_all(task.queue.dataset.questions.all(), given, record)
     allowed = [State.DISPUTED, State.DONE] if again else [State.DISPUTED]
     with transaction.atomic():
         now = Task.objects.select_for_update(of=("self",)).select_related("settled_by").get(pk=task.pk)
         if now.state not in allowed:
             raise ValidationError(_too_late(now))
-        answers.stand(task, clean, by, note.replace("\x00", " ").strip()[:MOST_NOTE])
+        answers.stand(task, clean, by, border.text(note, "The note").strip()[:MOST_NOTE])
     return task
 
 
 def _too_late(task: Task) -> str:
     if task.state == State.DONE:
-        return f"{task.settled_by or 'Somebody'} settled it meanwhile: its record shows how."
-    return "It wants answers again: somebody was sent theirs back."
+        return f"{task.settled_by or 'Someone'} has already decided this record. Its page shows how."
+    return "This record needs answers again, because an answer was undone or sent back."
 
 
 def reopen(task: Task, by: User) -> Task:
-    """Take a decision back: the record is as before, the task disputed again. Raises ValidationError."""
+    """Reopen a decided task: the record is as before, and the task is disputed again. Raises ValidationError."""
     with transaction.atomic():
         now = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=task.pk)
         if now.state != State.DONE or now.known is not None or now.submitted < 2:
-            raise ValidationError("There is no decision to take back.")
+            raise ValidationError("There is no decision to undo.")
         answers.put_back(now.record, by, now.settled_by, now.settled_at)
         unsettled(now.pk, State.DISPUTED)
     task.refresh_from_db()
@@ -164,12 +168,15 @@ def reopen(task: Task, by: User) -> Task:
 
 
 def unsettled(pk: int, state: State) -> None:
-    """Nothing stands any more."""
+    """Clear a task's final answers and give it this state."""
     Task.objects.filter(pk=pk).update(state=state, answers={}, settled_by=None, settled_note="", settled_at=None)
 
 
 def trail(record: Record) -> Task | None:
-    """The settled task of a record, for its page: who said what, what stands and why. None while it is open or a test."""
+    """Return the settled task of a record, for its page: who answered what, the final answers and why.
+
+    None while it is open or a honeypot.
+    """
     task = Task.objects.filter(record=record, state=State.DONE, known__isnull=True).select_related(
         "queue__dataset", "settled_by"
     )

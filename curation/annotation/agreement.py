@@ -1,291 +1,242 @@
-"""How well people agree: the measures of the literature, and when two answers are alike. Library ring: no Django.
+"""Inter-annotator agreement of a dataset: by question, by pair of people, by week; and the records they differ on most.
 
-A unit is what several people answered: a list of their answers, in any order, missing ones left out. Every measure
-returns a Measure, whose value is None with a sentence where there is too little to measure; never NaN.
+Only records that have all their answers count. Few answers are measured on request, many by a job.
 """
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Any
 
-Unit = Sequence[Hashable]
-Distance = Callable[[Any, Any], float]
-MOST_VALUES = 400  # different answers: every two of them are compared
-EMPTY = "Nothing was answered by two people yet."
-CERTAIN = "Everybody gave the same answer throughout: chance cannot be told from agreement."
-SOURCE = "Landis and Koch 1977"
-BANDS = (
-    (0.0, "poor"),
-    (0.2, "slight"),
-    (0.4, "fair"),
-    (0.6, "moderate"),
-    (0.8, "substantial"),
-    (1.0, "almost perfect"),
-)
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from atelier.accounts.models import User
+from atelier.jobs.claims import Claim
+from atelier.jobs.models import Status
+from atelier.jobs.once import once
+from curation.annotation import measures
+from curation.models import AgreementReport, Annotation, Dataset, Question, Task, Version
+
+AT_ONCE = 2_000  # answers that are measured while somebody waits: about a third of a second
+CHUNK = 2_000
+WORST = 50  # records listed
+MOST_TEXTS = 2_000  # of a text question so many records are compared word by word
+MOST_PEOPLE = 30  # in the matrix: those who answered most
+MOST_FROZEN = 50_000  # of a version so many answers are measured, so that a freeze needs no memory for all of them
+Row = tuple[int, int, str, dict[str, Any], date]  # task, record, author, answers, week
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A value with how many units it is of; without one, the sentence that says why."""
+@dataclass
+class _QuestionAnswers:
+    """The answers to one question, collected for the measures."""
 
-    value: float | None
-    units: int = 0
-    note: str = ""
-
-    @property
-    def reading(self) -> str:
-        """The value in a word, on the scale of Landis and Koch (1977) for kappa."""
-        if self.value is None:
-            return ""
-        return (
-            next((word for most, word in BANDS if self.value <= most + 1e-12), BANDS[-1][1])
-            if self.value >= 0
-            else "poor"
-        )
+    question: Question
+    units: list[list[Any]] = field(default_factory=list)
+    pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
+    weeks: dict[date, list[list[Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _several(units: Iterable[Unit]) -> list[Unit]:
-    return [unit for unit in units if len(unit) > 1]
+def answered(dataset: Dataset, since: date | None = None, until: date | None = None) -> QuerySet[Annotation]:
+    """Return the answers to be measured: those of records with all their answers, submitted from one day to another, both
+    included.
+    """
+    rows = Annotation.objects.filter(
+        task__queue__dataset=dataset, state=Annotation.State.SUBMITTED, task__known__isnull=True
+    )
+    rows = rows.exclude(task__state=Task.State.OPEN).filter(task__submitted__gt=1)
+    rows = rows.filter(submitted_at__date__gte=since) if since else rows
+    return rows.filter(submitted_at__date__lte=until) if until else rows
 
 
-def percent(units: Iterable[Unit], alike: Callable[[Any, Any], bool] | None = None) -> Measure:
-    """The share, 0 to 1, of pairs of answers to the same unit that are the same. Every unit weighs alike."""
-    several = _several(units)
-    if not several:
-        return Measure(None, 0, EMPTY)
-    total = 0.0
-    for unit in several:
-        pairs = list(combinations(unit, 2))
-        total += sum((alike(a, b) if alike else a == b) for a, b in pairs) / len(pairs)
-    return Measure(total / len(several), len(several))
+def is_small(dataset: Dataset, since: date | None, until: date | None) -> bool:
+    """Return whether the answers are few enough to be measured at once."""
+    return answered(dataset, since, until).order_by()[: AT_ONCE + 1].values("pk").count() <= AT_ONCE
 
 
-def cohen(pairs: Iterable[tuple[Hashable, Hashable]]) -> Measure:
-    """Cohen's kappa of two people (Cohen 1960): the units that both answered, as (one's, the other's)."""
-    rows = list(pairs)
-    if not rows:
-        return Measure(None, 0, EMPTY)
-    count = len(rows)
-    first, second = Counter(a for a, _ in rows), Counter(b for _, b in rows)
-    seen = sum(a == b for a, b in rows) / count
-    chance = sum(first[value] * second[value] for value in first) / count**2
-    if chance >= 1:
-        return Measure(None, count, CERTAIN)
-    return Measure((seen - chance) / (1 - chance), count)
+def figures(
+    dataset: Dataset, since: date | None = None, until: date | None = None, seen: Callable[[int], None] | None = None
+) -> dict[str, Any]:
+    """Compute all agreement measures, as JSON. `seen` is called after each batch with the number of answers read."""
+    return _figures(dataset, answered(dataset, since, until), seen)
 
 
-def fleiss(units: Iterable[Unit]) -> Measure:
-    """Fleiss' kappa (Fleiss 1971). It wants equally many answers to each unit: the commonest number of them is taken."""
-    several = _several(units)
-    if not several:
-        return Measure(None, 0, EMPTY)
-    raters = Counter(map(len, several)).most_common(1)[0][0]
-    taken = [Counter(unit) for unit in several if len(unit) == raters]
-    shares: Counter[Hashable] = sum(taken, Counter())
-    chance = sum((count / (len(taken) * raters)) ** 2 for count in shares.values())
-    if chance >= 1:
-        return Measure(None, len(taken), CERTAIN)
-    seen = sum((sum(n * n for n in unit.values()) - raters) / (raters * (raters - 1)) for unit in taken) / len(taken)
-    left = len(several) - len(taken)
-    note = f"Of the units with {raters} answers; {left:,} with another number are left out." if left else ""
-    return Measure((seen - chance) / (1 - chance), len(taken), note)
+def of_version(version: Version) -> dict[str, Any]:
+    """Return how well people agreed on a version's records: answers, records, and each question's main measure.
+
+    Empty if none had several answers.
+    """
+    rows = answered(version.dataset).filter(record__version_entries__version=version)
+    last = rows.order_by("task_id", "pk").values_list("task_id", flat=True)[MOST_FROZEN : MOST_FROZEN + 1].first()
+    measured = _figures(version.dataset, rows.filter(task_id__lt=last) if last else rows, None)
+    if not measured["records"]:
+        return {}
+    return {
+        "answers": measured["answers"],
+        "records": measured["records"],
+        "is_part": bool(last),
+        "questions": [
+            {"title": question["title"], "same": _value(question, "percent")}
+            | next(measure for measure in question["measures"] if measure["name"] == question["main"])
+            for question in measured["questions"]
+        ],
+    }
 
 
-# --- Krippendorff's alpha --------------------------------------------------------------------------
+def _value(question: dict[str, Any], name: str) -> float | None:
+    return next((measure["value"] for measure in question["measures"] if measure["name"] == name), None)
 
 
-def nominal(a: Any, b: Any) -> float:
-    return float(a != b)
-
-
-def interval(a: Any, b: Any) -> float:
-    return float((a - b) ** 2)
-
-
-def jaccard(a: frozenset, b: frozenset) -> float:
-    """Of two sets of labels: the share of labels that only one of them has."""
-    return 1 - len(a & b) / len(a | b) if a or b else 0.0
-
-
-def ordinal(units: Iterable[Unit]) -> Distance:
-    """The distance of ranks, after how many answers lie between the two (Krippendorff 2011)."""
-    counts = Counter(value for unit in _several(units) for value in unit)
-    below, places = 0.0, {}
-    for value in sorted(counts):  # type: ignore[type-var]
-        places[value] = below + counts[value] / 2
-        below += counts[value]
-    return lambda a, b: (places[a] - places[b]) ** 2
-
-
-def alpha(units: Iterable[Unit], distance: Distance = nominal) -> Measure:
-    """Krippendorff's alpha (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"); answers may be missing."""
-    several = _several(units)
-    if not several:
-        return Measure(None, 0, EMPTY)
-    counts = Counter(value for unit in several for value in unit)
-    if len(counts) < 2:
-        return Measure(None, len(several), CERTAIN)
-    if len(counts) > MOST_VALUES:
-        return Measure(None, len(several), f"More than {MOST_VALUES} different answers: too many to compare each two.")
-    seen = sum(_within(Counter(unit), distance) / (len(unit) - 1) for unit in several)
-    total = sum(counts.values())
-    chance = _within(counts, distance) / (total - 1)
-    if chance == 0:
-        return Measure(None, len(several), CERTAIN)
-    return Measure(1 - seen / chance, len(several))
-
-
-def _within(counts: Counter[Any], distance: Distance) -> float:
-    """The distances of all ordered pairs of these answers."""
-    return 2 * sum(n * m * distance(a, b) for (a, n), (b, m) in combinations(counts.items(), 2))
-
-
-# --- spans, rankings, texts ------------------------------------------------------------------------
-
-Span = tuple[int, int, str]  # start, end (left out), label
-
-
-def span_f1(units: Iterable[Sequence[frozenset[Span]]], exact: bool = True) -> Measure:
-    """F1 over all pairs of people, all spans together: a span counts when both have it, or with `exact` off when the
-    other has one of that label that shares a character with it."""
-    several = [unit for unit in units if len(unit) > 1]
-    hits, marked = 0, 0
-    for unit in several:
-        for one, other in combinations(unit, 2):
-            marked += len(one) + len(other)
-            hits += 2 * len(one & other) if exact else _touching(one, other) + _touching(other, one)
-    if not several:
-        return Measure(None, 0, EMPTY)
-    if not marked:
-        return Measure(None, len(several), "Nobody marked anything: there is nothing to compare.")
-    return Measure(hits / marked, len(several))
-
-
-def _touching(one: frozenset[Span], other: frozenset[Span]) -> int:
-    return sum(any(s < end and start < e and label == its for s, e, its in other) for start, end, label in one)
-
-
-def kendall(units: Iterable[Sequence[Sequence[str]]]) -> Measure:
-    """Kendall's tau of rankings of the same names, best first, without ties: the mean over all pairs of people, -1 to 1."""
-    taus, several = [], [unit for unit in units if len(unit) > 1]
-    for unit in several:
-        taus += [tau for one, other in combinations(unit, 2) if (tau := _tau(one, other)) is not None]
-    if not taus:
-        return Measure(None, len(several), EMPTY if not several else "The rankings are not of the same names.")
-    return Measure(sum(taus) / len(taus), len(several))
-
-
-def _tau(one: Sequence[str], other: Sequence[str]) -> float | None:
-    if set(one) != set(other) or len(one) < 2:
-        return None
-    places = {name: n for n, name in enumerate(other)}
-    pairs = list(combinations(one, 2))
-    return sum(1 if places[a] < places[b] else -1 for a, b in pairs) / len(pairs)
-
-
-def words_shared(a: str, b: str) -> float:
-    """F1 of the words of two texts, 0 to 1, each counted as often as it stands there."""
-    one, other = Counter(a.split()), Counter(b.split())
-    total = sum(one.values()) + sum(other.values())
-    return 2 * sum((one & other).values()) / total if total else 1.0
-
-
-def shared(units: Iterable[Sequence[str]]) -> Measure:
-    """The mean of the words that each two texts of a unit share."""
-    several = [unit for unit in units if len(unit) > 1]
-    if not several:
-        return Measure(None, 0, EMPTY)
-    each = [words_shared(a, b) for unit in several for a, b in combinations(unit, 2)]
-    return Measure(sum(each) / len(each), len(several))
-
-
-# --- answers of people -----------------------------------------------------------------------------
-
-
-def comparable(kind: str, value: Any) -> Hashable:
-    """An answer as the measures take it: labels and spans are sets, a text is its words with single spaces."""
-    if kind == "labels":
-        return frozenset(value)
-    if kind == "spans":
-        return frozenset((one["start"], one["end"], one["label"]) for one in value)
-    if kind == "ranking":
-        return tuple(value)
-    if kind in ("text", "comment"):
-        return " ".join(value.split())
-    return value  # type: ignore[no-any-return]
-
-
-def alike(kind: str, a: Any, b: Any, tolerance: float = 1.0) -> bool:
-    """Whether two answers say the same. Comments always do; texts and spans from `tolerance` of F1 on, in words or spans
-    (those of a span that touch count), when it is below 1."""
-    if kind == "comment":
-        return True
-    if a is None or b is None:
-        return a is b
-    one, other = comparable(kind, a), comparable(kind, b)
-    if one == other:
-        return True
-    if tolerance >= 1 or kind not in ("text", "spans"):
-        return False
-    if kind == "text":
-        return words_shared(str(one), str(other)) >= tolerance
-    return (span_f1([[one, other]], exact=False).value or 0.0) >= tolerance  # type: ignore[list-item]
-
-
-def differing(kinds: dict[str, str], given: Sequence[dict[str, Any]], tolerance: float = 1.0) -> list[str]:
-    """The names of the questions, given as {name: kind}, whose answers are not all alike."""
-    first, others = (given[0], given[1:]) if given else ({}, [])
-    return [
-        name
-        for name, kind in kinds.items()
-        if not all(alike(kind, first.get(name), one.get(name), tolerance) for one in others)
+def _figures(dataset: Dataset, rows: QuerySet[Annotation], seen: Callable[[int], None] | None) -> dict[str, Any]:
+    gathered = [
+        _QuestionAnswers(question) for question in dataset.questions.all() if question.kind != Question.Kind.COMMENT
     ]
+    worst: list[tuple[float, int, int, list[str]]] = []
+    people: dict[str, int] = defaultdict(int)
+    answers = units = 0
+    for task in _tasks(rows, seen):
+        answers += len(task)
+        units += 1
+        for row in task:
+            people[row[2]] += 1
+        if (difference := _gather(gathered, task)) is not None:
+            worst.append(difference)
+            if len(worst) > 20 * WORST:
+                worst = sorted(worst)[:WORST]
+    names = sorted(sorted(people, key=lambda name: -people[name])[:MOST_PEOPLE])
+    questions = sorted((_measured(each, names) for each in gathered), key=_worst_first)
+    return {
+        "answers": answers,
+        "records": units,
+        "people": names,
+        "questions": questions,
+        "worst": [
+            {"share": share, "task": pk, "record": record, "questions": why}
+            for share, pk, record, why in sorted(worst)[:WORST]
+        ],
+    }
 
 
-def measures(kind: str, units: list[list[Any]]) -> dict[str, Measure]:
-    """The measures that fit a kind of question, by their names; `units` hold answers as people gave them."""
-    plain: list[list[Any]] = [[comparable(kind, value) for value in unit] for unit in units]
-    found = {"percent": percent(plain)}
-    if kind in ("label", "rating"):
-        found |= {"fleiss": fleiss(plain), "alpha_nominal": alpha(plain)}
-    if kind == "rating":
-        found |= {"alpha_ordinal": alpha(plain, ordinal(plain)), "alpha_interval": alpha(plain, interval)}
-    if kind == "labels":
-        found |= {"fleiss": fleiss(plain), "alpha_nominal": alpha(plain), "alpha_sets": alpha(plain, jaccard)}
-    if kind == "spans":
-        found |= {"f1_exact": span_f1(plain), "f1_overlap": span_f1(plain, exact=False)}
-    if kind == "ranking":
-        ranks = [
-            [ranking.index(name) + 1 for ranking in unit if name in ranking] for unit in plain for name in _named(unit)
-        ]
-        found |= {"kendall": kendall(plain), "alpha_ranks": alpha(ranks, ordinal(ranks))}
-    if kind == "text":
-        found |= {"words": shared(plain)}
-    return found
+def _tasks(rows: QuerySet[Annotation], seen: Callable[[int], None] | None) -> Iterator[list[Row]]:
+    """Yield each task's answers, for tasks with two answers at least."""
+    columns = rows.order_by("task_id", "pk").values_list("task_id", "record_id", "author", "answers", "submitted_at")
+    task: list[Row] = []
+    for number, (pk, record, author, answers, at) in enumerate(columns.iterator(chunk_size=CHUNK), 1):
+        if task and task[0][0] != pk:
+            if len(task) > 1:
+                yield task
+            task = []
+        day = timezone.localdate(at)
+        task.append((pk, record, author, answers, day - timedelta(days=day.weekday())))
+        if seen is not None and number % CHUNK == 0:
+            seen(number)
+    if len(task) > 1:
+        yield task
 
 
-def _named(unit: list[Any]) -> list[str]:
-    return sorted({name for ranking in unit for name in ranking})
-
-
-MAIN = {
-    "label": "alpha_nominal", "labels": "alpha_sets", "rating": "alpha_ordinal", "ranking": "kendall",
-    "spans": "f1_exact", "text": "words",
-}  # fmt: skip
-NAMES = {
-    "percent": "Same answer", "cohen": "Cohen's kappa", "fleiss": "Fleiss' kappa", "alpha_nominal": "Krippendorff's alpha, nominal",
-    "alpha_ordinal": "Krippendorff's alpha, ordinal", "alpha_interval": "Krippendorff's alpha, interval",
-    "alpha_sets": "Krippendorff's alpha, sets of labels", "alpha_ranks": "Krippendorff's alpha, ranks", "kendall": "Kendall's tau",
-    "f1_exact": "F1, same spans", "f1_overlap": "F1, spans that touch", "words": "Words shared",
-}  # fmt: skip
-
-
-def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float] | None:
-    """The 95% interval of a share (Wilson 1927), 0 to 1; None of nothing."""
-    if total <= 0:
+def _gather(gathered: list[_QuestionAnswers], task: list[Row]) -> tuple[float, int, int, list[str]] | None:
+    """Add a task's answers to those of each question. Returns how far they agree, unless they agree wholly."""
+    week = max(row[4] for row in task)
+    shares, why = [], []
+    for answers in gathered:
+        name = answers.question.name
+        authored = [(row[2], row[3][name]) for row in task if row[3].get(name) is not None]
+        if len(authored) < 2:
+            continue
+        values = [value for _, value in authored]
+        plain = [measures.comparable(answers.question.kind, value) for value in values]
+        if answers.question.kind != Question.Kind.TEXT or len(answers.units) < MOST_TEXTS:
+            answers.units.append(values)
+        answers.weeks[week].append(plain)
+        for (a, x), (b, y) in combinations(zip([author for author, _ in authored], plain, strict=True), 2):
+            answers.pairs[(a, b) if a <= b else (b, a)].append((x, y) if a <= b else (y, x))
+        share = measures.percent([plain]).value or 0.0
+        shares.append(share)
+        if share < 1:
+            why.append(answers.question.title)
+    if not why:
         return None
-    share, spread = right / total, z * z / total
-    middle, width = share + spread / 2, z * ((share * (1 - share) + spread / 4) / total) ** 0.5
-    return (max(0.0, (middle - width) / (1 + spread)), min(1.0, (middle + width) / (1 + spread)))
+    return sum(shares) / len(shares), task[0][0], task[0][1], why
+
+
+def _measured(answers: _QuestionAnswers, names: list[str]) -> dict[str, Any]:
+    kind = answers.question.kind
+    measured = measures.measures(kind, answers.units)
+    has_kappa = kind in (Question.Kind.LABEL, Question.Kind.LABELS, Question.Kind.RATING)
+    main = measures.MAIN[kind]
+    return {
+        "name": answers.question.name,
+        "title": answers.question.title,
+        "kind": kind,
+        "main": main,
+        "measures": [_as_json(name, measure) for name, measure in measured.items()],
+        "pairs": [
+            {
+                "a": a,
+                "b": b,
+                "records": len(rows),
+                "percent": measures.percent(rows).value,
+                "kappa": measures.cohen(rows).value if has_kappa else None,
+            }
+            for (a, b), rows in sorted(answers.pairs.items())
+            if a in names and b in names
+        ],
+        "weeks": [
+            {"week": week.isoformat(), "records": len(units), "percent": measures.percent(units).value}
+            for week, units in sorted(answers.weeks.items())
+        ],
+    }
+
+
+def _as_json(name: str, measure: measures.Measure) -> dict[str, Any]:
+    reads = name not in ("percent", "f1_exact", "f1_overlap", "words", "kendall")
+    facts = {"value": measure.value, "records": measure.units, "note": measure.note}
+    return {"name": name, "label": measures.NAMES[name], "reading": measure.reading if reads else "", **facts}
+
+
+def _worst_first(question: dict[str, Any]) -> float:
+    main = next(measure for measure in question["measures"] if measure["name"] == question["main"])
+    return 2.0 if main["value"] is None else float(main["value"])
+
+
+# --- as a job --------------------------------------------------------------------------------------
+
+
+def begin(
+    dataset: Dataset, user: User, since: date | None = None, until: date | None = None, *, key: str | None = None
+) -> AgreementReport:
+    """Queue an agreement report.
+
+    The same idempotency key, or a report for these days that already waits, returns that report.
+    """
+
+    def make() -> AgreementReport:
+        options: dict[str, Any] = {"dataset": dataset, "since": since, "until": until}
+        waiting = AgreementReport.objects.filter(status=Status.QUEUED, **options)
+        if not key and (found := waiting.order_by("pk").first()):
+            return found
+        return AgreementReport(project=dataset.project, created_by=user, queued_at=timezone.now(), **options)
+
+    return once(dataset.project.agreementreports, key, make)
+
+
+def last(dataset: Dataset, since: date | None, until: date | None) -> AgreementReport | None:
+    """Return the newest agreement report for these days, whatever its status."""
+    return AgreementReport.objects.filter(dataset=dataset, since=since, until=until).order_by("-pk").first()
+
+
+def last_done(dataset: Dataset, since: date | None, until: date | None) -> AgreementReport | None:
+    done = AgreementReport.objects.filter(dataset=dataset, since=since, until=until, status=Status.DONE)
+    return done.order_by("-pk").first()
+
+
+def run(claim: Claim[AgreementReport]) -> None:
+    """Measure everything for an agreement report. A repeated attempt starts over: nothing is written before the end."""
+    job = claim.job
+    claim.progress(done=0, total=answered(job.dataset, job.since, job.until).count(), line="Reading the answers")
+
+    measured = figures(job.dataset, job.since, job.until, seen=lambda number: claim.progress(done=number))
+    line = f"{measured['answers']:,} answers to {measured['records']:,} records"
+    claim.update(figures=measured, done=measured["answers"], total=measured["answers"], line=line)

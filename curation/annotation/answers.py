@@ -1,4 +1,4 @@
-"""What people answer: drafts, submitting, skipping, taking back; and the one place where answers become the record's."""
+"""Annotations of people: drafts, submitting, skipping, undoing; and the one place where answers become the record's."""
 
 from datetime import datetime
 from typing import Any
@@ -9,53 +9,55 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from atelier.accounts.models import User
-from atelier.statements import kept, kept_update
+from atelier.database.prepared import prepared, prepared_update
+from atelier.web import border
 from atelier.webhooks import events
-from curation import contents, records
-from curation.annotation import agreement, questions, targets, values
+from curation.annotation import measures, questions, targets, values
 from curation.annotation import queue as queues
 from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
+from curation.records import changes, derived
+from curation.records import pieces as record_pieces
 
 State = Annotation.State
 Kind = Question.Kind
 ACTION = "annotate"  # in the history of a record
 MAX_SECONDS = 24 * 3600
-LOST = "This record was given to somebody else meanwhile. Your draft is kept, should it come back to you."
+LOST = "Your time on this record ran out and it went to someone else. Your draft is saved."
 
 
-class Lost(Exception):
-    """The lock ran out and the place is somebody else's now."""
+class LockLost(Exception):
+    """The lock on a record expired and its place was given to somebody else."""
 
 
 def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
-    """Keep what is answered so far, and the lock with it. Returns what was kept. Raises Lost, with the draft kept too."""
+    """Save a draft of the answers and renew the lock. Returns what was saved. Raises LockLost, with the draft saved too."""
     asked = questions.of(annotation.task.queue.dataset)
-    kept = values.sound(asked, given, annotation.record)
-    written: dict[str, Any] = {"answers": kept} | _time(annotation, seconds)
+    sound_answers = values.sound(asked, given, annotation.record)
+    written: dict[str, Any] = {"answers": sound_answers} | _time(annotation, seconds)
     mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
     if not mine.update(**written):
-        raise Lost
-    annotation.answers = kept
+        raise LockLost
+    annotation.answers = sound_answers
     if not queues.retake(annotation.task.queue, annotation):
-        raise Lost
+        raise LockLost
     queues.renew(annotation.task.queue, annotation)
-    return kept
+    return sound_answers
 
 
 def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> Annotation:
-    """The person's answers, for good. Raises ValidationError by question, and Lost.
+    """Submit the person's answers. Raises ValidationError by question, and LockLost.
 
     Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
     """
     task = annotation.task
-    asked = questions.of(task.queue.dataset)
-    clean = values.clean_all(asked, given, annotation.record)
+    questions_of_task = questions.of(task.queue.dataset)
+    clean = values.clean_all(questions_of_task, given, annotation.record)
     if annotation.state == State.SUBMITTED and annotation.answers == clean:
         return annotation
-    _refuse_changed(annotation, asked)
+    _refuse_changed(annotation, questions_of_task)
     if not queues.retake(task.queue, annotation):
         draft(annotation, given)
-        raise Lost
+        raise LockLost
     with transaction.atomic():
         written = _enter(annotation, clean, seconds)
         task.submitted, task.wanted, task.state = _counts(task.pk)[0]
@@ -68,12 +70,12 @@ def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None 
 
 
 def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
-    """Write the annotation and count it. Returns what was written. Raises Lost."""
+    """Write the annotation and count it. Returns what was written. Raises LockLost."""
     task, now = annotation.task, timezone.now()
     is_right = None if task.known is None else _agree(task, answers)
     took = _time(annotation, seconds).get("seconds", annotation.seconds)
     if not _write(annotation.pk, answers, now, is_right, took):
-        raise Lost
+        raise LockLost
     _count(task.pk)
     _assigned_done(task.pk, annotation.user_id)
     return _written(answers, now, is_right, took)
@@ -85,48 +87,49 @@ def _written(answers: dict[str, Any], now: datetime, is_right: bool | None, seco
     return written | {"is_right": is_right, "seconds": seconds}
 
 
-@kept_update
+@prepared_update
 def _write(
     pk: int, answers: dict, now: datetime, is_right: bool | None, seconds: float
 ) -> tuple[QuerySet[Annotation], dict[str, Any]]:
     return Annotation.objects.filter(pk=pk, state=State.OPEN), _written(answers, now, is_right, seconds)
 
 
-@kept_update
+@prepared_update
 def _count(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
     return Task.objects.filter(pk=task), {"submitted": F("submitted") + 1}
 
 
-@kept
+@prepared
 def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str]]":
     return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state")
 
 
-@kept_update
+@prepared_update
 def _assigned_done(task: int, user: int | None) -> tuple[QuerySet[Assignment], dict[str, Any]]:
     return Assignment.objects.filter(task=task, user=user), {"done": True}
 
 
 def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
-    """Seconds as the browser counted them, bounded by what can be: it knows the pauses, the clock knows the rest."""
+    """Return the seconds that the browser counted, without the pauses, bounded by the time since the annotation was created."""
     if seconds is None or not 0 <= seconds < MAX_SECONDS:
         return {}
-    return {"seconds": round(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 1)}
+    return {"seconds": round(max(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 0), 1)}
 
 
 def _refuse_changed(annotation: Annotation, asked: list[Question]) -> None:
-    """What is said of a text, or put in its place, is of the text that was read: raises ValidationError when somebody changed
-    it meanwhile. A review or a label changes no text.
+    """Raise ValidationError if somebody has changed the text that was read since.
+
+    Spans of a text, and its correction, refer to the text that was read. A review or a label changes no text.
     """
     record = annotation.record
     if record.revision == annotation.record_revision or not any(q.kind in (Kind.TEXT, Kind.SPANS) for q in asked):
         return
     meanwhile = record.changes.filter(revision__gt=annotation.record_revision)
-    if not any(change.after.keys() & contents.COLUMNS for change in meanwhile):
+    if not any(change.after.keys() & derived.COLUMNS for change in meanwhile):
         return
     Annotation.objects.filter(pk=annotation.pk).update(record_revision=record.revision)
     annotation.record_revision = record.revision
-    raise ValidationError("Somebody changed this record while you answered: read it again, then submit.")
+    raise ValidationError("This record was changed while you answered. Read it again, then submit.")
 
 
 def _tell(annotation: Annotation) -> None:
@@ -142,13 +145,13 @@ def _tell(annotation: Annotation) -> None:
 
 
 def skip(annotation: Annotation, reason: str) -> Annotation:
-    """Leave the record to somebody else, with the reason. Raises Lost when it is not held."""
+    """Skip a record, with the reason, so that somebody else gets it. Raises LockLost when it is not held."""
     with transaction.atomic():
-        reason = reason.replace("\x00", " ").strip()[:300]
+        reason = border.text(reason, "The reason").strip()[:300]
         held = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
         was = held.select_for_update().values_list("state", flat=True).first()
         if was is None:
-            raise Lost
+            raise LockLost
         held.update(state=State.SKIPPED, skip_reason=reason, submitted_at=timezone.now(), expires_at=None)
         if was == State.OPEN:
             queues.give_back(annotation.task_id)
@@ -161,16 +164,16 @@ def skip(annotation: Annotation, reason: str) -> Annotation:
 
 
 def last(queue: Queue, user: User) -> Annotation | None:
-    """What the person submitted or skipped last in this queue."""
+    """Return the annotation that the person submitted or skipped last in this queue."""
     done = Annotation.objects.filter(task__queue=queue, user=user, state__in=[State.SUBMITTED, State.SKIPPED])
     return done.select_related("record", "task__queue__dataset__project").order_by("-submitted_at", "-pk").first()
 
 
 def undo(queue: Queue, user: User) -> Annotation:
-    """Take back the last submit or skip: the record is open for the person again, answers and all. Raises ValidationError."""
+    """Undo the person's last submit or skip: the record is open for them again, with its answers. Raises ValidationError."""
     annotation = last(queue, user)
     if annotation is None:
-        raise ValidationError("There is nothing of yours to take back here.")
+        raise ValidationError("You have nothing to undo here.")
     with transaction.atomic():
         # The annotation's row before the task's, as everywhere.
         annotation = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
@@ -184,9 +187,9 @@ def undo(queue: Queue, user: User) -> Annotation:
             Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         elif annotation.state == State.SKIPPED:
             if task.state != Task.State.OPEN or not queues.take(task):
-                raise ValidationError("Somebody else has that record now: it cannot come back to you.")
+                raise ValidationError("Someone else has this record now, so it cannot come back to you.")
         else:
-            raise ValidationError("That is taken back already.")
+            raise ValidationError("This is already undone.")
         annotation.state, annotation.submitted_at, annotation.skip_reason = State.OPEN, None, ""
         annotation.review, annotation.is_right = Annotation.Review.NONE, None
         annotation.record_revision = Record.objects.values_list("revision", flat=True).get(pk=task.record_id)
@@ -196,12 +199,12 @@ def undo(queue: Queue, user: User) -> Annotation:
 
 
 def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
-    """Make a settled task open again, if its settling was only this person's submit. Raises ValidationError."""
+    """Reopen a settled task if only this person's submit settled it. Raises ValidationError."""
     if annotation.review:
-        raise ValidationError("It was reviewed already: ask the reviewer to send it back.")
+        raise ValidationError("Your answer was already reviewed. Ask the reviewer to send it back.")
     if task.state == Task.State.DONE:
         if task.settled_by_id != user.pk or task.settled_note:
-            raise ValidationError("It is settled already: it cannot be taken back.")
+            raise ValidationError("This record is already decided, so your answer cannot be undone.")
         put_back(task.record, user, user, task.settled_at)
     Task.objects.filter(pk=task.pk).update(
         state=Task.State.OPEN, answers={}, settled_by=None, settled_note="", settled_at=None
@@ -209,41 +212,44 @@ def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
 
 
 def put_back(record: Record, user: User, settled_by: User | None, since: Any) -> None:
-    """The record as it was before the answers of `settled_by` stood. Raises ValidationError when somebody changed it since."""
+    """Restore the record as it was before the answers of `settled_by` became final.
+
+    Raises ValidationError if it has changed since.
+    """
     change = record.changes.filter(action=ACTION, user=settled_by, at__gte=since).order_by("-pk").first()
     if change is None:
         return  # the answers changed nothing of the record
     if change.revision != record.revision:
-        raise ValidationError("Somebody changed the record since: its page has the way back.")
-    allowed = {"labels", *records.RESTORABLE}
-    records.change(record, user, "restore", **{k: v for k, v in change.before.items() if k in allowed})
+        raise ValidationError("The record has changed since. Restore it from its history.")
+    allowed = {"labels", *changes.RESTORABLE}
+    changes.change(record, user, "restore", **{k: v for k, v in change.before.items() if k in allowed})
 
 
 # --- settling --------------------------------------------------------------------------------------
 
 
 def settle(task: Task, by: User | None) -> None:
-    """All wanted answers are there: where they agree they stand, where they differ somebody has to decide."""
+    """Settle a task that has all its answers: equal ones become final, differing ones make it disputed."""
     if task.known is not None:  # a honeypot tests people, its record knows its answers already
         Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
         task.state = Task.State.DONE
         return
     given = _given(task.pk)
-    if given and not agreement.differing(kinds(task.queue.dataset), given, task.queue.tolerance):
+    if given and not measures.differing(kinds(task.queue.dataset), given, task.queue.tolerance):
         stand(task, given[0], by, "")
         return
     Task.objects.filter(pk=task.pk, state=Task.State.OPEN).update(state=Task.State.DISPUTED)
     task.state = Task.State.DISPUTED
 
 
-@kept
+@prepared
 def _given(task: int) -> "QuerySet[Annotation, dict[str, Any]]":
     rows = Annotation.objects.filter(task=task, state=State.SUBMITTED)
     return rows.order_by("pk").values_list("answers", flat=True)
 
 
 def settle_filled(queue: Queue) -> None:
-    """Settle what has all its answers after the overlap was lowered."""
+    """Settle the tasks that have all their answers after the overlap was lowered."""
     filled = queue.tasks.filter(state=Task.State.OPEN, submitted__gte=F("wanted"), submitted__gt=0)
     for pk in list(filled.values_list("pk", flat=True)):
         with transaction.atomic():
@@ -253,10 +259,10 @@ def settle_filled(queue: Queue) -> None:
 
 
 def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> None:
-    """These answers hold for the record: its labels and edited texts become the record's, with history.
+    """Make these answers final for the record: its labels and edited texts become the record's, with history.
 
-    The one place where answers become the record's, whoever decided: one person alone, all alike, or an adjudicator
-    with a note. Raises ValidationError when the record is changed at this very moment.
+    The one place where answers become the record's, no matter who decided: one person alone, all alike, or an
+    adjudicator with a note. Raises ValidationError when the record is changed at this very moment.
     """
     with transaction.atomic(savepoint=False):  # whoever calls gives up as a whole
         record = _record(task.record_id)[0]
@@ -265,16 +271,16 @@ def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> No
         now = timezone.now()
         if by is not None:
             try:
-                records.change(record, by, ACTION, **_columns(record, asked, answers))
-            except records.Conflict:
-                raise ValidationError("Somebody changed this record just now: look at it again.") from None
+                changes.change(record, by, ACTION, **_columns(record, asked, answers))
+            except changes.Conflict:
+                raise ValidationError("This record was just changed. Reload it and check again.") from None
         _settle(task.pk, answers, by and by.pk, note[:500], now)
     task.settled_by = by
     for name, value in _settled(answers, by and by.pk, note[:500], now).items():
         setattr(task, name, value)
 
 
-@kept
+@prepared
 def _record(pk: int) -> QuerySet[Record]:
     return Record.objects.filter(pk=pk)
 
@@ -289,7 +295,7 @@ def _settled(answers: dict[str, Any], by: int | None, note: str, now: datetime) 
     }
 
 
-@kept_update
+@prepared_update
 def _settle(
     task: int, answers: dict, by: int | None, note: str, now: datetime
 ) -> tuple[QuerySet[Task], dict[str, Any]]:
@@ -297,7 +303,7 @@ def _settle(
 
 
 def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> dict[str, Any]:
-    """The columns of the record with these answers: labels that no question offers stay as they are."""
+    """Return the record's columns with these answers: labels that no question offers stay as they are."""
     labelled = [question for question in asked if question.kind in (Kind.LABEL, Kind.LABELS)]
     columns: dict[str, Any] = {}
     if labelled:
@@ -311,26 +317,29 @@ def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> 
             piece = targets.piece(record, str(question.options.get("piece", "")))
             if piece is not None:
                 texts[piece.name] = text
-    return columns | (records.with_texts(record, texts) if texts else {})
+    return columns | (record_pieces.with_texts(record, texts) if texts else {})
 
 
 def kinds(dataset: Dataset) -> dict[str, str]:
-    """The kind of each question by its name, in their order."""
+    """Return the kind of each question by its name, in their order."""
     return {question.name: question.kind for question in questions.of(dataset)}
 
 
 def _agree(task: Task, answers: dict[str, Any]) -> bool:
-    """Whether the answers are what is known of a honeypot."""
+    """Return whether the answers equal the known ones of a honeypot."""
     asked = {name: kind for name, kind in kinds(task.queue.dataset).items() if name in task.known}
-    return not agreement.differing(asked, [task.known, answers], task.queue.tolerance)
+    return not measures.differing(asked, [task.known, answers], task.queue.tolerance)
 
 
 # --- who sees what ---------------------------------------------------------------------------------
 
 
 def readable(dataset: Dataset, user: User) -> QuerySet[Annotation]:
-    """The annotations whose answers this person may read: their own, those of settled or disputed tasks, and those of
-    tasks that they submitted themselves. What is open is blind, to editors too, for they may be given it next."""
+    """Return the annotations whose answers this person may read.
+
+    They are their own, those of settled or disputed tasks, and those of tasks that they submitted themselves. Open
+    tasks are blind, to editors too, for they may be given them next.
+    """
     done = Task.objects.filter(queue__dataset=dataset).exclude(state=Task.State.OPEN)
     past = Annotation.objects.filter(task__queue__dataset=dataset, user=user, state=State.SUBMITTED)
     every = Annotation.objects.filter(task__queue__dataset=dataset)

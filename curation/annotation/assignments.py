@@ -1,4 +1,4 @@
-"""Who is to answer which record: assigning, and what becomes of it when a person may not annotate in the team any longer."""
+"""Assignments of records to people, and their release when a person may no longer annotate in the team."""
 
 from typing import Any
 
@@ -19,20 +19,20 @@ COUNTED = 1_000
 
 
 def people(team_id: int) -> QuerySet[User]:
-    """Who can annotate in a team."""
+    """Return the people who can annotate in a team."""
     return User.objects.filter(memberships__team=team_id, memberships__role__in=ABLE).order_by("username")
 
 
 def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | None, evenly: bool = True) -> int:
-    """Assign records to people: evenly, each record to as many as it wants answers and each person alike; or to all of them.
+    """Assign records to people: evenly, each record to as many as it needs answers, or to all of them.
 
-    Records that are not in the queue come into it. Assigning again adds only what is missing. Nobody is assigned a record
-    that they submitted or skipped. Returns the new assignments.
+    Records that are not in the queue are added to it. Assigning again adds only what is missing. Nobody is assigned a
+    record that they submitted or skipped. Returns the new assignments.
     """
     if not users:
         raise ValidationError("Choose at least one person.")
     queues.fill(dataset, records)
-    queue, after, made = queues.of(dataset), 0, 0
+    queue, after, added = queues.of(dataset), 0, 0
     chosen = queue.tasks.filter(record__in=records.order_by().values("pk"), state=Task.State.OPEN, known__isnull=True)
     tasks = chosen.order_by("pk")
     while batch := list(tasks.filter(pk__gt=after)[:BATCH]):
@@ -40,9 +40,9 @@ def assign(dataset: Dataset, records: QuerySet, users: list[User], by: User | No
             # Asked anew for each batch: a record that is assigned to somebody who left would wait for ever.
             members.hold(dataset.project.team_id)
             able = set(people(dataset.project.team_id).values_list("pk", flat=True))
-            made += _assign_batch(queue, batch, [user for user in users if user.pk in able], by, evenly)
+            added += _assign_batch(queue, batch, [user for user in users if user.pk in able], by, evenly)
         after = batch[-1].pk
-    return made
+    return added
 
 
 def _assign_batch(queue: Queue, tasks: list[Task], users: list[User], by: User | None, evenly: bool) -> int:
@@ -69,7 +69,7 @@ Who = dict[int, set[int | None]]
 
 
 def _who(tasks: list[Task]) -> tuple[Who, Who, Who]:
-    """Of each task the people to whom it cannot be assigned, those whose answers are there or will come, and who holds it."""
+    """Return by task the people to whom it cannot be assigned, those whose answers are there or will come, and who holds it."""
     known, coming, holding = Who(), Who(), Who()
     for each in (known, coming, holding):
         each.update({task.pk: set() for task in tasks})
@@ -98,7 +98,7 @@ def _loads(queue: Queue, users: list[User]) -> dict[int, int]:
 
 
 def unassigned(queue: Queue) -> str:
-    """How many records want more answers than people hold them or are assigned to them: counted up to a bound."""
+    """Count the records that need more answers than people hold them or are assigned to them, up to a bound."""
     at_it = Annotation.objects.filter(task=OuterRef("task"), user=OuterRef("user"), state=State.OPEN)
     to_come = Assignment.objects.filter(~Exists(at_it), task=OuterRef("pk"), done=False).order_by()
     number = Subquery(to_come.values("task").annotate(number=Count("pk")).values("number"))
@@ -112,7 +112,7 @@ def unassigned(queue: Queue) -> str:
 
 
 def give_up(team_id: int, user_id: int) -> None:
-    """What a person holds in the team's queues and was assigned goes to others; their drafts and answers stay."""
+    """Release what a person holds in the team's queues and was assigned; their drafts and answers stay."""
     with transaction.atomic():
         members.hold(team_id)
         held = Annotation.objects.filter(task__queue__dataset__project__team=team_id, user=user_id, state=State.OPEN)
@@ -123,11 +123,14 @@ def give_up(team_id: int, user_id: int) -> None:
 
 
 def on_change(instance: Membership, created: bool = False, **_: Any) -> None:
-    """Receiver of a membership that was saved."""
+    """Release a person's records when a saved membership no longer lets them annotate."""
     if not created and instance.role not in ABLE:
         give_up(instance.team_id, instance.user_id)
 
 
 def on_end(instance: Membership, **_: Any) -> None:
-    """Receiver of a membership that goes, before it does: with an account its annotations are nobody's afterwards."""
+    """Release a person's records before their membership is deleted.
+
+    Before, because the annotations of a deleted account have no author afterwards.
+    """
     give_up(instance.team_id, instance.user_id)

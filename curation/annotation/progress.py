@@ -1,4 +1,4 @@
-"""How far people are: how much each did, how long it took them, how often they agreed with what stands in the end."""
+"""Progress of annotators: how much each did, how long it took, and how often they agreed with the final answers."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,8 +11,9 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from atelier.accounts.models import Project, User
-from curation.annotation import agreement, answers
+from curation.annotation import answers, measures
 from curation.models import Annotation, Dataset, Task
+from curation.scoring import statistics
 
 State = Annotation.State
 TIMED, COMPARED, DAYS = 2_000, 500, 30
@@ -21,8 +22,11 @@ TOLD_FROM = 5  # honeypots, before a person is told their own accuracy: one alon
 
 
 @dataclass
-class Person:
-    """One person's figures. Times are seconds; shares are 0 to 1, None when there is nothing to take them of."""
+class AnnotatorProgress:
+    """The progress figures of one annotator.
+
+    Times are seconds; shares are 0 to 1, None without anything to compute them from.
+    """
 
     user_id: int | None
     name: str
@@ -46,7 +50,10 @@ class Person:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        return agreement.wilson(self.right, self.judged)
+        if not self.judged:
+            return None
+        share = statistics.wilson(self.right, self.judged)
+        return share.low, share.high
 
 
 def _rows(project: Project, dataset: Dataset | None, user: User | None) -> QuerySet[Annotation]:
@@ -55,9 +62,11 @@ def _rows(project: Project, dataset: Dataset | None, user: User | None) -> Query
     return rows.filter(user=user) if user is not None else rows
 
 
-def people(project: Project, dataset: Dataset | None = None, user: User | None = None) -> list[Person]:
-    """Everybody who answered, who did most first; with `user` only that person. Honeypot figures of a person alone are
-    left out until there are some."""
+def people(project: Project, dataset: Dataset | None = None, user: User | None = None) -> list[AnnotatorProgress]:
+    """Return the progress of everybody who answered, most first; with `user`, of that person only.
+
+    Honeypot figures of a person alone are left out until there are some.
+    """
     rows = _rows(project, dataset, user)
     counts = rows.order_by().values("user_id", "author").annotate(
         done=Count("pk", filter=Q(state=State.SUBMITTED)),
@@ -66,8 +75,8 @@ def people(project: Project, dataset: Dataset | None = None, user: User | None =
         right=Count("pk", filter=Q(is_right=True)),
         judged=Count("pk", filter=Q(is_right__isnull=False)),
     )  # fmt: skip
-    found = [Person(row["user_id"], row["author"], row["done"], row["skipped"], row["returned"], right=row["right"], judged=row["judged"]) for row in counts]  # fmt: skip
-    for person in found:
+    figures = [AnnotatorProgress(row["user_id"], row["author"], row["done"], row["skipped"], row["returned"], right=row["right"], judged=row["judged"]) for row in counts]  # fmt: skip
+    for person in figures:
         own = rows.filter(user=person.user_id, author=person.name, state=State.SUBMITTED)
         person.median, person.p90 = spread(
             own.filter(seconds__gt=0).order_by("-submitted_at").values_list("seconds", flat=True)[:TIMED]
@@ -76,12 +85,13 @@ def people(project: Project, dataset: Dataset | None = None, user: User | None =
         if user is not None and person.judged < TOLD_FROM:
             person.right = person.judged = 0
     return sorted(
-        (one for one in found if one.done or one.skipped or one.returned), key=lambda one: (-one.done, one.name)
+        (person for person in figures if person.done or person.skipped or person.returned),
+        key=lambda person: (-person.done, person.name),
     )
 
 
 def spread(seconds: Iterable[float]) -> tuple[float | None, float | None]:
-    """The median and the 90th percentile, by nearest rank; None of nothing."""
+    """Return the median and the 90th percentile, by nearest rank; None without values."""
     ordered = sorted(seconds)
     if not ordered:
         return None, None
@@ -89,24 +99,32 @@ def spread(seconds: Iterable[float]) -> tuple[float | None, float | None]:
 
 
 def _with_what_stands(own: QuerySet[Annotation]) -> tuple[int, int]:
-    """Of the last answers to records that several people answered: how many are what stands, and how many there are."""
+    """Return how many of a person's last answers equal the final one, and how many were compared.
+
+    Only records with several answers count.
+    """
     settled = own.filter(task__state=Task.State.DONE, task__known__isnull=True, task__submitted__gt=1)
     kinds: dict[int, dict[str, str]] = {}
     agreed = compared = 0
     last = settled.select_related("task__queue__dataset").order_by("-submitted_at").only(
         "answers", "task__answers", "task__queue__tolerance", "task__queue__dataset"
     )  # fmt: skip
-    for one in last[:COMPARED]:
-        dataset = one.task.queue.dataset
+    for annotation in last[:COMPARED]:
+        dataset = annotation.task.queue.dataset
         if dataset.pk not in kinds:
             kinds[dataset.pk] = answers.kinds(dataset)
-        agreed += not agreement.differing(kinds[dataset.pk], [one.task.answers, one.answers], one.task.queue.tolerance)
+        agreed += not measures.differing(
+            kinds[dataset.pk], [annotation.task.answers, annotation.answers], annotation.task.queue.tolerance
+        )
         compared += 1
     return agreed, compared
 
 
 def chart(project: Project, dataset: Dataset | None = None, user: User | None = None) -> dict[str, Any]:
-    """Records submitted a day over the last 30 days, as `partials/chart.html` takes it: bars of those who did most and of the others."""
+    """Return the chart of records submitted per day over the last 30 days, as `partials/chart.html` takes it.
+
+    It has bars of those who did most and of the others.
+    """
     today = timezone.localdate()
     since = timezone.now() - timedelta(days=DAYS)
     rows = _rows(project, dataset, user).filter(state=State.SUBMITTED, submitted_at__gte=since)
@@ -116,7 +134,7 @@ def chart(project: Project, dataset: Dataset | None = None, user: User | None = 
     ):
         lines[row["author"]][DAYS - 1 - (today - row["day"]).days] = row["count"]
     names = sorted(lines, key=lambda name: sum(lines[name].values()))
-    groups = {"The others": names[:-DRAWN]} if len(names) > DRAWN else {}
+    groups = {"Others": names[:-DRAWN]} if len(names) > DRAWN else {}
     groups |= {name: [name] for name in names[-DRAWN:]}
     series = [
         {"name": name, "points": [[day, sum(lines[one].get(day, 0) for one in ones)] for day in range(DAYS)]}

@@ -1,7 +1,8 @@
-"""The queue of a dataset: what is in it, how it is filled, and who gets which record next.
+"""The annotation queue of a dataset: what is in it, how it is filled, and who gets which record next.
 
-A given record is an open annotation, which is a lock until it expires. `Task.given` counts open and submitted ones and
-only ever rises by a conditional update, so no record is given beyond its overlap whatever happens at once.
+A record that was handed out is an open annotation, which is a lock until it expires. `Task.given` counts open and
+submitted ones and only ever rises by a conditional update, so no record is given beyond its overlap whatever happens at
+once.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from atelier.accounts.models import User
-from atelier.statements import kept, kept_update
+from atelier.database.prepared import prepared, prepared_update
 from curation.models import Annotation, Assignment, Dataset, Queue, Task
 
 State = Annotation.State
@@ -26,7 +27,7 @@ TRIES = 5
 
 
 def of(dataset: Dataset) -> Queue:
-    """The dataset's queue, made when there is none yet."""
+    """Return the dataset's queue, created if there is none yet."""
     return Queue.objects.get_or_create(dataset=dataset, defaults={"is_open": True})[0]
 
 
@@ -34,9 +35,10 @@ def of(dataset: Dataset) -> Queue:
 
 
 def fill(dataset: Dataset, records: QuerySet) -> int:
-    """Put these records into the queue; those in it stay as they are. Returns how many came in.
+    """Add these records to the queue; those already in it stay unchanged. Returns how many were added.
 
-    By INSERT … SELECT in short transactions, so that nobody waits; done again after a stop it adds what is missing.
+    By INSERT … SELECT in short transactions, so that others need not wait; repeated after a stop, it adds what is
+    missing.
     """
     queue, after, added = of(dataset), 0, 0
     records = records.filter(dataset=dataset, deleted_at=None).order_by("pk")
@@ -61,7 +63,7 @@ def _insert(queue: Queue, pks: QuerySet, last: int) -> int:
 
 
 def place(queue: Queue, column: str = "chosen.chosen_id") -> str:
-    """The SQL of a record's place in the queue."""
+    """Return the SQL of a record's place in the queue."""
     if queue.order == Queue.Order.OLDEST:
         return column
     if connection.vendor == "postgresql":
@@ -73,31 +75,31 @@ def place(queue: Queue, column: str = "chosen.chosen_id") -> str:
 
 
 def mine(queue: Queue, user: User) -> list[Annotation]:
-    """What the person holds in this queue: what was sent back to them, then the first given first."""
+    """Return what the person holds in this queue: what was sent back to them, then the rest in the order it was given."""
     return sorted(_held(queue.pk, user.pk), key=lambda one: one.review != Annotation.Review.RETURNED)
 
 
-@kept
+@prepared
 def _held(queue: int, user: int) -> QuerySet[Annotation]:
     held = Annotation.objects.filter(task__queue=queue, user=user, state=State.OPEN, record__deleted_at=None)
     return held.select_related("record", "task").order_by("pk")
 
 
 def next_task(queue: Queue, user: User, *, beside: int | None = None, pick: Pick | None = None) -> Annotation | None:
-    """The record that the person answers next, as an open annotation; None when nothing waits for them.
+    """Return the record that the person answers next, as an open annotation; None when nothing waits for them.
 
-    What they hold already comes first. With `beside`, the id of the one on screen, another than that, fetched ahead.
+    What they already hold comes first. With `beside`, the id of the one on screen, another than that, loaded ahead.
     `pick` may name a task to slip in (a honeypot); it gets its place like any other.
     """
-    given, is_late = _next(queue, user, beside, pick)
+    annotation, is_late = _next(queue, user, beside, pick)
     # Looked for on the way, freed when it costs nobody's time, at the latest when there is nothing else.
-    if is_late and free_expired(queue) and given is None:
-        given, _ = _next(queue, user, beside, pick)
-    return given
+    if is_late and free_expired(queue) and annotation is None:
+        annotation, _ = _next(queue, user, beside, pick)
+    return annotation
 
 
 def _next(queue: Queue, user: User, beside: int | None, pick: Pick | None) -> tuple[Annotation | None, bool]:
-    """The next one, and whether somebody in the queue holds one for too long."""
+    """Return the next annotation, and whether somebody in the queue has held one for too long."""
     with transaction.atomic():
         is_late, has_own = _turn(queue, user)
         held = mine(queue, user)
@@ -110,14 +112,17 @@ def _next(queue: Queue, user: User, beside: int | None, pick: Pick | None) -> tu
 
 
 def _turn(queue: Queue, user: User) -> tuple[bool, bool]:
-    """Two requests of one person take turns. With it, in one statement: is anything held too long, have they assignments."""
+    """Lock the person's turn, so that their requests run one by one, in a single statement.
+
+    Returns whether anything is held too long and whether the person has assignments.
+    """
     turn = next(iter(_turns(queue.pk, user.pk, timezone.now())), None)
     if turn is None:
         raise User.DoesNotExist("The account was deleted just now.")
     return turn
 
 
-@kept
+@prepared
 def _turns(queue: int, user: int, now: datetime) -> "QuerySet[User, tuple[bool, bool]]":
     late = Annotation.objects.filter(task__queue=queue, state=State.OPEN, expires_at__lt=now)
     own = Assignment.objects.filter(task__queue=queue, user=user, done=False)
@@ -140,14 +145,14 @@ def _given(queue: Queue, user: User, pick: Pick | None, has_own: bool) -> Annota
 
 
 def open_tasks(queue: int, user: int) -> QuerySet[Task]:
-    """Tasks that have a place for this person: not answered by them. Both are given by their ids."""
+    """Return the tasks that have a place for this person and that they have not answered. Both are given by their ids."""
     seen = Annotation.objects.filter(task=OuterRef("pk"), user=user).exclude(state=State.EXPIRED)
     tasks = Task.objects.filter(queue=queue, state=Task.State.OPEN, given__lt=F("wanted"), known__isnull=True)
     return tasks.filter(~Exists(seen), record__deleted_at=None)
 
 
 def waiting(queue: Queue, user: User, has_own: bool = True) -> Task | None:
-    """The task that is next for the person, locked where the database can; None when there is none.
+    """Return the task that is next for the person, locked where the database can; None if there is none.
 
     `has_own` is False when it is known that nothing is assigned to them.
     """
@@ -156,12 +161,12 @@ def waiting(queue: Queue, user: User, has_own: bool = True) -> Task | None:
     return found[0] if found else None
 
 
-@kept
+@prepared
 def _next_assigned(queue: int, user: int) -> QuerySet[Task]:
     return _lockable(queue, user).filter(Exists(_standing().filter(user=user)))[:1]
 
 
-@kept
+@prepared
 def _next_free(queue: int, user: int) -> QuerySet[Task]:
     return _lockable(queue, user).filter(~Exists(_standing()))[:1]
 
@@ -181,18 +186,18 @@ def _skips() -> bool:
 
 
 def take(task: Task) -> bool:
-    """Take one place of the task; False when somebody else took the last."""
+    """Take one place of the task; return False if somebody else took the last."""
     return bool(_take(task.pk))
 
 
-@kept_update
+@prepared_update
 def _take(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
     places = Task.objects.filter(pk=task, state=Task.State.OPEN, given__lt=F("wanted"))
     return places, {"given": F("given") + 1}
 
 
 def _hold(queue: Queue, task: Task, user: User) -> Annotation:
-    """Open the person's annotation; an expired one of theirs comes back with its draft."""
+    """Open the person's annotation; an expired one of theirs is reopened with its draft."""
     held = {"state": State.OPEN, "expires_at": _until(queue), "record_revision": task.record.revision}
     # The person's row is locked, so nobody makes this one meanwhile. A picked task does not tell whether it was theirs.
     again = getattr(task, "was_theirs", True)
@@ -211,21 +216,21 @@ def _until(queue: Queue) -> datetime:
 
 
 def renew(queue: Queue, annotation: Annotation) -> Annotation:
-    """Push the end of the lock further away; while most of it is left, nothing is written. What was sent back has none."""
+    """Extend the lock of an annotation; while most of it is left, nothing is written. What was sent back has no lock."""
     if annotation.expires_at is None and annotation.review == Annotation.Review.RETURNED:
         return annotation
-    wanted = _until(queue)
+    until = _until(queue)
     fresh = (
-        annotation.expires_at is not None and wanted - annotation.expires_at < timedelta(minutes=queue.lock_minutes) / 4
+        annotation.expires_at is not None and until - annotation.expires_at < timedelta(minutes=queue.lock_minutes) / 4
     )
     if not fresh:
-        annotation.expires_at = wanted
-        Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(expires_at=wanted)
+        annotation.expires_at = until
+        Annotation.objects.filter(pk=annotation.pk, state=State.OPEN).update(expires_at=until)
     return annotation
 
 
 def retake(queue: Queue, annotation: Annotation) -> bool:
-    """Hold a record again whose lock ran out; False when its place was given to somebody else meanwhile."""
+    """Hold a record again whose lock expired; return False if its place was given to somebody else."""
     if annotation.state == State.OPEN:
         return True
     if annotation.state != State.EXPIRED:
@@ -244,7 +249,7 @@ def _late(queue: Queue) -> QuerySet[Annotation]:
 
 
 def free_expired(queue: Queue) -> int:
-    """Give back what was held too long; the drafts stay. Returns how many places became free."""
+    """Release annotations that were held too long; the drafts stay. Returns how many places became free."""
     with transaction.atomic():
         rows = _late(queue).select_for_update(skip_locked=_skips(), of=("self",)).order_by("pk")
         freed = list(rows.values_list("pk", "task_id")[:EXPIRED_AT_ONCE])
@@ -255,7 +260,7 @@ def free_expired(queue: Queue) -> int:
 
 
 def give_back(task_id: int) -> None:
-    """One place of a task is free again."""
+    """Free one place of a task."""
     Task.objects.filter(pk=task_id, given__gt=0).update(given=F("given") - 1)
 
 
@@ -263,14 +268,14 @@ def give_back(task_id: int) -> None:
 
 
 def today(queue: Queue, user: User) -> int:
-    """How many records the person submitted here since midnight."""
+    """Count the records that the person submitted in this queue since midnight."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     done = Annotation.objects.filter(user=user, state=State.SUBMITTED, submitted_at__gte=midnight, task__queue=queue)
     return done.count()
 
 
 def left(queue: Queue, user: User) -> str:
-    """How many records wait for the person, those they hold included: counted up to a bound."""
+    """Count the records that wait for the person, those they hold included, up to a bound."""
     standing = _standing()
     others = Exists(standing.exclude(user=user)) & ~Exists(standing.filter(user=user))
     tasks = open_tasks(queue.pk, user.pk)
@@ -281,6 +286,6 @@ def left(queue: Queue, user: User) -> str:
 
 
 def counts(queue: Queue) -> dict[str, int]:
-    """Tasks by state, and all of them; honeypots are none of these."""
+    """Count the queue's tasks by state and in total; honeypots are left out."""
     found = dict(queue.tasks.filter(known__isnull=True).order_by().values_list("state").annotate(Count("pk")))
     return {"all": sum(found.values()), **{state: found.get(state, 0) for state in Task.State.values}}

@@ -1,4 +1,4 @@
-"""What is an answer to a question: each kind of value, checked and made plain, with a sentence for what is wrong.
+"""The values that answer a question: each kind, checked and normalised, with a sentence for what is wrong.
 
 label: a string. labels: a list of strings. rating: a whole number. ranking: a list of names, the best first. text and
 comment: a string. spans: a list of {"start", "end", "label"}, in Unicode characters of the named piece, end excluded.
@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from atelier.characters import flaw
 from curation.annotation import targets
 from curation.models import Question, Record
 
@@ -17,9 +18,9 @@ Kind = Question.Kind
 
 
 def clean(question: Question, value: Any, record: Record | None = None) -> Any:
-    """The answer in its plain form, or None for no answer. Raises ValidationError with a sentence.
+    """Normalise an answer; None for no answer. Raises ValidationError with a sentence.
 
-    With the record, spans must lie within its piece; without, only their shape is looked at.
+    With the record, spans must be within its piece; without it, only their shape is checked.
     """
     if value is None or value == "" or (value == [] and question.kind != Kind.SPANS):
         return None
@@ -29,43 +30,43 @@ def clean(question: Question, value: Any, record: Record | None = None) -> Any:
 
 
 def clean_all(
-    questions: Iterable[Question], given: dict[str, Any], record: Record | None = None, *, complete: bool = True
+    questions: Iterable[Question], answers: dict[str, Any], record: Record | None = None, *, complete: bool = True
 ) -> dict[str, Any]:
-    """Every answer in its plain form, without the empty ones. Raises ValidationError with the sentences by question.
+    """Normalise every answer, without the empty ones. Raises ValidationError with the sentences by question.
 
-    With `complete`, what is required must be there; a draft may lack it.
+    With `complete`, required answers must be there; a draft may lack them.
     """
-    asked = list(questions)
+    all_questions = list(questions)
     wrong: dict[str, str] = dict.fromkeys(
-        given.keys() - {q.name for q in asked}, "There is no such question in this dataset."
+        answers.keys() - {q.name for q in all_questions}, "This dataset has no such question."
     )
-    kept: dict[str, Any] = {}
-    for question in asked:
+    clean_answers: dict[str, Any] = {}
+    for question in all_questions:
         try:
-            value = clean(question, given.get(question.name), record)
+            value = clean(question, answers.get(question.name), record)
         except ValidationError as error:
             wrong[question.name] = " ".join(error.messages)
             continue
         if value is not None:
-            kept[question.name] = value
+            clean_answers[question.name] = value
         elif complete and question.required:
-            wrong[question.name] = f"{question.title}: this needs an answer."
+            wrong[question.name] = f"{question.title}: this question needs an answer."
     if wrong:
         raise ValidationError(wrong)
-    return kept
+    return clean_answers
 
 
-def sound(questions: Iterable[Question], given: dict[str, Any], record: Record | None = None) -> dict[str, Any]:
-    """Of a draft what can be kept: an answer that is wrong today is left out, the others stay."""
-    kept = {}
+def sound(questions: Iterable[Question], answers: dict[str, Any], record: Record | None = None) -> dict[str, Any]:
+    """Return the valid answers of a draft; answers that are invalid by now are left out."""
+    sound_answers = {}
     for question in questions:
         try:
-            value = clean(question, given.get(question.name), record)
+            value = clean(question, answers.get(question.name), record)
         except ValidationError:
             continue
         if value is not None:
-            kept[question.name] = value
-    return kept
+            sound_answers[question.name] = value
+    return sound_answers
 
 
 def label_values(question: Question) -> list[str]:
@@ -79,26 +80,26 @@ def _refuse(question: Question, sentence: str) -> ValidationError:
 def _text(question: Question, value: Any) -> str | None:
     most = MAX_COMMENT if question.kind == Kind.COMMENT else MAX_TEXT
     if not isinstance(value, str):
-        raise _refuse(question, "the answer is a text.")
+        raise _refuse(question, "the answer must be a text.")
     if len(value) > most:
-        raise _refuse(question, f"a text of at most {most:,} characters, this has {len(value):,}.")
-    if "\x00" in value:
-        raise _refuse(question, "the text contains a NUL character, which cannot be stored.")
+        raise _refuse(question, f"the text can have at most {most:,} characters, and this one has {len(value):,}.")
+    if wrong := flaw(value):
+        raise _refuse(question, f"the text {wrong}")
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     return value if value.strip() else None
 
 
 def _label(question: Question, value: Any) -> str:
     if not isinstance(value, str) or value not in label_values(question):
-        raise _refuse(question, f"there is no label {str(value)[:60]!r}.")
+        raise _refuse(question, f"the question has no label {str(value)[:60]!r}.")
     return value
 
 
 def _labels(question: Question, value: Any) -> list[str]:
     if not isinstance(value, list):
-        raise _refuse(question, "the answer is a list of labels.")
-    chosen = {_label(question, one) for one in value}
-    return [one for one in label_values(question) if one in chosen]  # in the order they are offered
+        raise _refuse(question, "the answer must be a list of labels.")
+    chosen = {_label(question, label) for label in value}
+    return [label for label in label_values(question) if label in chosen]  # in the order they are offered
 
 
 def _rating(question: Question, value: Any) -> int:
@@ -111,32 +112,32 @@ def _rating(question: Question, value: Any) -> int:
 def _ranking(question: Question, value: Any) -> list[str]:
     names = question.options.get("pieces", [])
     if not isinstance(value, list) or sorted(map(str, value)) != sorted(names):
-        raise _refuse(question, f"put each of {', '.join(names)} in its place once, the best first.")
+        raise _refuse(question, f"put each of {', '.join(names)} in its place once, best first.")
     return [str(name) for name in value]
 
 
 def _spans(question: Question, value: Any, record: Record | None) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise _refuse(question, "the answer is a list of spans.")
+        raise _refuse(question, "the answer must be a list of spans.")
     if len(value) > MAX_SPANS:
-        raise _refuse(question, f"at most {MAX_SPANS:,} spans.")
+        raise _refuse(question, f"an answer can have at most {MAX_SPANS:,} spans.")
     room: int | None = None
     if record is not None:
         piece = targets.piece(record, str(question.options.get("piece", "")))
         room = len(piece.text) if piece is not None else 0
-    unique = {tuple(_span(question, one, room).values()) for one in value}
+    unique = {tuple(_span(question, span, room).values()) for span in value}
     return [{"start": start, "end": end, "label": label} for start, end, label in sorted(unique)]
 
 
-def _span(question: Question, one: Any, room: int | None) -> dict[str, Any]:
-    if not isinstance(one, dict) or one.keys() != {"start", "end", "label"}:
-        raise _refuse(question, 'a span is {"start", "end", "label"}.')
-    start, end = one["start"], one["end"]
+def _span(question: Question, span: Any, room: int | None) -> dict[str, Any]:
+    if not isinstance(span, dict) or span.keys() != {"start", "end", "label"}:
+        raise _refuse(question, 'a span must look like {"start", "end", "label"}.')
+    start, end = span["start"], span["end"]
     if any(isinstance(n, bool) or not isinstance(n, int) for n in (start, end)) or not 0 <= start < end:
-        raise _refuse(question, "a span starts at 0 or later, and ends after its start.")
+        raise _refuse(question, "a span must start at 0 or later and end after its start.")
     if room is not None and end > room:
-        raise _refuse(question, f"a span ends at {end}, but the text has {room} characters.")
-    return {"start": start, "end": end, "label": _label(question, one["label"])}
+        raise _refuse(question, f"a span ends at {end}, but the text has only {room} characters.")
+    return {"start": start, "end": end, "label": _label(question, span["label"])}
 
 
 _CLEAN: dict[Kind, Callable[[Question, Any], Any]] = {

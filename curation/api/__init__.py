@@ -1,39 +1,49 @@
-"""REST of the data side."""
+"""REST API of the data side."""
 
 from ninja import Router
 
 from curation.api import (
+    agreement,
     annotation,
-    annotation_setup,
     bulk,
-    checks,
-    data,
+    charts,
+    comments,
+    datasets,
+    disagreements,
     distillations,
     exports,
-    finding,
+    honeypots,
     imports,
-    moving,
-    pictures,
+    imports_annotated,
+    quality,
+    questions,
+    queue,
     records,
-    together,
+    review,
+    search,
     versions,
 )
 
 router = Router()
 for part in (
-    data,
-    finding,
-    pictures,
-    moving,
+    datasets,
+    search,
+    charts,
+    imports_annotated,
     imports,
     exports,
     records,
     bulk,
-    checks,
+    quality,
     distillations,
     versions,
-    annotation_setup,
+    questions,
+    queue,
     annotation,
-    together,
+    agreement,
+    disagreements,
+    review,
+    honeypots,
+    comments,
 ):
     router.add_router("", part.router)

@@ -1,60 +1,62 @@
-"""REST: distillations."""
+"""REST API of distillations."""
 
-from decimal import Decimal
 from typing import Any, Literal
 
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Field, Router, Schema, Status
+from ninja import Field, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
-from curation import distillation, exporting, previews
+from atelier.jobs.once import earlier
+from atelier.jobs.pages import job_or_404, make_move
+from atelier.web.schemas import AtOnce, Body, Id, MaxTokens, Most, Router, Seed, Temperature, TopP, money
+from curation.distillation import budget, drafts, previews
+from curation.distillation import ledger as distillation_ledger
 from curation.models import Dataset, Distillation
 from inference import endpoints
 
 router = Router(tags=["distillations"])
 LEDGER_ROWS = 100  # a page
+Budget = money(Distillation, "budget")
 
 
-class SamplingIn(Schema):
-    model_config = {"extra": "forbid"}
-    temperature: float = 0.3
-    top_p: float = 1.0
-    max_tokens: int = 1024
-    seed: int | None = None
+class TeacherSampling(Body):
+    temperature: Temperature = 0.3
+    top_p: TopP = 1.0
+    max_tokens: MaxTokens = 1024
+    seed: Seed | None = None
 
 
-class DistillationIn(Schema):
-    """What to ask a teacher about which records. Texts that are left out are the project's own."""
+class DistillationIn(Body):
+    """A distillation: which records to ask a teacher about, and how. Texts that are left out are the project's own."""
 
-    model_config = {"extra": "forbid"}
-    dataset: int = Field(description="id of the dataset whose records are asked about")
-    teacher: int = Field(description="id of an endpoint")
+    dataset: Id = Field(description="id of the dataset whose records the teacher answers")
+    teacher: Id = Field(description="id of an endpoint")
     template: str = Field(description='Jinja over the columns, such as "{{ text }}"')
-    target: int | None = Field(None, description="id of a dataset of conversations; else a new one is made")
+    target: Id | None = Field(None, description="id of a dataset of conversations; a new one is created when omitted")
     target_name: str = Field("", description="name of the new dataset")
     name: str = ""
-    system_prompt: str | None = Field(None, description="the teacher's; the project's guidelines when left out")
-    student_prompt: str | None = Field(None, description="kept in the conversation; the project's when left out")
-    sampling: SamplingIn = SamplingIn()
-    concurrency: int = 8
+    system_prompt: str | None = Field(
+        None, description="the teacher's system prompt; defaults to the project's guidelines"
+    )
+    student_prompt: str | None = Field(None, description="saved in the conversation; defaults to the project's")
+    sampling: TeacherSampling = TeacherSampling()
+    concurrency: AtOnce = 8
     filters: dict[str, Any] = Field({}, description="as in the list's URL: q, status, split, problems, import, ids")
-    unanswered: bool = Field(True, description="leave out records that have an answer in the target")
-    limit: int | None = None
-    budget: Decimal | None = None
+    unanswered: bool = Field(True, description="skip records that already have an answer in the target")
+    limit: Most | None = None
+    budget: Budget | None = None
     mark_accepted_by: str = Field(
-        "", max_length=120, description="accept the answers in this name; empty leaves them to review"
+        "", max_length=120, description="accept the answers in this name; empty leaves them for review"
     )
 
 
-class Unlimited(Schema):
+class BudgetIn(Body):
     """A new budget; null for none."""
 
-    model_config = {"extra": "forbid"}
-    budget: Decimal | None = None
+    budget: Budget | None = None
 
 
 def distillation_out(job: Distillation) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def distillation_out(job: Distillation) -> dict[str, Any]:
         "teacher_name": job.teacher_name, "filters": job.filters, "limit": job.limit, "budget": job.budget,
         "sampling": job.sampling, "concurrency": job.concurrency, "template": job.template, "ok": job.ok,
         "failed": job.failed, "skipped": job.skipped, "prompt_tokens": job.prompt_tokens,
-        "completion_tokens": job.completion_tokens, "cost": job.cost,
+        "completion_tokens": job.completion_tokens, "cost": job.cost, "flaws": job.flaws,
     }  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def _draft(project: Project, body: DistillationIn) -> Distillation:
     else:
         target = Dataset(project=project, name=body.target_name.strip()[:120] or f"{dataset.name[:100]}, answered")
         target.shares, target.seed = dataset.shares, dataset.seed
-    return distillation.draft(
+    return drafts.draft(
         project, child_or_404(endpoints.teachers(project), body.teacher), dataset=dataset, target=target,
         name=body.name,
         template=body.template, sampling=body.sampling.dict(), concurrency=body.concurrency, limit=body.limit,
@@ -85,70 +87,76 @@ def _draft(project: Project, body: DistillationIn) -> Distillation:
     )  # fmt: skip
 
 
-@router.get("/projects/{project_id}/distillations", summary="Distillations, the newest first")
+@router.get("/projects/{project_id}/distillations", summary="List distillations, newest first")
 def list_distillations(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     project = project_or_404(request, project_id)
     return [distillation_out(job) for job in newest(project.distillations, limit, before)]
 
 
-@router.post("/projects/{project_id}/distillations", response={201: dict}, summary="Distil: start one")
+@router.post("/projects/{project_id}/distillations", response={201: dict}, summary="Start a distillation")
 def distil(request: HttpRequest, project_id: int, body: DistillationIn, idempotency_key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    if idempotency_key and (found := project.distillations.filter(idempotency_key=idempotency_key).first()):
-        return Status(201, distillation_out(found))
-    job = distillation.start(_draft(project, body), request.user, idempotency_key)
+    if existing := earlier(project.distillations, idempotency_key):
+        return Status(201, distillation_out(existing))
+    job = drafts.start(_draft(project, body), request.user, idempotency_key)
     queue.wake(job)
     return Status(201, distillation_out(job))
 
 
-@router.post("/projects/{project_id}/distillations/preview", summary="Three real calls, and an estimate for all")
+@router.post("/projects/{project_id}/distillations/preview", summary="Preview three real calls and estimate the total")
 def preview(request: HttpRequest, project_id: int, body: DistillationIn) -> Any:
     job = _draft(project_or_404(request, project_id, needs="editor"), body)
     tried = previews.preview(job, endpoints.client_for(job.teacher, previews.SECONDS))
     shown = [
-        {"record": one.record.pk, "prompt": one.prompt, "answer": one.answer and one.answer.text, "error": one.error}
-        for one in tried
+        {
+            "record": example.record.pk,
+            "prompt": example.prompt,
+            "answer": example.answer and example.answer.text,
+            "error": example.error,
+        }
+        for example in tried
     ]
     return {"previews": shown, "estimate": vars(previews.estimate(job, tried))}
 
 
-def _job(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Distillation:
-    return child_or_404(
-        project_or_404(request, project_id, needs=needs).distillations.select_related("dataset", "target"), pk
-    )
-
-
-@router.get("/projects/{project_id}/distillations/{pk}", summary="One distillation")
+@router.get("/projects/{project_id}/distillations/{pk}", summary="Get a distillation")
 def get_distillation(request: HttpRequest, project_id: int, pk: int) -> Any:
-    return distillation_out(_job(request, project_id, pk))
+    return distillation_out(job_or_404(request, Distillation, project_id, pk))
 
 
-@router.post("/projects/{project_id}/distillations/{pk}/budget", summary="Change the budget; resume to go on")
-def change_budget(request: HttpRequest, project_id: int, pk: int, body: Unlimited) -> Any:
-    job = _job(request, project_id, pk, needs="editor")
-    distillation.raise_budget(job, body.budget)
+@router.post("/projects/{project_id}/distillations/{pk}/budget", summary="Change the budget")
+def change_budget(request: HttpRequest, project_id: int, pk: int, body: BudgetIn) -> Any:
+    job = job_or_404(request, Distillation, project_id, pk, needs="editor")
+    budget.change(job, body.budget)
     return distillation_out(job)
 
 
-@router.get("/projects/{project_id}/distillations/{pk}/ledger", summary="The ledger, 100 rows by key")
-def ledger(request: HttpRequest, project_id: int, pk: int, outcome: str = "", after: int = 0) -> Any:
-    """Ask again with `after` set to `next` until it is null."""
-    rows = _job(request, project_id, pk).generations.filter(pk__gt=after).select_related("record").order_by("pk")
-    found = list((rows.filter(outcome=outcome) if outcome else rows)[: LEDGER_ROWS + 1])
-    shown = found[:LEDGER_ROWS]
-    items = [exporting.ledger_row(unit) for unit in shown]
-    return {"items": items, "next": shown[-1].pk if len(found) > LEDGER_ROWS else None}
+@router.get("/projects/{project_id}/distillations/{pk}/ledger", summary="List the ledger's rows")
+def ledger(request: HttpRequest, project_id: int, pk: int, outcome: str = "", flaw: str = "", after: int = 0) -> Any:
+    """Returns 100 rows at a time; `flaw` is half, refusal or blank. Request again with `after` set to `next` until it is null."""
+    rows = (
+        job_or_404(request, Distillation, project_id, pk)
+        .generations.filter(pk__gt=after)
+        .select_related("record")
+        .order_by("pk")
+    )
+    chosen = {name: value for name, value in (("outcome", outcome), ("flaw", flaw)) if value}
+    units = list(rows.filter(**chosen)[: LEDGER_ROWS + 1])
+    shown = units[:LEDGER_ROWS]
+    items = [distillation_ledger.row(unit) for unit in shown]
+    return {"items": items, "next": shown[-1].pk if len(units) > LEDGER_ROWS else None}
 
 
-@router.post("/projects/{project_id}/distillations/{pk}/{move}", summary="Cancel, pause, resume, or retry what failed")
+@router.post(
+    "/projects/{project_id}/distillations/{pk}/{move}", summary="Cancel, pause, resume or retry a distillation"
+)
 def move_distillation(
     request: HttpRequest, project_id: int, pk: int, move: Literal["cancel", "pause", "resume", "retry"]
 ) -> Any:
-    job = _job(request, project_id, pk, needs="editor")
+    job = job_or_404(request, Distillation, project_id, pk, needs="editor")
     if move == "retry":
-        distillation.retry_failed(job)
-    elif not {"cancel": job.cancel, "pause": job.pause, "resume": job.enqueue}[move]():
-        raise ValidationError(f"It is {job.get_status_display().lower()}, so there is nothing to {move}.")
-    if move in ("resume", "retry"):
+        drafts.retry_failed(job)
         queue.wake(job)
+    else:
+        make_move(job, move)
     return distillation_out(job)

@@ -1,29 +1,34 @@
-"""REST: imports, of rows, an address or a file."""
+"""REST API of imports: of rows, a URL or a file."""
 
+import json
 from typing import Any, Literal
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.http import HttpRequest
-from ninja import Field, File, Form, Query, Router, Schema, Status, UploadedFile
+from ninja import Field, File, Form, Query, Status, UploadedFile
 
-from atelier.accounts.access import child_or_404, project_or_404
+from atelier.accounts.access import project_or_404
 from atelier.api import Before, Key, Limit, job_out, newest
 from atelier.jobs import queue
-from curation import importing, origins
-from curation.api.fetching import dataset_or_404
+from atelier.jobs.pages import job_or_404, make_move
+from atelier.web.schemas import Body, Router
+from curation.access import dataset_or_404
+from curation.api.paging import DATASET, After
+from curation.formats.readers.sources import READINGS
+from curation.imports import drafts
+from curation.imports.origins import collect
 from curation.models import Dataset, Import
 
 router = Router(tags=["data"])
-STRICT = {"extra": "forbid"}
 INLINE_ROWS = 10_000
 
 
-class ImportRows(Schema):
-    """Rows in the request itself, or an address that the job fetches. Without a mapping one is suggested by the columns."""
+class ImportRows(Body):
+    """Rows in the request itself, or a URL that the job downloads. Without a mapping, one is suggested from the columns."""
 
-    model_config = STRICT
+    as_data = frozenset({"rows"})
     rows: list[dict[str, Any]] | None = Field(None, max_length=INLINE_ROWS)
     url: str = ""
     text: str = Field("", max_length=2_000_000, description="the file itself, as text")
@@ -34,8 +39,16 @@ class ImportRows(Schema):
     )
     mapping: dict[str, Any] | None = None
     skip_duplicates: bool = True
-    update_by_key: bool = Field(False, description="a row with the key of a record changes it instead of adding one")
-    sheet: str = Field("", max_length=100, description="of a workbook; the first with rows unless given")
+    update_by_key: bool = Field(False, description="a row with the ID of a record updates it instead of adding one")
+    sheet: str = Field("", max_length=100, description="of a workbook; defaults to the first sheet with rows")
+    encoding: str = Field("", max_length=40, description="of a text file; guessed by default")
+    delimiter: str = Field(
+        "", max_length=4, description="of a table of text: `,`, `;`, `|` or a tab; guessed by default"
+    )
+    quoting: str = Field(
+        "", max_length=20, description="`doubled`, `backslash`, `single` or `none`; guessed by default"
+    )
+    header: str = Field("", max_length=4, description="the row with the names, `0` for none; guessed by default")
 
 
 def import_out(job: Import) -> dict[str, Any]:
@@ -45,11 +58,12 @@ def import_out(job: Import) -> dict[str, Any]:
         "url": job.url,
         "size": job.size,
         "source": job.source,
+        "notes": [*job.source.get("notes", []), *job.source.get("row_notes", [])],
         "mapping": job.mapping,
         "confirmed": job.confirmed,
         "skip_duplicates": job.skip_duplicates,
         "update_by_key": job.update_by_key,
-        "origin": origins.public(job.origin) if job.origin else {},
+        "origin": collect.public(job.origin) if job.origin else {},
         "ok": job.ok,
         "updated": job.updated,
         "failed": job.failed,
@@ -58,34 +72,37 @@ def import_out(job: Import) -> dict[str, Any]:
 
 
 def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[str, bool], **source: Any) -> Any:
-    """Begin and start at once: whoever calls an API looks at no preview. A request that comes again changes nothing."""
-    chosen = importing.mapping_from(mapping) if mapping is not None else None
-    job = importing.begin(dataset, request.user, **source)
+    """Create an import and start it without a preview. A repeated request changes nothing."""
+    chosen = drafts.mapping_from(mapping) if mapping is not None else None
+    job = drafts.begin(dataset, request.user, **source)
     if job.status == Import.Status.DRAFT:
-        importing.confirm_unseen(job, chosen, **choices)
+        drafts.confirm_unseen(job, chosen, **choices)
         queue.wake(job)
     job.refresh_from_db()
     return Status(202, import_out(job))
 
 
 @router.post(
-    "/projects/{project_id}/datasets/{dataset_id}/imports", response={202: dict}, summary="Import rows or an address"
+    f"{DATASET}/imports",
+    response={202: dict},
+    summary="Import rows, a URL or a source",
 )
 def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: Key = None) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    given = [name for name in ("url", "text", "source") if getattr(body, name)]
-    if len(given) + (body.rows is not None) != 1:
+    sources = [name for name in ("url", "text", "source") if getattr(body, name)]
+    if len(sources) + (body.rows is not None) != 1:
         raise ValidationError("Send one of `rows`, `url`, `text` and `source`.")
     choices = {"skip_duplicates": body.skip_duplicates, "update_by_key": body.update_by_key}
+    reading = {name: getattr(body, name) for name in READINGS}
     if body.rows is not None:
-        pieces = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in body.rows)
-        lines = ContentFile(b"".join(pieces), name="rows.jsonl")
-        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key, sheet=body.sheet)
-    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key, "sheet": body.sheet}
+        # Not by orjson, which refuses all for one row with half a character or 70 bits: the reader refuses that row alone.
+        lines = ContentFile("".join(f"{json.dumps(row)}\n" for row in body.rows).encode(), name="rows.jsonl")
+        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key, reading=reading)
+    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key, "reading": reading}
     return _begin(dataset, request, body.mapping, choices, **source)
 
 
-@router.post("/projects/{project_id}/datasets/{dataset_id}/imports/file", response={202: dict}, summary="Import a file")
+@router.post(f"{DATASET}/imports/file", response={202: dict}, summary="Import a file")
 def import_file(
     request: HttpRequest,
     project_id: int,
@@ -95,6 +112,10 @@ def import_file(
     skip_duplicates: bool = Form(True),
     update_by_key: bool = Form(False),
     sheet: str = Form("", max_length=100),
+    encoding: str = Form("", max_length=40),
+    delimiter: str = Form("", max_length=4),
+    quoting: str = Form("", max_length=20),
+    header: str = Form("", max_length=4),
     key: Key = None,
 ) -> Any:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
@@ -103,29 +124,30 @@ def import_file(
     except orjson.JSONDecodeError as error:
         raise ValidationError(f"The mapping is not valid JSON ({error}).") from error
     choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
-    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key, sheet=sheet)
+    reading = {"sheet": sheet, "encoding": encoding, "delimiter": delimiter, "quoting": quoting, "header": header}
+    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key, reading=reading)
 
 
-@router.get("/projects/{project_id}/imports", summary="Imports, the newest first")
+@router.get("/projects/{project_id}/imports", summary="List imports, newest first")
 def list_imports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     return [import_out(job) for job in newest(project_or_404(request, project_id).imports, limit, before)]
 
 
-@router.get("/projects/{project_id}/imports/{pk}", summary="How an import stands")
+@router.get("/projects/{project_id}/imports/{pk}", summary="Get an import")
 def get_import(request: HttpRequest, project_id: int, pk: int) -> Any:
-    return import_out(child_or_404(project_or_404(request, project_id).imports, pk))
+    return import_out(job_or_404(request, Import, project_id, pk))
 
 
-@router.get("/projects/{project_id}/imports/{pk}/issues", summary="Rows that were not taken, and why")
+@router.get("/projects/{project_id}/imports/{pk}/issues", summary="List rejected rows, with reasons")
 def import_issues(
     request: HttpRequest,
     project_id: int,
     pk: int,
-    after: int = Query(0, ge=0, lt=2**63),
+    after: int = After,
     limit: int = Query(100, ge=1, le=1000),
 ) -> Any:
-    """By line. Ask again with `after` set to `next` until it is null."""
-    job = child_or_404(project_or_404(request, project_id).imports, pk)
+    """Issues are sorted by line. Request again with `after` set to `next` until it is null."""
+    job = job_or_404(request, Import, project_id, pk)
     rows = list(
         job.issues.filter(line__gt=after)
         .order_by("line")
@@ -136,9 +158,6 @@ def import_issues(
 
 @router.post("/projects/{project_id}/imports/{pk}/{move}", summary="Cancel, pause or resume an import")
 def move_import(request: HttpRequest, project_id: int, pk: int, move: Literal["cancel", "pause", "resume"]) -> Any:
-    job = child_or_404(project_or_404(request, project_id, needs="editor").imports, pk)
-    if not {"cancel": job.cancel, "pause": job.pause, "resume": job.enqueue}[move]():
-        raise ValidationError(f"The import is {job.get_status_display().lower()}: it cannot {move}.")
-    if move == "resume":
-        queue.wake(job)
+    job = job_or_404(request, Import, project_id, pk, needs="editor")
+    make_move(job, move)
     return import_out(job)

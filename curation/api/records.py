@@ -1,27 +1,32 @@
-"""REST: records, with the filters of the page."""
+"""REST API of records, with the filters of the records' page."""
 
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Query, Schema, Status
 
 from atelier.accounts.access import child_or_404
 from atelier.accounts.models import User
 from atelier.api import Before, Limit, newest
-from curation import listing, records
-from curation.api.fetching import dataset_or_404
-from curation.filters import Filters
+from atelier.web.schemas import Body, Id, Router, Whole
+from curation.access import dataset_or_404
+from curation.api.paging import DATASET, Size
 from curation.models import Record
+from curation.records import changes as record_edits
+from curation.search import pages as search_pages
+from curation.search.filters import Filters
 
 router = Router(tags=["data"])
-STRICT = {"extra": "forbid"}
 
 
-class RecordPatch(Schema):
-    """`revision` is the one you read: if somebody changed the record since, the answer is 409 with the record as it is."""
+class RecordPatch(Body):
+    """Changes of a record.
 
-    model_config = STRICT
-    revision: int
+    `revision` is the one you read: if somebody has changed the record since, the response is 409 with the record as it
+    is.
+    """
+
+    revision: Whole
     status: Literal["new", "accepted", "rejected", "skipped"] | None = None
     messages: list[dict[str, Any]] | None = None
     fields: dict[str, Any] | None = None
@@ -38,7 +43,15 @@ class RecordFilters(Schema):
     split: str = ""
     problems: str = ""
     sort: str = ""
-    import_id: int | None = Field(None, alias="import")
+    import_id: Id | None = Field(None, alias="import")
+
+    def filters(self, request: HttpRequest) -> Filters:
+        """Convert the query to `Filters`.
+
+        Raises ValidationError, also for a misspelt filter in the URL, which would list everything.
+        """
+        Filters.read(request.GET, strict=True, besides={"after", "limit"})
+        return Filters.read(self.dict(by_alias=True))
 
 
 def record_out(record: Record) -> dict[str, Any]:
@@ -76,19 +89,18 @@ def short_out(record: Record) -> dict[str, Any]:
     }
 
 
-@router.get("/projects/{project_id}/datasets/{dataset_id}/records", summary="Records, with the filters of the page")
+@router.get(f"{DATASET}/records", summary="List records, with the filters of the page")
 def list_records(
     request: HttpRequest,
     project_id: int,
     dataset_id: int,
     chosen: Query[RecordFilters],
     after: str = "",
-    limit: int = Query(50, ge=1, le=500),
+    limit: int = Size,
 ) -> Any:
-    """By keys: ask again with `after` set to `next` until it is null. The whole record is at its own address."""
+    """Request again with `after` set to `next` until it is null. Get a record for its full content."""
     dataset = dataset_or_404(request, project_id, dataset_id)
-    wanted = Filters.read(chosen.dict(by_alias=True))
-    page = listing.page(wanted, dataset, after=after, size=limit)
+    page = search_pages.page(chosen.filters(request), dataset, after=after, size=limit)
     return {
         "items": [short_out(record) for record in page.records],
         "next": page.after,
@@ -102,13 +114,13 @@ def _record(request: HttpRequest, project_id: int, dataset_id: int, pk: int, nee
     return child_or_404(dataset.records.select_related("dataset", "reviewed_by"), pk)
 
 
-@router.get("/projects/{project_id}/datasets/{dataset_id}/records/{pk}", summary="One record")
+@router.get(f"{DATASET}/records/{{pk}}", summary="Get a record")
 def get_record(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Any:
     return record_out(_record(request, project_id, dataset_id, pk))
 
 
 @router.patch(
-    "/projects/{project_id}/datasets/{dataset_id}/records/{pk}",
+    f"{DATASET}/records/{{pk}}",
     response={200: dict, 409: dict},
     summary="Edit or review a record",
 )
@@ -116,17 +128,17 @@ def patch_record(request: HttpRequest, project_id: int, dataset_id: int, pk: int
     record = _record(request, project_id, dataset_id, pk, needs="annotator")
     values = {name: value for name, value in body.dict(exclude={"revision"}).items() if value is not None}
     try:
-        records.update(record, request.user, body.revision, values)
-    except records.Conflict as conflict:
+        record_edits.update(record, request.user, body.revision, values)
+    except record_edits.Conflict as conflict:
         return Status(409, {"detail": str(conflict), "record": record_out(conflict.record)})
     return record_out(Record.objects.select_related("reviewed_by").get(pk=pk))
 
 
-@router.get("/projects/{project_id}/datasets/{dataset_id}/records/{pk}/changes", summary="A record's history")
+@router.get(f"{DATASET}/records/{{pk}}/changes", summary="List a record's history")
 def record_changes(
     request: HttpRequest, project_id: int, dataset_id: int, pk: int, limit: Limit = 200, before: Before = None
 ) -> Any:
-    """The newest first."""
+    """Changes are sorted newest first."""
     names = ("id", "actor", "action", "before", "after", "revision", "at", "bulk")
     changes = newest(_record(request, project_id, dataset_id, pk).changes, limit, before).values(*names)
     sides = [change[side] for change in changes for side in ("before", "after")]

@@ -1,50 +1,53 @@
-"""REST: versions."""
+"""REST API of dataset versions."""
 
 from itertools import islice
 from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Query, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import Before, Key, Limit, job_out, newest
+from atelier.files.downloads import download
 from atelier.jobs import queue
-from curation import data_card, exporting, leaks, lineage, packing, version_diff, versions
+from atelier.jobs.pages import job_or_404, make_move
+from atelier.web.schemas import Body, Id, Router, Seed, Share, Whole
 from curation.models import Version
-from curation.views.downloads import download
+from curation.quality import duplicates
+from curation.versions import card as data_card
+from curation.versions import diff as version_diff
+from curation.versions import files as version_files
+from curation.versions import freezes, leaks, lineage
+from curation.versions import package as version_package
 
 router = Router(tags=["versions"])
-After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 Hash = Annotated[str, Query(max_length=64)]
 Kind = Literal["added", "removed", "changed"]
 
 
-class Shares(Schema):
-    """Parts of the whole: they add up to 1."""
+class Shares(Body):
+    """The shares of the splits, as parts of the whole: they add up to 1."""
 
-    model_config = {"extra": "forbid"}
-    train: float
-    validation: float = 0
-    test: float = 0
+    train: Share
+    validation: Share = 0
+    test: Share = 0
 
 
-class VersionIn(Schema):
-    """What to freeze. Accepted records, the dataset's own shares and seed, unless said otherwise."""
+class VersionIn(Body):
+    """What to freeze as a version: accepted records, with the dataset's own shares and seed, unless given otherwise."""
 
-    model_config = {"extra": "forbid"}
-    dataset: int
-    filters: dict[str, Any] | None = Field(None, description="as in the list's URL; {} takes every record")
+    dataset: Id
+    filters: dict[str, Any] | None = Field(None, description="as in the list's URL; {} means every record")
     shares: Shares | None = None
-    seed: int | None = Field(None, ge=0, le=2**31 - 1)
+    seed: Seed | None = None
     notes: str = Field("", max_length=500)
-    allow_leaks: bool = Field(False, description="freeze although near-duplicates stand in different splits")
+    allow_leaks: bool = Field(False, description="freeze even if near-duplicates are in different splits")
 
 
-class NotesIn(Schema):
-    """What may change of a frozen version."""
+class NotesIn(Body):
+    """The fields of a frozen version that may change."""
 
-    model_config = {"extra": "forbid"}
     notes: str = Field(max_length=500)
 
 
@@ -54,11 +57,12 @@ def version_out(version: Version) -> dict[str, Any]:
         "shares": version.shares, "seed": version.seed, "filters": version.filters, "notes": version.notes,
         "rows": version.rows, "counts": version.counts(), "words": version.words, "tokens": version.tokens,
         "allow_leaks": version.allow_leaks, "leaks": version.figures.get("leaks"),
+        "leaks_at_least": version.figures.get("leaks_at_least", False),
         "problems": version.problems, "sha256": {split: file["sha256"] for split, file in version.files.items()},
     }  # fmt: skip
 
 
-@router.get("/projects/{project_id}/versions", summary="Versions, the newest first")
+@router.get("/projects/{project_id}/versions", summary="List versions, newest first")
 def list_versions(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     return [version_out(version) for version in newest(project_or_404(request, project_id).versions, limit, before)]
 
@@ -66,7 +70,7 @@ def list_versions(request: HttpRequest, project_id: int, limit: Limit = 200, bef
 @router.post("/projects/{project_id}/versions", response={201: dict}, summary="Freeze a version")
 def freeze(request: HttpRequest, project_id: int, body: VersionIn, idempotency_key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    version = versions.create(
+    version = freezes.create(
         child_or_404(project.datasets, body.dataset), request.user, filters=body.filters, seed=body.seed,
         notes=body.notes, allow_leaks=body.allow_leaks,
         shares=body.shares and body.shares.dict(), key=idempotency_key,
@@ -75,54 +79,50 @@ def freeze(request: HttpRequest, project_id: int, body: VersionIn, idempotency_k
     return Status(201, version_out(version))
 
 
-def _version(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Version:
-    return child_or_404(project_or_404(request, project_id, needs=needs).versions.select_related("dataset"), pk)
-
-
-@router.get("/projects/{project_id}/versions/{pk}", summary="One version")
+@router.get("/projects/{project_id}/versions/{pk}", summary="Get a version")
 def get_version(request: HttpRequest, project_id: int, pk: int) -> Any:
-    return version_out(_version(request, project_id, pk))
+    return version_out(job_or_404(request, Version, project_id, pk))
 
 
-@router.get("/projects/{project_id}/versions/{pk}/verify", summary="Check the files against their hashes")
+@router.get("/projects/{project_id}/versions/{pk}/verify", summary="Verify a version's files against their hashes")
 def verify(request: HttpRequest, project_id: int, pk: int) -> Any:
-    broken = versions.verify(_version(request, project_id, pk))
+    broken = version_files.verify(job_or_404(request, Version, project_id, pk))
     return {"intact": not broken, "broken": broken}
 
 
-@router.get("/projects/{project_id}/versions/{pk}/splits/{split}", summary="Export a split as chat JSONL")
+@router.get("/projects/{project_id}/versions/{pk}/splits/{split}", summary="Download a split as chat JSONL")
 def export_version(request: HttpRequest, project_id: int, pk: int, split: str, bare: bool = False) -> Any:
-    version = _version(request, project_id, pk)
-    return download(exporting.export_version(version, split, bare), f"version-{version.pk}-{split}.jsonl")
+    version = job_or_404(request, Version, project_id, pk)
+    return download(version_files.export(version, split, bare), f"version-{version.pk}-{split}.jsonl")
 
 
-@router.patch("/projects/{project_id}/versions/{pk}", summary="Change the notes: the only thing that may change")
+@router.patch("/projects/{project_id}/versions/{pk}", summary="Change a version's notes")
 def change_version(request: HttpRequest, project_id: int, pk: int, body: NotesIn) -> Any:
-    version = _version(request, project_id, pk, needs="editor")
-    versions.set_notes(version, body.notes)
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    freezes.set_notes(version, body.notes)
     return version_out(version)
 
 
-@router.get("/projects/{project_id}/versions/{pk}/card", summary="The data card, as Markdown")
+@router.get("/projects/{project_id}/versions/{pk}/card", summary="Download the data card, as Markdown")
 def card(request: HttpRequest, project_id: int, pk: int) -> Any:
     version = _frozen(request, project_id, pk)
     return HttpResponse(data_card.file(version), content_type="text/markdown; charset=utf-8")
 
 
-@router.get("/projects/{project_id}/versions/{pk}/package", summary="Card and splits in one zip")
+@router.get("/projects/{project_id}/versions/{pk}/package", summary="Download card and splits as one zip")
 def package(request: HttpRequest, project_id: int, pk: int) -> Any:
     version = _frozen(request, project_id, pk)
-    return download(packing.pack(version), f"version-{version.pk}.zip", "application/zip")
+    return download(version_package.pack(version), f"version-{version.pk}.zip", "application/zip")
 
 
 def _frozen(request: HttpRequest, project_id: int, pk: int) -> Version:
-    version = _version(request, project_id, pk)
+    version = job_or_404(request, Version, project_id, pk)
     if version.status != Version.Status.DONE:
         raise ValidationError(f"{version} is not frozen yet ({version.get_status_display().lower()}).")
     return version
 
 
-@router.get("/projects/{project_id}/versions/{pk}/since/{other}", summary="What changed since another version")
+@router.get("/projects/{project_id}/versions/{pk}/since/{other}", summary="Compare two versions")
 def diff(
     request: HttpRequest,
     project_id: int,
@@ -130,65 +130,65 @@ def diff(
     other: int,
     kind: Kind = "changed",
     limit: Limit = 20,
-    after: After = 0,
+    after: Whole = 0,
 ) -> Any:
-    """Counts in total, by label and by source; and one kind of difference in pages: `next` is the following `after`."""
-    new, old = _version(request, project_id, pk), _version(request, project_id, other)
-    found = version_diff.between(old, new)
-    pairs, following = found.page(kind, after, limit)
+    """Returns counts in total, by label and by source, and one kind of difference in pages: `next` is the following `after`."""
+    new, old = job_or_404(request, Version, project_id, pk), job_or_404(request, Version, project_id, other)
+    difference = version_diff.between(old, new)
+    pairs, following = difference.page(kind, after, limit)
     return {
-        "counts": found.counts, "same": found.same, "by_label": found.labels, "by_source": found.sources,
+        "counts": difference.counts, "same": difference.same, "by_label": difference.labels, "by_source": difference.sources,
         "items": list(version_diff.shown(old, new, pairs)), "next": following,
     }  # fmt: skip
 
 
-@router.get("/projects/{project_id}/versions/{pk}/lineage", summary="What it was made of, and what came of it")
+@router.get("/projects/{project_id}/versions/{pk}/lineage", summary="Get a version's lineage")
 def get_lineage(request: HttpRequest, project_id: int, pk: int) -> Any:
-    version = _version(request, project_id, pk)
-    made = {
+    version = job_or_404(request, Version, project_id, pk)
+    sources = {
         name: [
             {"id": row.pk, "name": str(getattr(row, "original_name", None) or row.name), "rows": row.taken}
             for row in rows
         ]
-        for name, rows in versions.lineage(version).items()
+        for name, rows in lineage.sources(version).items()
     }
-    return made | {"onward": [node.as_json() for node in lineage.onward(version)]}
+    return sources | {"onward": [node.as_json() for node in lineage.onward(version)]}
 
 
-@router.get("/projects/{project_id}/versions/{pk}/leaks", summary="Near-duplicates that would part")
-def get_leaks(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, after: After = 0) -> Any:
-    found = list(islice(leaks.of(_version(request, project_id, pk), after), limit + 1))
+@router.get("/projects/{project_id}/versions/{pk}/leaks", summary="List near-duplicates in different splits")
+def get_leaks(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, after: Whole = 0) -> Any:
+    """Of `bounded` records of the dataset only about the 16 closest pairs are kept, because they resemble very many others."""
+    version = job_or_404(request, Version, project_id, pk)
+    pairs = list(islice(leaks.of(version, after), limit + 1))
     items = [
         {"id": leak.pk, "records": [leak.first, leak.second], "splits": leak.sides, "similarity": leak.similarity}
-        for leak in found[:limit]
+        for leak in pairs[:limit]
     ]
-    return {"items": items, "next": found[limit - 1].pk if len(found) > limit else None}
+    following = pairs[limit - 1].pk if len(pairs) > limit else None
+    return {"items": items, "next": following, "bounded": duplicates.bounded(version.dataset)}
 
 
-@router.get("/projects/{project_id}/versions/{pk}/copies", summary="Records of the same content that would part")
+@router.get("/projects/{project_id}/versions/{pk}/copies", summary="List exact duplicates in different splits")
 def get_copies(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50, after: Hash = "") -> Any:
-    """By content hash: `next` is the following `after`. Of one content at most 50 pairs are named."""
-    found, following = leaks.page_of_copies(_version(request, project_id, pk), after, limit)
+    """Copies are sorted by content hash: `next` is the following `after`. At most 50 pairs are listed for one content."""
+    found, following = leaks.page_of_copies(job_or_404(request, Version, project_id, pk), after, limit)
     items = [
         {"content_hash": content, "records": [leak.first, leak.second], "splits": leak.sides} for content, leak in found
     ]
     return {"items": items, "next": following or None}
 
 
-@router.post("/projects/{project_id}/versions/{pk}/leaks/allow", summary="Freeze one that was refused for leaks")
+@router.post("/projects/{project_id}/versions/{pk}/leaks/allow", summary="Freeze a version that was refused for leaks")
 def allow_leaks(request: HttpRequest, project_id: int, pk: int) -> Any:
-    version = _version(request, project_id, pk, needs="editor")
-    if not versions.allow_leaks(version):
-        raise ValidationError("It was not refused for leaks, so there is nothing to allow.")
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    if not leaks.allow(version):
+        raise ValidationError("The version was not refused for leaks, so there is nothing to allow.")
     queue.wake(version)
     return version_out(version)
 
 
-@router.post("/projects/{project_id}/versions/{pk}/{move}", summary="Cancel, or try a failed one again")
+@router.post("/projects/{project_id}/versions/{pk}/{move}", summary="Cancel or retry a version")
 def move_version(request: HttpRequest, project_id: int, pk: int, move: Literal["cancel", "resume"]) -> Any:
-    version = _version(request, project_id, pk, needs="editor")
-    if not (version.cancel() if move == "cancel" else version.enqueue()):
-        raise ValidationError(f"It is {version.get_status_display().lower()}, so there is nothing to {move}.")
-    if move == "resume":
-        queue.wake(version)
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    make_move(version, move)
     return version_out(version)

@@ -1,15 +1,15 @@
-"""Bulk actions: one change over everything that a filter matches, done in batches, undone as one."""
+"""Bulk actions: one change to everything that a filter matches, run in batches and undone as one."""
 
-from curation.bulk.beginning import INLINE, begin, begin_undo, role_for, why_no_undo
+from curation.bulk.actions import INLINE, begin, begin_undo, role_for, why_no_undo
 from curation.bulk.edits import CONTENT
+from curation.bulk.job import run
 from curation.bulk.outcomes import outcome
-from curation.bulk.previews import Preview, preview
-from curation.bulk.running import run
+from curation.bulk.previews import BulkPreview, preview
 
 __all__ = [
     "CONTENT",
     "INLINE",
-    "Preview",
+    "BulkPreview",
     "begin",
     "begin_undo",
     "outcome",

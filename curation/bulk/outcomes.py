@@ -1,4 +1,4 @@
-"""What a bulk action did, as a sentence."""
+"""The outcome of a bulk action, as a sentence."""
 
 from curation.models import BulkAction
 
@@ -7,38 +7,40 @@ DONE = {
     Action.ACCEPT: "accepted",
     Action.REJECT: "rejected",
     Action.SKIP: "skipped",
-    Action.REOPEN: "put back to review",
+    Action.REOPEN: "returned to “To review”",
     Action.DELETE: "deleted",
-    Action.SPLIT: "changed sides",
+    Action.SPLIT: "moved to another split",
     Action.LABEL: "labelled",
-    Action.UNLABEL: "lost a label",
+    Action.UNLABEL: "unlabelled",
     Action.ASSIGN: "assigned",
     Action.REPLACE: "changed",
     Action.MASK: "masked",
-    Action.MEND: "mended",
+    Action.FIX: "fixed",
     Action.COPY: "copied",
 }
-SAME = {
-    Action.UNLABEL: "did not have it",
-    Action.REPLACE: "do not contain it",
-    Action.MASK: "have nothing to mask",
-    Action.MEND: "have nothing to mend",
-    Action.COPY: "were there already",
+SAME = {  # of one record, of several
+    Action.UNLABEL: ("does not have the label", "do not have the label"),
+    Action.REPLACE: ("does not contain the text", "do not contain the text"),
+    Action.MASK: ("has nothing to mask", "have nothing to mask"),
+    Action.FIX: ("has nothing to fix", "have nothing to fix"),
+    Action.COPY: ("was already there", "were already there"),
 }
 
 
 def outcome(job: BulkAction) -> str:
-    """Of a running action it says how far it is."""
+    """Describe what a bulk action did, or has done so far."""
     noun = "record" if job.changed == 1 else "records"
     if job.action == Action.UNDO:
-        kept = "left as it is, for it was" if job.left == 1 else "left as they are, for they were"
+        kept = "skipped because it was" if job.left == 1 else "skipped because they were"
         left = f"; {job.left:,} {kept} changed since" if job.left else ""
         is_of_copies = job.undoes is not None and job.undoes.action == Action.COPY
-        return f"{job.changed:,} {noun} {'taken out again' if is_of_copies else 'put back'}{left}."
+        return f"{job.changed:,} {noun} {'removed again' if is_of_copies else 'restored'}{left}."
     sentence = f"{job.changed:,} {noun} {DONE[Action(job.action)]}"
     same = job.done - job.changed - job.left
     if same and job.action != Action.SPLIT:
-        sentence += f"; {same:,} {SAME.get(Action(job.action), 'were so already')}"
+        done = DONE[Action(job.action)]
+        one, many = SAME.get(Action(job.action), (f"was already {done}", f"were already {done}"))
+        sentence += f"; {same:,} {one if same == 1 else many}"
     if job.left:
-        sentence += f"; {job.left:,} could not be changed: see why below"
+        sentence += f"; {job.left:,} could not be changed; see the reasons below"
     return sentence + "."

@@ -1,4 +1,4 @@
-"""What an action would do: the first records that would change, with their words that differ, and how many they are."""
+"""Previews of a bulk action: the first records that would change, with a word diff, and their number."""
 
 import time
 from collections.abc import Iterator
@@ -8,23 +8,25 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from atelier.jobs.claims import JobFailed
-from curation import history, records
-from curation.bulk import options as wishes
-from curation.bulk.edits import CONTENT, Edit, Edited, editing
-from curation.bulk.plans import heavy
-from curation.diffs import Piece, word_diff
-from curation.filters import Filters
+from curation.bulk import options as action_options
+from curation.bulk.edits import CONTENT, Edit, RecordEdit, editing
+from curation.diffs import Piece, around, word_diff
 from curation.models import Dataset, Record
+from curation.records import history
+from curation.records import pieces as record_pieces
+from curation.records.batches import heavy
+from curation.search.filters import Filters
 
 SECONDS = 0.7  # that one look may take
 AT_ONCE = 100
 AROUND = 80  # characters shown before and after a difference
+MOST = 2000  # characters of a difference
 SHOWN = 5  # texts of one record
 
 
 @dataclass(frozen=True)
-class Example:
-    """A record that would change: (what, its words that differ) of each text."""
+class ChangedExample:
+    """A record that would change: for each text its name and its word diff."""
 
     record: int
     diffs: list[tuple[str, list[Piece]]]
@@ -32,24 +34,24 @@ class Example:
 
 
 @dataclass
-class Preview:
-    """`looked` records were looked at up to the id `after`; `is_whole` when those were all."""
+class BulkPreview:
+    """The preview of a bulk action: `looked` records were looked at up to the id `after`; `is_whole` when those were all."""
 
     looked: int = 0
     changing: int = 0
     failing: int = 0
     after: int = 0
     is_whole: bool = False
-    examples: list[Example] = field(default_factory=list)
+    examples: list[ChangedExample] = field(default_factory=list)
     reason: str = ""  # of the first that cannot be changed
 
     @property
     def line(self) -> str:
-        """As a sentence."""
+        """Return the preview as a sentence."""
         whole = f"{self.changing:,} of {self.looked:,} records would change"
         if not self.is_whole:
             whole = f"{self.changing:,} of the first {self.looked:,} records would change"
-        return whole + (f"; {self.failing:,} could not be. {self.reason}" if self.failing else ".")
+        return whole + (f"; {self.failing:,} cannot be changed. {self.reason}" if self.failing else ".")
 
 
 def preview(
@@ -61,47 +63,50 @@ def preview(
     after: int = 0,
     examples: int = 10,
     seconds: float = SECONDS,
-) -> Preview:
-    """Looks at records by id, from the one after `after`, until the time is over; at one at least. Raises ValidationError."""
+) -> BulkPreview:
+    """Preview an action on the records after the id `after`, until the time is over; on at least one.
+
+    Raises ValidationError.
+    """
     if action not in CONTENT:
-        raise ValidationError("There is a preview of replace, mask and mend: the other actions do the same to all.")
-    cleaned = wishes.clean(dataset, action, options)
-    found = Preview(after=after)
+        raise ValidationError("A preview exists for replace, mask and fix. The other actions treat all records alike.")
+    cleaned = action_options.clean(dataset, action, options)
+    result = BulkPreview(after=after)
     try:
         with editing(action, cleaned) as edit:
             # A regular expression runs in a process of its own, whose start would take all of the time where much is going on.
             deadline = time.monotonic() + seconds
-            _look(found, dataset, filters, edit, examples, deadline)
-            while time.monotonic() < deadline and not found.is_whole:
-                _look(found, dataset, filters, edit, examples, deadline)
+            _look(result, dataset, filters, edit, examples, deadline)
+            while time.monotonic() < deadline and not result.is_whole:
+                _look(result, dataset, filters, edit, examples, deadline)
     except JobFailed as error:
         raise ValidationError(str(error)) from error
-    return found
+    return result
 
 
-def _look(found: Preview, dataset: Dataset, filters: Filters, edit: Edit, examples: int, deadline: float) -> None:
-    rows = heavy(filters.records(dataset).filter(pk__gt=found.after).order_by("pk"), AT_ONCE)
-    found.is_whole = not rows
+def _look(result: BulkPreview, dataset: Dataset, filters: Filters, edit: Edit, examples: int, deadline: float) -> None:
+    rows = heavy(filters.records(dataset).filter(pk__gt=result.after).order_by("pk"), AT_ONCE)
+    result.is_whole = not rows
     for record in rows:
         edited = edit(record)
-        found.looked, found.after = found.looked + 1, record.pk
+        result.looked, result.after = result.looked + 1, record.pk
         if edited.error:
-            found.failing, found.reason = found.failing + 1, found.reason or edited.error
+            result.failing, result.reason = result.failing + 1, result.reason or edited.error
         elif edited.values:
-            found.changing += 1
-            if len(found.examples) < examples:
-                found.examples.append(_example(record, edited))
+            result.changing += 1
+            if len(result.examples) < examples:
+                result.examples.append(_example(record, edited))
         if time.monotonic() > deadline:
             return
 
 
-def _example(record: Record, edited: Edited) -> Example:
+def _example(record: Record, edited: RecordEdit) -> ChangedExample:
     diffs = list(_diffs(record, edited.values))
-    return Example(record.pk, diffs[:SHOWN], max(0, len(diffs) - SHOWN))
+    return ChangedExample(record.pk, diffs[:SHOWN], max(0, len(diffs) - SHOWN))
 
 
 def _diffs(record: Record, values: dict[str, Any]) -> Iterator[tuple[str, list[Piece]]]:
-    """Text by text where the texts stand in the same places, else the whole column as it is read."""
+    """Yield a diff for each text if the texts are in the same places, else of the whole column as people read it."""
     changed = Record(
         **{name: getattr(record, name) for name in ("fields", "messages", "chosen", "rejected", "metadata")}
     )
@@ -111,28 +116,18 @@ def _diffs(record: Record, values: dict[str, Any]) -> Iterator[tuple[str, list[P
     if old.keys() == new.keys():
         for name, (label, text) in old.items():
             if text != new[name][1]:
-                yield label, around(word_diff(text, new[name][1]))
+                yield label, around(word_diff(text, new[name][1]), AROUND, MOST)
         if any(old[name][1] != new[name][1] for name in old):
             return
     for name, value in values.items():
-        yield name, around(word_diff(history.readable(name, getattr(record, name)), history.readable(name, value)))
+        yield (
+            name,
+            around(
+                word_diff(history.readable(name, getattr(record, name)), history.readable(name, value)), AROUND, MOST
+            ),
+        )
 
 
 def _texts(record: Record) -> dict[str, tuple[str, str]]:
-    found = [*records.pieces(record), *records.metadata_pieces(record)]
+    found = [*record_pieces.read(record), *record_pieces.read_metadata(record)]
     return {piece.name: (piece.label, piece.text) for piece in found}
-
-
-def around(diff: list[Piece]) -> list[Piece]:
-    """The differences with some words before and after; what is far from any is left out."""
-    last = len(diff) - 1
-    return [
-        (op, _cut(text, at == 0, at == last) if op == "equal" else text[:2000]) for at, (op, text) in enumerate(diff)
-    ]
-
-
-def _cut(text: str, first: bool, last: bool) -> str:
-    if len(text) <= 2 * AROUND:
-        return text
-    before, after = "" if first else text[:AROUND], "" if last else text[-AROUND:]
-    return f"{before} … {after}"

@@ -1,14 +1,17 @@
-"""Is a conversation trainable? The rules of mistral-common's finetuning mode, and what that mode lets pass silently.
+"""The check of whether a conversation is trainable: the rules of mistral-common's finetuning mode, and what that mode misses.
 
 Source of the rules: `mistral_common.protocol.instruct.validator` (1.13), the provider's fine-tuning guide.
 """
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from curation.chat import ROLES, Message, Problem, text_of
+from curation.chat import ROLES, Message, Problem, text_of, thinking_of
+from curation.checks.forms import rewrite
 from curation.checks.parts import check_content, check_unicode
-from curation.checks.tools import IdRule, check_call, check_id, check_tools
+from curation.checks.tools import IdRule, check_call, check_calls, check_id, check_tools
 
 KEYS = {
     "system": {"role", "content"},
@@ -27,7 +30,7 @@ AFTER = {
 
 
 def check(messages: Any, tools: Any = None, *, id_rule: IdRule = "nine") -> list[Problem]:
-    """All that keeps a conversation from being trained on, in the order of its messages; empty when it is good.
+    """Return the problems that keep a conversation from being trained on, in the order of its messages; empty when it is valid.
 
     `id_rule` is "nine" (letters and digits, tokenizers up to v11) or "any" (any non-empty string, from v13).
     """
@@ -37,7 +40,10 @@ def check(messages: Any, tools: Any = None, *, id_rule: IdRule = "nine") -> list
 
 
 def _is_good(messages: Any) -> bool:
-    """Whether it is a conversation of plain texts in which nothing is wrong: by far the most, seen at a tenth of the cost."""
+    """Return whether this is a conversation of plain texts without any problem.
+
+    Most conversations are, and this finds out at a tenth of the cost.
+    """
     if not isinstance(messages, list):
         return False
     before = ""
@@ -56,14 +62,15 @@ def _is_good(messages: Any) -> bool:
 def _check_closely(messages: Any, tools: Any, id_rule: IdRule) -> list[Problem]:
     problems = check_tools(tools)
     if not isinstance(messages, list) or not messages:
-        return [*problems, Problem("no-messages", "There are no messages: a conversation is a list of at least two.")]
+        return [*problems, Problem("no-messages", "There are no messages. A conversation needs at least two.")]
     for index, message in enumerate(messages):
-        problems += _check_message(message, index, last=index == len(messages) - 1, id_rule=id_rule)
+        how: dict[str, Any] = {"last": index == len(messages) - 1, "id_rule": id_rule}
+        problems += _with_ways_out(_check_message(message, index, **how), message, index, **how)
     known = [message for message in messages if isinstance(message, dict) and message.get("role") in ROLES]
     if len(known) == len(messages):
         problems += _check_order(messages)
         problems += _check_results(messages)
-    return problems
+    return problems + check_calls(messages, tools)
 
 
 def _check_message(message: Any, index: int, *, last: bool, id_rule: IdRule) -> list[Problem]:
@@ -72,7 +79,7 @@ def _check_message(message: Any, index: int, *, last: bool, id_rule: IdRule) -> 
         return [Problem("message-form", 'A message must be an object such as {"role": "user", "content": "…"}.', where)]
     role = message.get("role")
     if role == "function":
-        return [Problem("old-role", "The role `function` is out of use: it is `tool` now.", where, mendable=True)]
+        return [Problem("old-role", "The role `function` is obsolete. Use `tool`.", where, fixable=True)]
     if role not in ROLES:
         return [Problem("unknown-role", f"The role is {_shown(role)}: it must be one of {', '.join(ROLES)}.", where)]
     problems = _check_keys(message, str(role), where)
@@ -85,18 +92,32 @@ def _check_message(message: Any, index: int, *, last: bool, id_rule: IdRule) -> 
     return problems
 
 
+def _with_ways_out(problems: list[Problem], message: Any, index: int, **how: Any) -> list[Problem]:
+    """Return the problems, those as fixable that are gone when the message's foreign forms are rewritten."""
+    if not isinstance(message, dict) or all(problem.fixable for problem in problems):
+        return problems
+    try:
+        rewritten = copy.deepcopy(message)
+        if not rewrite(rewritten):
+            return problems
+    except (RecursionError, TypeError):  # nested too deeply to be copied or written
+        return problems
+    left = {(problem.code, problem.where) for problem in _check_message(rewritten, index, **how)}
+    return [replace(each, fixable=each.fixable or (each.code, each.where) not in left) for each in problems]
+
+
 def _check_keys(message: Message, role: str, where: str) -> list[Problem]:
     problems = []
     for key in message:
         if key in OLD_KEYS and role == "assistant":
             problems.append(
-                Problem("old-key", f"The key `{key}` is out of use: it is `{OLD_KEYS[key]}` now.", where, mendable=True)
+                Problem("old-key", f"The key `{key}` is obsolete. Use `{OLD_KEYS[key]}`.", where, fixable=True)
             )
         elif key not in KEYS[role]:
             allowed = ", ".join(sorted(KEYS[role]))
             problems.append(
                 Problem(
-                    "unknown-key", f"The key {_shown(key)} means nothing in a {role} message: use {allowed}.", where
+                    "unknown-key", f"The key {_shown(key)} isn't allowed in a {role} message. Use {allowed}.", where
                 )
             )
     return problems
@@ -105,18 +126,18 @@ def _check_keys(message: Message, role: str, where: str) -> list[Problem]:
 def _check_emptiness(message: Message, where: str) -> list[Problem]:
     content, calls = message.get("content"), message.get("tool_calls") or message.get("function_call")
     if calls:
-        blank = content is not None and not _says_something(message)
-        text = "Beside tool calls an empty content must be left out."
-        return [Problem("empty-beside-calls", text, where, mendable=True)] if blank else []
+        blank = content is not None and not _says_something(message) and not thinking_of(message).strip()
+        text = "Omit the empty content beside tool calls."
+        return [Problem("empty-beside-calls", text, where, fixable=True)] if blank else []
     if not _says_something(message):
         return [
-            Problem("empty-content", f"The {message['role']} message is empty: write its text or remove it.", where)
+            Problem("empty-content", f"The {message['role']} message is empty. Write its text or remove it.", where)
         ]
     return []
 
 
 def _says_something(message: Message) -> bool:
-    """True for visible text, and for parts of another kind: an image alone is a question."""
+    """Return True for visible text, and for parts of another kind: an image alone is a question."""
     content = message.get("content")
     if isinstance(content, list) and any(isinstance(p, dict) and p.get("type") == "image_url" for p in content):
         return True
@@ -133,7 +154,7 @@ def _check_assistant(message: Message, where: str, last: bool, id_rule: IdRule) 
         problems.append(Problem("bad-weight", "The weight must be 0 (not learned) or 1 (learned).", where))
     if message.get("prefix"):
         problems.append(
-            Problem("prefix", "`prefix` asks for a continuation and cannot be trained on: remove it.", where)
+            Problem("prefix", "`prefix` asks for a continuation and cannot be trained on. Remove it.", where)
         )
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
@@ -144,7 +165,7 @@ def _check_assistant(message: Message, where: str, last: bool, id_rule: IdRule) 
 
 
 def _check_order(messages: Sequence[Message]) -> list[Problem]:
-    """Role order system, user, assistant, (tool, assistant)…, the last from the assistant."""
+    """Check the role order: system, user, assistant, (tool, assistant)…, the last from the assistant."""
     problems: list[Problem] = []
     before = ""
     for index, message in enumerate(messages):
@@ -153,31 +174,32 @@ def _check_order(messages: Sequence[Message]) -> list[Problem]:
             problems.append(_out_of_order(before, role, f"message {index + 1}"))
         before = role
     if before != "assistant":
-        text = (
-            f"The last message must be from the assistant, not from {_the(before)}: there is nothing to learn after it."
-        )
-        mendable = any(message["role"] == "assistant" for message in messages)
-        problems.append(Problem("last-not-assistant", text, f"message {len(messages)}", mendable))
+        text = f"The last message must be from the assistant, not from {_the(before)}, because training learns from assistant messages."
+        fixable = any(message["role"] == "assistant" for message in messages)
+        problems.append(Problem("last-not-assistant", text, f"message {len(messages)}", fixable))
     return problems
 
 
 def _out_of_order(before: str, role: str, where: str) -> Problem:
     if role == "system":
-        return Problem("system-late", "There may be one system message, at the very start.", where)
+        return Problem("system-late", "Only one system message is allowed, at the very start.", where)
     if not before or (before == "system" and role != "user"):
         text = (
-            f"The conversation begins with {_the(role)}: it must begin with the user, after the system message if any."
+            f"The conversation begins with {_the(role)}. It must begin with the user, after an optional system message."
         )
         return Problem(f"{role}-first", text, where)
     if before == role:
-        text = f"Two {role} messages stand in a row: join them, or put the missing turn between them."
+        text = f"Two {role} messages follow each other. Join them, or add the missing turn between them."
         return Problem(f"two-{role}s", text, where)
     expected = " or ".join(_the(name) for name in sorted(AFTER[before]))
     return Problem("role-order", f"After {_the(before)} comes {expected}, not {_the(role)}.", where)
 
 
 def _check_results(messages: Sequence[Message]) -> list[Problem]:
-    """Each tool result answers a call of the assistant message before it; each call but the last ones is answered."""
+    """Check that each tool result answers a call of the assistant message before it.
+
+    Each call but the last ones must be answered.
+    """
     problems: list[Problem] = []
     waiting: dict[str, str] = {}
     seen: set[str] = set()
@@ -188,15 +210,15 @@ def _check_results(messages: Sequence[Message]) -> list[Problem]:
             continue
         if waiting:
             names = ", ".join(waiting)
-            problems.append(Problem("call-unanswered", f"No tool result answers the call {names}: add it.", where))
+            problems.append(Problem("call-unanswered", f"No tool result answers the call {names}. Add it.", where))
         waiting = {}
         for call in _calls(message):
             name = call.get("id")
             if not isinstance(name, str) or not name:
                 continue
             if name in seen:
-                text = f"The call id {_shown(name)} is used twice: each call needs its own."
-                problems.append(Problem("call-id-twice", text, where, mendable=True))
+                text = f"The call id {_shown(name)} is used twice. Each call needs its own id."
+                problems.append(Problem("call-id-twice", text, where, fixable=True))
             seen.add(name)
             waiting[name] = where
     return problems
@@ -207,7 +229,7 @@ def _check_result(message: Message, waiting: dict[str, str], where: str) -> list
     if not isinstance(name, str) or not name:
         return []  # Reported as a missing id already.
     if waiting.pop(name, None) is None:
-        text = f"The tool result answers {_shown(name)}, no open call of the assistant before it: use that call's id."
+        text = f"The tool result answers {_shown(name)}, no open call of the assistant before it. Use that call's id."
         return [Problem("result-unmatched", text, where)]
     return []
 

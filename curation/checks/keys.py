@@ -1,4 +1,4 @@
-"""Secrets in a text: keys that are told by how they begin, values that are called secret, strings too random for words."""
+"""Secrets in a text: keys with known prefixes, values that are called secret, strings too random for words."""
 
 import math
 import re
@@ -46,23 +46,23 @@ CALLED_BITS = 2.7
 
 
 def find_keys(text: str) -> Iterator[Span]:
-    """Where secrets stand; spans may overlap."""
+    """Yield the places of secrets; spans may overlap."""
     for start, form in FORMS.items():
         if start in text:
-            yield from (Span("SECRET", *found.span()) for found in form.finditer(text))
+            yield from (Span("SECRET", *match.span()) for match in form.finditer(text))
     if "://" in text and "@" in text:
-        yield from (Span("SECRET", *found.span(1)) for found in IN_ADDRESS.finditer(text))
+        yield from (Span("SECRET", *match.span(1)) for match in IN_ADDRESS.finditer(text))
     lower = text.lower()
     if any(word in lower for word in WORDS):
-        for found in CALLED.finditer(text):
-            if _may_be_secret(found[1]):
-                yield Span("SECRET", *found.span(1))
+        for match in CALLED.finditer(text):
+            if _may_be_secret(match[1]):
+                yield Span("SECRET", *match.span(1))
     if max(map(len, text.split()), default=0) >= SHORTEST:
-        yield from (Span("SECRET", *found.span()) for found in RANDOM.finditer(text) if is_random(found[0]))
+        yield from (Span("SECRET", *match.span()) for match in RANDOM.finditer(text) if is_random(match[0]))
 
 
 def _may_be_secret(value: str) -> bool:
-    """No word of a sentence, no variable or placeholder that stands for the secret: letters and digits or marks, mixed."""
+    """Return whether a value may be a secret: letters mixed with digits or marks, but no word, variable or placeholder."""
     if value[0] in "$%{[(<*" or value.rstrip(".") in ("None", "null", "undefined"):
         return False
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
@@ -70,12 +70,15 @@ def _may_be_secret(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """A long string of capitals, small letters and digits without a pattern. Hashes and ids in hexadecimal are no secrets."""
+    """Return whether a value is a long string of capitals, small letters and digits without a pattern.
+
+    Hashes and ids in hexadecimal are no secrets.
+    """
     kinds = (any(c.isupper() for c in value), any(c.islower() for c in value), sum(c.isdigit() for c in value) > 2)
     return all(kinds) and value.count("/") < 3 and entropy(value) >= BITS
 
 
 def entropy(value: str) -> float:
-    """Bits a character, by how often each stands there (Shannon)."""
+    """Return the entropy in bits per character, from how often each occurs (Shannon)."""
     counts = Counter(value).values()
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)

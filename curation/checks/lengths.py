@@ -1,4 +1,4 @@
-"""Which lengths are usual in a dataset."""
+"""The usual lengths of texts in a dataset."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ NORMAL = 1.4826  # makes the median deviation a standard deviation
 
 
 def usual(lengths: Sequence[int]) -> tuple[int, int] | None:
-    """(shortest, longest) in words that are nothing special, by the median and its absolute deviation; None of too few."""
+    """Return the usual range (shortest, longest) in words, by median and absolute deviation; None if there are too few."""
     logs = [math.log1p(length) for length in lengths]
     if len(logs) < FEWEST:
         return None

@@ -1,7 +1,8 @@
-"""The content of a message: a string, or parts of text, thinking and images."""
+"""Checks of a message's content: a string, or parts of text, thinking and images."""
 
 from typing import Any
 
+from atelier.characters import NUL, flaw
 from curation.chat import Message, Problem
 
 PART_KEYS = {
@@ -18,7 +19,7 @@ PARTS_OF = {
 
 
 def check_content(message: Message, where: str, *, last: bool) -> list[Problem]:
-    """Problems of the content's form. `last`: only there, and only at its end, may thinking stay open."""
+    """Return problems of the content's form. `last`: only there, and only at its end, may thinking stay open."""
     content = message.get("content")
     if content is None or isinstance(content, str):
         return check_unicode(content or "", where)
@@ -35,24 +36,20 @@ def check_content(message: Message, where: str, *, last: bool) -> list[Problem]:
             continue
         if part["type"] == "thinking":
             if seen_text:
-                problems.append(Problem("text-before-thinking", "Thinking comes first: move the text after it.", place))
+                problems.append(
+                    Problem("text-before-thinking", "Thinking must come first. Move the text after it.", place)
+                )
             if part.get("closed") is False and not (last and number == len(content)):
-                text = "Thinking may stay open (`closed`: false) only at the end of the last message: close it."
+                text = "Thinking may stay open (`closed`: false) only at the end of the last message. Close it."
                 problems.append(Problem("thinking-open", text, place))
         seen_text = seen_text or part["type"] == "text"
     return problems
 
 
 def check_unicode(text: str, where: str) -> list[Problem]:
-    """Half characters (lone surrogates) and NULs: no tokenizer and no database takes them."""
-    if "\x00" in text:
-        return [Problem("nul", "The text holds a NUL character: remove it.", where)]
-    if text.isascii():
-        return []
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return [Problem("half-character", "The text holds half a character (a lone surrogate): remove it.", where)]
+    """Return problems of half characters (lone surrogates) and NULs: no tokenizer and no database takes them."""
+    if wrong := flaw(text):
+        return [Problem("nul" if NUL in text else "half-character", f"The text {wrong}", where)]
     return []
 
 
@@ -64,10 +61,10 @@ def _check_part(part: Any, role: str, place: str) -> list[Problem]:
         text = f"The part's type is “{str(kind)[:40]}”: it must be one of {', '.join(PART_KEYS)}."
         return [Problem("unknown-part", text, place)]
     if kind not in PARTS_OF.get(role, PART_KEYS):
-        text = f"A {role} message holds no {kind} part: only {' and '.join(PARTS_OF[role])}."
+        text = f"A {role} message can't have a {kind} part, only {' and '.join(PARTS_OF[role])}."
         return [Problem("part-out-of-place", text, place)]
     problems = [
-        Problem("unknown-key", f"The key “{str(key)[:40]}” means nothing in a {kind} part: remove it.", place)
+        Problem("unknown-key", f"The key “{str(key)[:40]}” isn't allowed in a {kind} part. Remove it.", place)
         for key in part
         if key not in PART_KEYS[kind]
     ]

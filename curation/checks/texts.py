@@ -1,4 +1,4 @@
-"""Cheap problems of a text, beyond a conversation's rules: each a function of the text, by a code with its title."""
+"""Cheap checks of a text, beyond a conversation's rules: each a function of the text, by a code with its title."""
 
 import operator
 import re
@@ -11,17 +11,11 @@ from typing import Literal
 from ftfy.badness import is_bad
 
 from curation.chat import Problem
+from curation.checks.markup import CODE, find_leftover, find_page
 
 Severity = Literal["warning", "error"]
 # Of longer texts the beginning is looked at: enough to see what is wrong.
 LOOKED_AT = 100_000
-TAG = re.compile(
-    r"</?(?:a|b|blockquote|br|div|em|font|h[1-6]|i|img|li|ol|p|pre|script|span|strong|style|table|tbody|td|th|tr|u|ul)"
-    r"(?:\s[^<>\n]{0,300})?/?>",
-    re.IGNORECASE,
-)
-ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
-CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 SUSPECT = re.compile(r"[^\x00-\x7f]{2,}|Ã")
 SEARCHED = 20_000
 BLANK_LINE = re.compile(r"\n\s*\n")
@@ -40,29 +34,29 @@ LONG = 20
 
 @dataclass(frozen=True)
 class TextCheck:
-    """One check: `find` gives the part of the text that is wrong, or nothing."""
+    """A check of a text: `find` returns the part of the text that is wrong, or nothing."""
 
     code: str
     title: str
     sentence: str  # what is wrong and what to do; {} holds the part
     severity: Severity
     find: Callable[[str], str]
-    mendable: bool = False
+    fixable: bool = False
 
 
 def check_text(text: str, where: str = "") -> list[Problem]:
-    """The problems of one text, each code once."""
+    """Return the problems of one text, each code once."""
     text = text[:LOOKED_AT]
     problems = []
     for each in CHECKS.values():
         if found := each.find(text):
             shown = each.sentence.format(f"“{found[:60]}”")
-            problems.append(Problem(each.code, shown, where, each.mendable, each.severity))
+            problems.append(Problem(each.code, shown, where, each.fixable, each.severity))
     return problems
 
 
 def find_mojibake(text: str) -> str:
-    """Text read in a wrong encoding, such as “cafÃ©”; or U+FFFD, where a character was lost."""
+    """Find text read in a wrong encoding, such as “cafÃ©”; or U+FFFD, where a character was lost."""
     if text.isascii():
         return ""
     if (at := text.find("\ufffd")) >= 0:
@@ -75,18 +69,10 @@ def find_mojibake(text: str) -> str:
     return ""
 
 
-def find_html(text: str) -> str:
-    """Tags and entities outside of code."""
-    if "<" not in text and "&" not in text:
-        return ""
-    outside = CODE.sub("", text)
-    found = TAG.search(outside) or ENTITY.search(outside)
-    return found[0] if found else ""
-
-
 def find_open_quote(text: str) -> str:
-    """The line of a paragraph whose straight quotes are odd in number, or whose curly ones do not pair. A quotation may go on
-    in the next line: many texts are broken at a width.
+    """Find the line of a paragraph with an odd number of straight quotes, or with curly ones that do not pair.
+
+    A quotation may continue in the next line: many texts are broken at a width.
     """
     if not any(mark in text for mark in '"“”«»„'):
         return ""
@@ -115,7 +101,7 @@ def _curly_pair(paragraph: str) -> bool:
 
 
 def find_repetition(text: str) -> str:
-    """A sentence or line of twenty characters or more that stands there three times; or a word five times in a row."""
+    """Find a sentence or line of twenty characters or more that occurs three times; or a word five times in a row."""
     outside = CODE.sub("", text) if "`" in text else text
     for pieces in (END.split(outside), outside.split("\n")):
         if len(pieces) - len(set(pieces)) >= REPEATS - 1 and (piece := _repeated(pieces)):
@@ -133,22 +119,22 @@ def _repeated(pieces: list[str]) -> str:
 
 
 def find_open_bracket(text: str) -> str:
-    """From the first bracket that is closed wrongly or never; smileys, list marks such as "a)" and code do not count."""
+    """Find the first bracket that is closed wrongly or never; smileys, list marks such as "a)" and code do not count."""
     if not any(bracket in text for bracket in "()[]{}"):
         return ""
     outside = LIST_MARK.sub(" ", SMILEY.sub(" ", CODE.sub(" ", text) if "`" in text else text))
     waiting: list[tuple[str, int]] = []
-    for found in BRACKET.finditer(outside):
-        if found[0] in CLOSES:
-            if not waiting or waiting.pop()[0] != CLOSES[found[0]]:
-                return outside[max(0, found.start() - 30) : found.end() + 10].strip()
+    for match in BRACKET.finditer(outside):
+        if match[0] in CLOSES:
+            if not waiting or waiting.pop()[0] != CLOSES[match[0]]:
+                return outside[max(0, match.start() - 30) : match.end() + 10].strip()
         else:
-            waiting.append((found[0], found.start()))
+            waiting.append((match[0], match.start()))
     return outside[waiting[-1][1] :][:40].strip() if waiting else ""
 
 
 def find_monotony(text: str) -> str:
-    """A text of some length that packs to a sixth of its size: it says the same in ever the same words."""
+    """Find a text of some length that compresses to a sixth of its size: it repeats the same words over and over."""
     if len(text) < LONG_ENOUGH:
         return ""
     data = text[:SEARCHED].encode("utf-8", "replace")
@@ -156,34 +142,41 @@ def find_monotony(text: str) -> str:
 
 
 def find_blank(text: str) -> str:
-    """Nothing to read. The part shown is the emptiness itself."""
+    """Find a text with nothing to read. The part returned is the emptiness itself."""
     return "" if text.strip() else " "
 
 
 CHECKS: dict[str, TextCheck] = {
     each.code: each
     for each in (
-        TextCheck("blank-text", "Empty text", "The text is empty: write it, or remove it.", "error", find_blank),
+        TextCheck("blank-text", "Empty text", "The text is empty. Write it, or remove it.", "error", find_blank),
         TextCheck(
             "mojibake", "Broken characters",
-            "{} was read in a wrong encoding: mend its characters.", "warning", find_mojibake, True,
+            "{} was read in a wrong encoding. Fix its characters.", "warning", find_mojibake, True,
         ),
-        TextCheck("html", "Leftover HTML", "{} is left over from a web page: take it out.", "warning", find_html),
+        TextCheck(
+            "html", "Leftover HTML",
+            "The text is HTML, from {} to its end. Turn it into plain text.", "warning", find_page, True,
+        ),
+        TextCheck(
+            "html-part", "HTML within a text",
+            "{} may be left over from a web page. Remove it, unless it is meant to be read.", "warning", find_leftover,
+        ),
         TextCheck(
             "open-quote", "Unbalanced quotes",
             "A quotation is opened and not closed, or closed and not opened, in {}.", "warning", find_open_quote,
         ),
         TextCheck(
             "repetition", "Repetition",
-            "{} is repeated over and over: shorten the text.", "warning", find_repetition,
+            "{} is repeated many times. Shorten the text.", "warning", find_repetition,
         ),
         TextCheck(
             "open-bracket", "Unbalanced brackets",
             "A bracket is opened and not closed, or closed and not opened, at {}.", "warning", find_open_bracket,
         ),
         TextCheck(
-            "monotony", "Says little",
-            "The text that begins with {} says the same over and over: shorten it.", "warning", find_monotony,
+            "monotony", "Low information",
+            "The text that begins with {} repeats itself. Shorten it.", "warning", find_monotony,
         ),
     )
 }  # fmt: skip

@@ -1,11 +1,11 @@
-"""Message lists as the world writes them, turned into the one schema: OpenAI, Mistral, ShareGPT, JSON in a cell."""
+"""Message lists in common formats, converted to the one schema: OpenAI, Mistral, ShareGPT, JSON in a cell."""
 
 from typing import Any
 
 import orjson
 
 from curation.chat import Message, Problem
-from curation.formats.rows import RowError
+from curation.formats.readers.rows import RowError
 
 # ShareGPT's words, and those of its descendants.
 SPEAKERS = {
@@ -16,12 +16,14 @@ SPEAKERS = {
 
 
 def messages_of(value: Any, column: str) -> list[Message]:
-    """The messages in a cell: a list of them, of ShareGPT turns, or either as JSON text. Raises RowError."""
+    """Return the messages in a cell: a list of them, of ShareGPT turns, or either as JSON text. Raises RowError."""
     value = from_json(value, column)
     if isinstance(value, dict):
         value = value.get("messages", value.get("conversations", [value]))
     if value == []:
-        raise _error("messages-form", f"The list of messages in “{column}” is empty: there is nothing to learn from.")
+        raise _error(
+            "messages-form", f"The list of messages in “{column}” is empty, so there is nothing to learn from."
+        )
     if not isinstance(value, list):
         raise _error("messages-form", f"The column “{column}” must hold a list of messages, not {_shown(value)}.")
     if not all(isinstance(item, dict) for item in value):
@@ -32,7 +34,7 @@ def messages_of(value: Any, column: str) -> list[Message]:
 
 
 def answers_of(value: Any, column: str) -> list[Message]:
-    """An answer given as text or as messages: one assistant message for text. Raises RowError."""
+    """Return an answer given as text or as messages; text becomes one assistant message. Raises RowError."""
     if isinstance(value, dict) and "role" in value:
         return [without_nones(value)]
     if isinstance(value, list) or (isinstance(value, str) and _looks_like_messages(value)):
@@ -41,7 +43,7 @@ def answers_of(value: Any, column: str) -> list[Message]:
 
 
 def tools_of(value: Any, column: str) -> list[Any]:
-    """The tools in a cell: a list, JSON text of one, or nothing. Raises RowError."""
+    """Return the tools in a cell: a list, JSON text of one, or nothing. Raises RowError."""
     if value is None or value in ("", [], "[]", "null"):
         return []
     value = from_json(value, column)
@@ -52,7 +54,7 @@ def tools_of(value: Any, column: str) -> list[Any]:
 
 
 def from_json(value: Any, column: str) -> Any:
-    """The value of a cell that may be JSON text."""
+    """Return the value of a cell that may be JSON text."""
     if not isinstance(value, str):
         return value
     try:
@@ -63,7 +65,7 @@ def from_json(value: Any, column: str) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A cell as the text of a message: text as it is, anything else as JSON."""
+    """Return a cell as the text of a message: text as it is, anything else as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -72,7 +74,7 @@ def as_text(value: Any) -> str:
 
 
 def without_nones(value: Any, key: str = "") -> Any:
-    """A copy without the keys that are None: Arrow gives every row of a mixed column all keys of all rows.
+    """Copy a value without the keys that are None: Arrow gives every row of a mixed column all keys of all rows.
 
     Arguments are the model's own words and `default` is a value, so both stay as they are.
     """
@@ -101,7 +103,8 @@ def _from_sharegpt(turns: list[dict[str, Any]], column: str) -> list[Message]:
         if role is None:
             known = "human, gpt, system, function_call, observation"
             raise _error(
-                "unknown-speaker", f"Turn {number} of “{column}” is from {_shown(speaker)}: known are {known}."
+                "unknown-speaker",
+                f"Turn {number} of “{column}” is from {_shown(speaker)}, which is unknown. Known are {known}.",
             )
         extra = {key: value for key, value in turn.items() if key not in ("from", "value") and value is not None}
         if role == "function_call":
@@ -119,7 +122,10 @@ def _from_sharegpt(turns: list[dict[str, Any]], column: str) -> list[Message]:
 
 
 def _calls(value: Any, turn: int, column: str) -> list[dict[str, Any]]:
-    """ShareGPT has no call ids: each that has none gets one made of its place, nine characters long."""
+    """Return the calls of a ShareGPT turn.
+
+    ShareGPT has no call ids: each that has none gets one made from its place, nine characters long.
+    """
     calls = from_json(value, column)
     calls = calls if isinstance(calls, list) else [calls]
     made = []

@@ -1,4 +1,4 @@
-"""How the columns of a file become a record: suggested, changed by a person, kept as JSON, applied to each row."""
+"""The mapping of a file's columns to a record: suggested, changed by a person, stored as JSON, applied to each row."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from curation.chat import Message, Problem
-from curation.checks.mending import mend
+from curation.checks.fixes import fix
+from curation.content import KINDS, Draft
 from curation.formats.conversations import answers_of, as_text, from_json, messages_of, tools_of
-from curation.formats.drafts import KINDS, Draft
-from curation.formats.rows import RowError
+from curation.formats.readers.rows import RowError
 
 STYLES = ("columns", "chat", "sharegpt", "alpaca", "preference")
 ROLES = ("system", "history", "user", "assistant")
@@ -21,17 +21,17 @@ WHOLE = ("fields", "metadata", "meta")
 
 
 class MappingError(ValueError):
-    """A mapping that cannot be meant so; the message says what to change."""
+    """A mapping that makes no sense; the message states what to change."""
 
 
 @dataclass
 class Mapping:
-    """Which column becomes what; a column named nowhere is left out.
+    """A mapping of columns to a record; columns that it does not name are left out.
 
-    `style` says where the messages are: in the column `messages` (chat, sharegpt: either form is understood), in
+    `style` gives the place of the messages: in the column `messages` (chat, sharegpt: either form is understood), in
     columns of fixed names (alpaca), in `prompt`, `chosen` and `rejected` (preference), or in `roles` (columns), which
-    gives each column a role. Neighbours of one role are joined by an empty line; `history` takes pairs of question
-    and answer.
+    gives each column a role. Neighbours of one role are joined by an empty line; `history` takes pairs of question and
+    answer.
     """
 
     kind: str = "conversations"
@@ -47,7 +47,7 @@ class Mapping:
     rejected: str = ""
     group: str = ""
     key: str = ""
-    mend: bool = False  # put right in conversations what can be put right without a person
+    fix: bool = False  # put right in conversations what can be put right without a person
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -58,11 +58,13 @@ class Mapping:
 
     @classmethod
     def from_json(cls, data: Any) -> "Mapping":
-        """Raises MappingError with a sentence for what is no mapping; unknown keys are refused."""
+        """Read a mapping from JSON. Raises MappingError with a sentence for what is no mapping; unknown keys are refused."""
         if not isinstance(data, MappingType):
             raise MappingError('The mapping must be an object, such as {"kind": "documents", "fields": ["text"]}.')
+        if "mend" in data:
+            raise MappingError("`mend` is now called `fix`. Send `fix` instead.")
         if unknown := [str(key)[:40] for key in data if key not in cls.__dataclass_fields__]:
-            raise MappingError(f"A mapping has no {', '.join(unknown)}: it has {', '.join(cls.__dataclass_fields__)}.")
+            raise MappingError(f"A mapping has no {', '.join(unknown)}, only {', '.join(cls.__dataclass_fields__)}.")
         values: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
         values["roles"] = _pairs(values.get("roles", {}))
         for name in ("fields", "metadata"):
@@ -71,16 +73,16 @@ class Mapping:
                 raise MappingError(f"`{name}` must be a list of columns.")
             values[name] = list(values[name])
         for name, value in values.items():
-            if name == "mend" and not isinstance(value, bool):
-                raise MappingError("`mend` must be true or false.")
-            if name not in ("roles", "fields", "metadata", "mend") and not isinstance(value, str):
+            if name == "fix" and not isinstance(value, bool):
+                raise MappingError("`fix` must be true or false.")
+            if name not in ("roles", "fields", "metadata", "fix") and not isinstance(value, str):
                 raise MappingError(f"`{name}` must be text.")
         mapping = cls(**values)
         mapping.validate()
         return mapping
 
     def validate(self) -> None:
-        """Raises MappingError with a sentence for a mapping that makes no records."""
+        """Raise MappingError with a sentence for a mapping that makes no records."""
         if self.kind not in KINDS:
             raise MappingError(f"The kind must be one of {', '.join(KINDS)}, not “{self.kind[:40]}”.")
         if self.style not in STYLES:
@@ -91,7 +93,7 @@ class Mapping:
         if self.kind == "documents" and not self.fields:
             raise MappingError("Choose at least one column as a field of the documents.")
         if self.kind == "preferences" and not (self.chosen and self.rejected):
-            raise MappingError("Choose the column with the better answer and the one with the worse answer.")
+            raise MappingError("Choose the columns with the chosen and the rejected answer.")
         if self.kind == "conversations":
             self._validate_conversations()
 
@@ -99,13 +101,13 @@ class Mapping:
         if self.style in ("chat", "sharegpt") and not self.messages:
             raise MappingError("Choose the column that holds the messages.")
         if self.style == "columns" and "user" not in self.roles.values():
-            raise MappingError("Choose the column with the messages, or one for what the user says.")
+            raise MappingError("Choose the column with the messages, or one with the user message.")
         if self.style == "preference":
-            raise MappingError("The style “preference” makes preferences: choose that kind, or another style.")
+            raise MappingError("The style “preference” creates preferences. Choose that kind, or another style.")
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are used, each once."""
+        """Return all columns that are used, each once."""
         singles = (
             self.messages,
             self.tools,
@@ -120,7 +122,7 @@ class Mapping:
         return [name for name in dict.fromkeys([*self.roles, *alpaca, *singles, *self.fields, *self.metadata]) if name]
 
     def apply(self, row: MappingType[str, Any]) -> Draft:
-        """The draft of one row. Raises RowError with the problem."""
+        """Return the draft of one row. Raises RowError with the problem."""
         draft = Draft(
             self.kind,
             fields=_gather(self.fields, row),
@@ -132,15 +134,15 @@ class Mapping:
             draft.tools = tools_of(row.get(self.tools), self.tools)
         if self.kind == "conversations":
             draft.messages = self._conversation(row)
-            if self.mend:
-                draft.messages, tools, _ = mend(draft.messages, draft.tools)
+            if self.fix:
+                draft.messages, tools, _ = fix(draft.messages, draft.tools)
                 draft.tools = tools or []
         elif self.kind == "preferences":
             self._fill_preference(draft, row)
         elif not any(value not in (None, "", [], {}) for value in draft.fields.values()):
             if self.fields and not any(column in row for column in self.fields):
                 _require(row, self.fields[0], "text")
-            raise RowError(Problem("empty-row", "All fields of this row are empty: there is nothing to keep."))
+            raise RowError(Problem("empty-row", "All fields of this row are empty, so there is nothing to import."))
         return draft
 
     def _conversation(self, row: MappingType[str, Any]) -> list[Message]:
@@ -152,12 +154,12 @@ class Mapping:
             names = (
                 ["instruction"] if self.style == "alpaca" else [c for c, role in self.roles.items() if role == "user"]
             )
-            text = f"“{' and '.join(names)}” is empty: there is nothing to answer."
+            text = f"“{' and '.join(names)}” is empty, so there is nothing to answer."
             raise RowError(Problem("empty-row", text))
         return self._with_system(turns, row)
 
     def _with_system(self, messages: list[Message], row: MappingType[str, Any]) -> list[Message]:
-        """The system message of a column of its own, unless the conversation brings one."""
+        """Add the system message from a column of its own, unless the conversation brings one."""
         system = as_text(row.get(self.system)) if self.system else ""
         if not system.strip() or (messages and messages[0].get("role") == "system"):
             return messages
@@ -178,11 +180,11 @@ class Mapping:
         draft.messages = self._with_system(draft.messages, row)
         if not draft.messages:
             where = prompt or self.chosen
-            raise RowError(Problem("empty-row", f"There is no prompt before the answers: “{where}” holds none."))
+            raise RowError(Problem("empty-row", f"There is no prompt before the answers, because “{where}” is empty."))
 
 
 def _shared(a: list[Message], b: list[Message]) -> int:
-    """How many messages two conversations begin with together, the last of either left out."""
+    """Return how many messages two conversations share at the beginning, the last of either left out."""
     count = 0
     while count < min(len(a), len(b)) - 1 and a[count] == b[count]:
         count += 1
@@ -190,7 +192,7 @@ def _shared(a: list[Message], b: list[Message]) -> int:
 
 
 def _behind(prompt: list[Message], answer: list[Message]) -> list[Message]:
-    """An answer without the conversation that it may bring again; one that only repeats its prompt stays whole."""
+    """Return an answer without the conversation that it may repeat; one that only repeats its prompt stays whole."""
     size = len(prompt)
     return answer[size:] if len(answer) > size and answer[:size] == prompt else answer
 
@@ -207,7 +209,7 @@ def _is_pair(pair: Any) -> bool:
 
 
 def _ordered(roles: dict[str, str]) -> dict[str, str]:
-    """As given where roles repeat, behind what can only stand first; else in the order of speaking."""
+    """Return the roles as given if some repeat, after those that can only be first; else in the order of speaking."""
     if len(set(roles.values())) < len(roles):
         return dict(sorted(roles.items(), key=lambda pair: min(ROLES.index(pair[1]), 2)))
     return dict(sorted(roles.items(), key=lambda pair: ROLES.index(pair[1])))
@@ -258,7 +260,7 @@ def _gather(columns: Iterable[str], row: MappingType[str, Any]) -> dict[str, Any
 
 
 def _object(value: Any) -> Any:
-    """A table's cell may hold the object as JSON text; an empty one holds none."""
+    """Return an object that a table's cell may hold as JSON text; an empty cell holds none."""
     if value == "":
         return {}
     if not isinstance(value, str) or not value.startswith("{"):
@@ -275,7 +277,7 @@ def _name(row: MappingType[str, Any], column: str, limit: int = 1000) -> str:
         return ""
     text = as_text(value)
     if len(text) > limit:
-        problem = f"“{column}” has {len(text):,} characters, and at most {limit:,} fit: choose another column."
+        problem = f"“{column}” has {len(text):,} characters, and at most {limit:,} are allowed. Choose another column."
         raise RowError(Problem("name-too-long", problem))
     return text
 
@@ -283,12 +285,12 @@ def _name(row: MappingType[str, Any], column: str, limit: int = 1000) -> str:
 def _require(row: MappingType[str, Any], column: str, what: str) -> None:
     if row.get(column) is None:
         found = ", ".join(str(name)[:40] for name in list(row)[:12]) or "none"
-        text = f"The {what} is missing: this row has no “{column}”. It has {found}."
+        text = f"The {what} is missing, because this row has no “{column}”. It has {found}."
         raise RowError(Problem("column-missing", text))
 
 
 def _history(value: Any, column: str) -> list[Message]:
-    """Alpaca's history: pairs of question and answer."""
+    """Return Alpaca's history as messages: pairs of question and answer."""
     pairs = from_json(value, column)
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise RowError(Problem("history-form", f"The column “{column}” must hold pairs of a question and an answer."))

@@ -1,7 +1,7 @@
-"""The data side: datasets and their records, imports, distillations, versions."""
+"""The models of the data side: datasets and their records, imports, distillations, versions."""
 
-from curation.models.agreement import AgreementReport
 from curation.models.annotation import (
+    AgreementReport,
     Annotation,
     Assignment,
     Comment,
@@ -11,12 +11,16 @@ from curation.models.annotation import (
     Suggestion,
     Task,
 )
-from curation.models.checking import Check, NearDuplicate
-from curation.models.datasets import BulkAction, BulkFailure, Change, Dataset, Deletion, Record
+from curation.models.bulk import BulkAction, BulkFailure
+from curation.models.changes import Change
+from curation.models.charts import SelectedRecord, Selection
+from curation.models.datasets import Dataset, Deletion
 from curation.models.distillations import Distillation, Generation
 from curation.models.exports import Export
-from curation.models.facets import Mark, SavedFilter, Selected, Selection, Tally
 from curation.models.imports import Import, ImportIssue
+from curation.models.quality import Check, NearDuplicate
+from curation.models.records import Record
+from curation.models.search import Mark, SavedFilter, Tally
 from curation.models.versions import Version, VersionEntry
 
 __all__ = [
@@ -42,7 +46,7 @@ __all__ = [
     "Queue",
     "Record",
     "SavedFilter",
-    "Selected",
+    "SelectedRecord",
     "Selection",
     "Suggestion",
     "Tally",

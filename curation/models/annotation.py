@@ -1,23 +1,26 @@
-"""Annotating together: questions, what models suggest, who was given which record, and what people answered."""
+"""The models of annotation: questions, suggestions of models, assignments, people's answers, comments, agreement reports."""
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from curation.models.datasets import Dataset, Record
+from atelier.database.ranges import between
+from atelier.jobs.models import Job, Move
+from curation.models.datasets import Dataset
+from curation.models.records import Record
 
 
 class Question(models.Model):
-    """What annotators answer about each record of a dataset."""
+    """A question that annotators answer about each record of a dataset."""
 
     class Kind(models.TextChoices):
-        TEXT = "text", "Edit the text"
-        LABEL = "label", "One label"
-        LABELS = "labels", "Many labels"
+        TEXT = "text", "Corrected text"
+        LABEL = "label", "Single label"
+        LABELS = "labels", "Multiple labels"
         RATING = "rating", "Rating"
         RANKING = "ranking", "Ranking of answers"
-        SPANS = "spans", "Spans in the text"
-        COMMENT = "comment", "Free comment"
+        SPANS = "spans", "Text spans"
+        COMMENT = "comment", "Comment"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="questions")
     name = models.SlugField(max_length=60)  # of the answer in exports and the API
@@ -42,7 +45,7 @@ class Question(models.Model):
 
 
 class Suggestion(models.Model):
-    """An answer proposed by a model, with its score and where it came from."""
+    """An answer suggested by a model, with its score and source."""
 
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="suggestions")
     question = models.ForeignKey(Question, on_delete=models.CASCADE, related_name="suggestions")
@@ -52,14 +55,17 @@ class Suggestion(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["record", "question", "source"], name="one_suggestion_a_source")]
+        constraints = [
+            models.UniqueConstraint(fields=["record", "question", "source"], name="one_suggestion_a_source"),
+            between("score", 0, 1),
+        ]
 
     def __str__(self) -> str:
         return f"{self.question} by {self.source}"
 
 
 class Queue(models.Model):
-    """How a dataset is annotated: by how many, what they read beside it, and how they are tested."""
+    """The annotation queue of a dataset: how many answer each record, what they see beside it, and how they are tested."""
 
     class Order(models.TextChoices):
         OLDEST = "oldest", "Oldest first"
@@ -76,16 +82,22 @@ class Queue(models.Model):
     tolerance = models.FloatField(default=1)  # texts and spans agree from this F1 on; 1: only when they are the same
     created_at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        constraints = [
+            between("overlap", 1, 20), between("lock_minutes", 1, 1440), between("honeypot_rate", 0, 0.5),
+            between("tolerance", 0.5, 1),
+        ]  # fmt: skip
+
     def __str__(self) -> str:
         return f"the queue of {self.dataset}"
 
 
 class Task(models.Model):
-    """One record in a queue: how many answers it wants and has. `given` counts open and submitted annotations."""
+    """A record in a queue: how many answers it needs and has. `given` counts open and submitted annotations."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Wants answers"
-        DISPUTED = "disputed", "Answers differ"
+        OPEN = "open", "Pending"
+        DISPUTED = "disputed", "Disagreement"
         DONE = "done", "Done"
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="tasks")
@@ -116,7 +128,10 @@ class Task(models.Model):
 
 
 class Assignment(models.Model):
-    """A record that one person is to answer. Assigned records come to them first, and only to them while they stand."""
+    """A record that one person is to answer.
+
+    Assigned records come to them first, and only to them while the assignment lasts.
+    """
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -133,13 +148,13 @@ class Assignment(models.Model):
 
 
 class Annotation(models.Model):
-    """One person's answers about one record. An open one is a lock until `expires_at`, drafts included."""
+    """A person's answers to a record. An open one is a lock until `expires_at`, drafts included."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Being answered"
+        OPEN = "open", "In progress"
         SUBMITTED = "submitted", "Submitted"
         SKIPPED = "skipped", "Skipped"
-        EXPIRED = "expired", "Given back"  # the draft is kept, should the record come again
+        EXPIRED = "expired", "Returned"  # the draft is kept, should the record come again
 
     class Review(models.TextChoices):
         NONE = "", "Not reviewed"
@@ -167,7 +182,10 @@ class Annotation(models.Model):
     submitted_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_annotation_a_person")]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "user"], name="one_annotation_a_person"),
+            between("seconds", 0, 1e9),
+        ]
         indexes = [
             models.Index(fields=["user", "state", "submitted_at"], name="annotation_by_person"),
             models.Index(fields=["expires_at"], name="annotation_locks", condition=models.Q(state="open")),
@@ -178,7 +196,7 @@ class Annotation(models.Model):
 
 
 class Comment(models.Model):
-    """What somebody said about a record; people named with @ are told."""
+    """A comment on a record; people mentioned with @ are notified."""
 
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="comments")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -201,7 +219,7 @@ class Comment(models.Model):
 
 
 class Mention(models.Model):
-    """Somebody was named in a comment, or an annotation of theirs was sent back."""
+    """A notification: somebody was mentioned in a comment, or an annotation of theirs was sent back."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mentions")
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="mentions")
@@ -215,3 +233,27 @@ class Mention(models.Model):
 
     def __str__(self) -> str:
         return self.line
+
+
+class AgreementReport(Job):
+    """The agreement measures of a dataset's answers between two days: a job, because many answers take a while."""
+
+    resumes_cheaply = False
+    task = "curation.tasks.agreement"
+    route = "curation:agreement_report"
+    icon = "review"
+    unit = "answers"
+    fetched_with = ("dataset__project", "created_by")
+    MOVES = {"cancel": Move("cancel"), "pause": Move("pause"), "resume": Move("enqueue")}
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="agreement_reports")
+    since = models.DateField(null=True)  # both days are included
+    until = models.DateField(null=True)
+    figures = models.JSONField(default=dict)
+
+    class Meta(Job.Meta):
+        abstract = False
+
+    @property
+    def title(self) -> str:
+        return f"Agreement in {self.dataset.name}"

@@ -1,20 +1,25 @@
-"""Distillations: a teacher writes an answer for each record; the ledger keeps every call."""
+"""The models of distillations: a teacher writes an answer for each record; the ledger keeps every call."""
+
+from decimal import Decimal
 
 from django.db import models
 from django.utils import timezone
 
-from atelier.jobs.models import Job
-from curation.models.datasets import Dataset, Record
-
-BUDGET_LINE = "The budget is spent"
+from atelier.database.ranges import between
+from atelier.jobs.models import Job, Move, PauseReason
+from atelier.web.border import BIGGEST_INT
+from curation.models.datasets import Dataset
+from curation.models.records import Record
 
 
 class Distillation(Job):
-    """A teacher over the records of one dataset; its answers become conversations in another."""
+    """A distillation: a teacher answers the records of one dataset; its answers become conversations in another."""
 
     task = "curation.tasks.distil"
     route = "curation:distillation"
     icon = "distil"
+    fetched_with = ("dataset", "target", "teacher", "created_by")
+    MOVES = Job.MOVES | {"pause": Move("pause", "The {noun} isn't running.")}
 
     name = models.CharField(max_length=120)
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="distillations")
@@ -41,9 +46,17 @@ class Distillation(Job):
     prompt_tokens = models.BigIntegerField(default=0)
     completion_tokens = models.BigIntegerField(default=0)
     cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    flaws = models.JSONField(default=dict)  # how many answers have each flaw, and from how many thoughts were left out
 
     class Meta(Job.Meta):
         abstract = False
+        constraints = [
+            *Job.Meta.constraints,
+            between("budget", 0, Decimal("99999999.9999")),
+            between("cost", 0, Decimal("99999999.999999")),
+            between("limit", 1, BIGGEST_INT),
+            between("concurrency", 1, 64),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -54,7 +67,7 @@ class Distillation(Job):
 
     @property
     def rate(self) -> float | None:
-        """Answers a second since the work was last taken up: a night's pause does not count."""
+        """Return the answers per second since the job last resumed: a night's pause does not count."""
         if self.resumed_at is None or not (self.is_over or self.status == self.Status.RUNNING):
             return None
         end = self.finished_at if self.is_over and self.finished_at else timezone.now()
@@ -64,24 +77,29 @@ class Distillation(Job):
 
     @property
     def over_budget(self) -> bool:
-        """True when the budget, and no person, made it pause."""
-        return self.status == self.Status.PAUSED and self.line.startswith(BUDGET_LINE)
+        """Return whether the budget, and no person, paused it."""
+        return self.status == self.Status.PAUSED and self.pause_reason == PauseReason.BUDGET
 
     def enqueue(self) -> bool:
-        """As every job; and a finished one may go on when failed rows were put back."""
+        """Queue the job like any other; a finished one may also resume when failed rows were reset."""
         if self.status == self.Status.DONE and self.generations.filter(outcome=Generation.Outcome.PENDING).exists():
             type(self)._default_manager.filter(pk=self.pk, status=self.Status.DONE).update(status=self.Status.PAUSED)
         return super().enqueue()
 
 
 class Generation(models.Model):
-    """One unit of a distillation: the call for one record, with its prompt, answer, tokens, cost and outcome."""
+    """A unit of a distillation: the call for one record, with its prompt, answer, tokens, cost and outcome."""
 
     class Outcome(models.TextChoices):
         PENDING = "pending"
         OK = "ok"
         FAILED = "failed"
         SKIPPED = "skipped"
+
+    class Flaw(models.TextChoices):
+        HALF = "half", "Incomplete"
+        REFUSAL = "refusal", "Refusal"
+        BLANK = "blank", "Empty"
 
     distillation = models.ForeignKey(Distillation, on_delete=models.CASCADE, related_name="generations")
     record = models.ForeignKey(Record, on_delete=models.SET_NULL, null=True, related_name="generations")
@@ -90,6 +108,8 @@ class Generation(models.Model):
     prompt = models.JSONField(default=list)
     answer = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=40, blank=True)  # the teacher's word for why its answer ended
+    flaw = models.CharField(max_length=7, choices=Flaw.choices, blank=True)  # of the answer
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=0)

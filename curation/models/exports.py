@@ -1,19 +1,22 @@
-"""Exports: a filtered set or a version as a file, written in the background."""
+"""The models of exports: filtered records or a version as a file, written in the background."""
 
 from django.db import models
 
-from atelier.jobs.models import Job
+from atelier.jobs.models import CANCEL, RESUME, Job
 from curation.models.datasets import Dataset
 from curation.models.versions import Version
 
 
 class Export(Job):
-    """A file of records in one format; kept for download."""
+    """A file of records in one format, kept for download."""
 
+    resumes_cheaply = False
     task = "curation.tasks.export"
     route = "curation:export"
     unit = "records"
     icon = "download"
+    fetched_with = ("dataset", "version__dataset", "created_by")
+    MOVES = {"cancel": CANCEL, "resume": RESUME}
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="exports")
     version = models.ForeignKey(Version, on_delete=models.CASCADE, null=True, related_name="exports")

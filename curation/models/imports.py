@@ -1,4 +1,4 @@
-"""Imports and the rows they could not take."""
+"""The models of imports and of the rows they refused."""
 
 from django.db import models
 
@@ -7,10 +7,11 @@ from curation.models.datasets import Dataset
 
 
 class Import(Job):
-    """One file on its way into a dataset. A draft until the mapping is confirmed."""
+    """A file that is imported into a dataset. A draft until the mapping is confirmed."""
 
     task = "curation.tasks.import_file"
     route = "curation:import"
+    fetched_with = ("dataset", "created_by")
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="imports")
     file = models.CharField(max_length=200, blank=True)  # storage name, made by us
@@ -43,7 +44,7 @@ WHOLE_FILE = "file"  # the code of an issue that is a file of several, and no ro
 
 
 class ImportIssue(models.Model):
-    """A row that did not become a record, or not whole, and why. With the records, it makes the import's ledger tally."""
+    """A row that did not become a record, or not whole, and why. With the records, it makes the import's ledger complete."""
 
     class Outcome(models.TextChoices):
         FAILED = "failed"
@@ -57,7 +58,7 @@ class ImportIssue(models.Model):
     message = models.CharField(max_length=500)
     raw = models.TextField(blank=True)  # the row as it came; of a very long one the start
     file = models.CharField(max_length=300, blank=True)  # within an archive or a folder: shown, never a path
-    record = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")  # once mended
+    record = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")  # once fixed
 
     class Meta:
         ordering = ["line"]
@@ -67,6 +68,6 @@ class ImportIssue(models.Model):
         return f"line {self.line}: {self.message}"
 
     @property
-    def can_be_mended(self) -> bool:
-        """Whether a person may write the row anew: not of what no row was read from, such as a picture in a zip."""
+    def can_be_fixed(self) -> bool:
+        """Return whether a person may write the row again: not if no row was read, as from a picture in a zip."""
         return self.outcome == self.Outcome.FAILED and not self.record_id and self.code != WHOLE_FILE

@@ -1,21 +1,28 @@
-"""Versions: frozen, numbered, content-hashed snapshots of a dataset."""
+"""The models of versions: frozen, numbered, content-hashed snapshots of a dataset."""
 
 from typing import Any
 
 from django.db import models
 
-from atelier.jobs.models import Job
-from curation.models.datasets import Dataset, Record, default_shares
+from atelier.database.ranges import between
+from atelier.jobs.models import Job, Move
+from atelier.web.border import BIGGEST_INT
+from curation.models.datasets import Dataset, default_shares
+from curation.models.records import Record
 
 SPLITS = ["train", "validation", "test"]
+FROZEN = "The version is frozen and never changes."
 
 
 class Version(Job):
-    """A snapshot with its splits. Once done it never changes; its files are named by their hashes."""
+    """A snapshot of a dataset with its splits. Once done it never changes; its files are named by their hashes."""
 
+    resumes_cheaply = False
     task = "curation.tasks.freeze"
     route = "curation:version"
     icon = "versions"
+    fetched_with = ("dataset", "created_by")
+    MOVES = {"cancel": Move("cancel", FROZEN), "resume": Move("enqueue", FROZEN)}
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -38,6 +45,7 @@ class Version(Job):
         constraints = [
             *Job.Meta.constraints,
             models.UniqueConstraint(fields=["dataset", "number"], name="version_number_unique_in_dataset"),
+            between("seed", 0, BIGGEST_INT),
         ]
 
     def __str__(self) -> str:
@@ -48,16 +56,16 @@ class Version(Job):
         return f"Freeze {self.dataset.name} v{self.number}"
 
     def counts(self) -> dict[str, int]:
-        """Rows in each split, empty splits as 0."""
+        """Return the rows in each split, empty splits as 0."""
         return {split: self.files.get(split, {}).get("rows", 0) for split in SPLITS}
 
     def file(self, split: str) -> dict[str, Any]:
-        """Name, hash, bytes and rows of one split's file. Raises KeyError for an unknown split."""
+        """Return name, hash, bytes and rows of one split's file. Raises KeyError for an unknown split."""
         return dict(self.files[split])
 
 
 class VersionEntry(models.Model):
-    """Lineage: which record, at which revision, went into which split of which version."""
+    """The lineage of a version: which record, at which revision, is in which split of it."""
 
     # No index of its own: the constraint below begins with it.
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="entries", db_index=False)

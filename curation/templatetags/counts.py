@@ -1,4 +1,4 @@
-"""Counts as people read them."""
+"""Template filters for counts as people read them."""
 
 from django import template
 
@@ -7,19 +7,19 @@ register = template.Library()
 
 @register.filter
 def thousands(number: int) -> str:
-    """12480 as 12,480."""
+    """Format 12480 as 12,480."""
     return f"{number:,}"
 
 
 @register.filter
 def entry(texts: dict[str, str], name: str) -> str:
-    """The text under a name that holds dots."""
+    """Return the text under a name that contains dots."""
     return texts.get(name, "")
 
 
 @register.filter
 def percent(share: float | None) -> str:
-    """0.934 as 93%; a share that is nearly all or nothing with a decimal place."""
+    """Format 0.934 as 93%; a share that is nearly all or nothing with a decimal place."""
     if share is None:
         return "—"
     return f"{100 * share:.1f}%" if 0 < share < 0.01 or 0.99 < share < 1 else f"{100 * share:.0f}%"

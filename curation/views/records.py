@@ -1,4 +1,4 @@
-"""Pages: one record, side by side with its source; review, edit in place, history. Filters stay in the address."""
+"""Pages of one record, side by side with its source; review, edit in place, history. Filters stay in the URL."""
 
 import json
 from typing import Any
@@ -11,28 +11,35 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
-from curation import datasets, editing, history, lineage, merging, records
+from atelier.web import border
+from curation.access import dataset_or_404
 from curation.chat import ROLES, text_of, thinking_of
 from curation.diffs import word_diff
-from curation.editing import Wish
-from curation.filters import Filters
 from curation.models import Queue, Record
-from curation.records import Conflict
-from curation.views import annotate_landing, comments
-from curation.views.datasets import crumbs, query
+from curation.records import changes, editor, history
+from curation.records import merge as record_merge
+from curation.records import pieces as record_pieces
+from curation.records.changes import Conflict
+from curation.records.editor import RecordForm
+from curation.search import counts as record_counts
+from curation.search.filters import Filters
+from curation.versions import lineage
+from curation.views.annotation import comments, landing
+from curation.views.crumbs import crumbs
+from curation.views.datasets.pages import query
 
-DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reopen": "Put back to review."}
+DONE = {"accept": "Accepted.", "reject": "Rejected.", "skip": "Skipped.", "reopen": "Returned to “To review”."}
 
 
 @require_GET
 def first(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Straight to the first record that waits; where people annotate in queues too, the page that leads to both."""
+    """Redirect to the first record that waits; if people annotate in queues too, to the page that leads to both."""
     project = project_or_404(request, project_id)
     if "go" not in request.GET and Queue.objects.filter(dataset__in=project.datasets.all()).exists():
-        return annotate_landing.page(request, project)
-    record = datasets.first_to_review(project)
+        return landing.page(request, project)
+    record = record_counts.first_to_review(project)
     if record is None:
-        return render(request, "curation/review.html", {"rows": datasets.with_counts(project)})
+        return render(request, "curation/annotation/landing.html", {"rows": record_counts.with_counts(project)})
     return redirect(_address(project_id, record.dataset_id, record.pk, Filters(status="new", sort="oldest")))
 
 
@@ -42,8 +49,7 @@ def _address(project_id: int, dataset_id: int, pk: int, chosen: Filters, name: s
 
 
 def _record_or_404(request: HttpRequest, project_id: int, dataset_id: int, pk: int, needs: str = "viewer") -> Record:
-    project = project_or_404(request, project_id, needs=needs)
-    dataset = child_or_404(project.datasets.select_related("project"), dataset_id)
+    dataset = dataset_or_404(request, project_id, dataset_id, needs=needs)
     record = child_or_404(dataset.records.select_related("imported_by", "source__dataset", "reviewed_by"), pk)
     record.dataset = dataset
     return record
@@ -52,7 +58,7 @@ def _record_or_404(request: HttpRequest, project_id: int, dataset_id: int, pk: i
 @require_GET
 def page(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
     record = _record_or_404(request, project_id, dataset_id, pk)
-    return render(request, "curation/record.html", _context(request, record))
+    return render(request, "curation/records/record.html", _context(request, record))
 
 
 def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
 
 
 def sides(record: Record) -> dict[str, Any]:
-    """What stands left and right, and the words that differ between the source and the last answer."""
+    """Return what is shown left and right, and the words that differ between the source and the last answer."""
     thread = [shown(message) for message in record.messages]
     answer = thread[-1:] if thread and thread[-1]["role"] == "assistant" else []
     for message in thread:  # what stands in the source already need not be read twice
@@ -110,10 +116,10 @@ def sides(record: Record) -> dict[str, Any]:
 
 
 def _source_text(record: Record) -> str:
-    """The longest source field, else what the user said last: what the answer is a rewrite of."""
+    """Return the longest source field, else the last user message: what the answer is a rewrite of."""
     texts = [value for value in record.fields.values() if isinstance(value, str)]
-    said = [text_of(m) for m in record.messages if isinstance(m, dict) and m.get("role") == "user"]
-    return max(texts, key=len) if texts else said[-1] if said else ""
+    prompts = [text_of(m) for m in record.messages if isinstance(m, dict) and m.get("role") == "user"]
+    return max(texts, key=len) if texts else prompts[-1] if prompts else ""
 
 
 def _said(turns: list[Any]) -> str:
@@ -121,7 +127,7 @@ def _said(turns: list[Any]) -> str:
 
 
 def shown(message: Any) -> dict[str, Any]:
-    """A message as `partials/message.html` shows it; what is no message is shown as it is."""
+    """Return a message as `partials/message.html` shows it; what is no message is shown as it is."""
     if not isinstance(message, dict):
         return {"role": "unknown", "text": history.readable("", message)}
     calls = message.get("tool_calls") if isinstance(message.get("tool_calls"), list) else []
@@ -139,12 +145,12 @@ def shown(message: Any) -> dict[str, Any]:
 
 @require_POST
 def review(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
-    """Accept, reject, skip or reopen, then on to the next record of the same list."""
+    """Accept, reject, skip or reopen, then continue with the next record of the same list."""
     record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
     chosen, action = Filters.lenient(request.GET), request.POST.get("action", "")
     _, after = chosen.neighbours(record, record.dataset)  # before the change, for it may leave the list
     try:
-        change = records.review(record, request.user, action, _revision(request))
+        change = changes.review(record, request.user, action, _revision(request))
     except Conflict as conflict:
         return _stale(request, conflict.record)
     except ValidationError as error:
@@ -154,55 +160,56 @@ def review(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
         undo = reverse("curation:restore_record", args=[project_id, dataset_id, pk, change.pk])
         messages.success(request, DONE[action], extra_tags=f"{undo}?{query(chosen)}")
     if after is None and chosen.narrow:
-        messages.info(request, "That was the last record of this list.")
+        messages.info(request, "This was the last record of the list.")
     return redirect(_address(project_id, dataset_id, after or pk, chosen))
 
 
 def _revision(request: HttpRequest) -> int | None:
-    given = request.POST.get("revision", "")
-    return int(given) if given.isdecimal() and len(given) < 10 else None
+    return border.whole(request.POST.get("revision"), most=border.BIGGEST_INT)
 
 
 @require_POST
 def edit(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
-    """Save the record, and with `then=accept` go on to the next; when somebody else was faster, both are shown."""
+    """Save the record, and with `then=accept` continue with the next; if somebody else saved first, show both edits."""
     record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
-    wish, revision = Wish.read(request.POST.dict()), _revision(request) or 0
+    form, revision = RecordForm.read(request.POST.dict()), _revision(request) or 0
     if request.POST.get("add"):  # one more message to fill in; nothing is saved yet
-        wish = wish.with_one_more(request.POST["add"])
-        return render(request, "curation/record.html", _context(request, record, editing=True, **_editor(record, wish)))
+        form = form.with_one_more(request.POST["add"])
+        return render(
+            request, "curation/records/record.html", _context(request, record, editing=True, **_editor(record, form))
+        )
     chosen, accepts = Filters.lenient(request.GET), request.POST.get("then") == "accept"
     after = chosen.neighbours(record, record.dataset)[1] if accepts else None  # before the change, as in `review`
     try:
         if revision != record.revision:
-            return _both(request, record, wish, revision)
-        change = records.change(record, request.user, "edit", revision=revision, **editing.values(record, wish))
+            return _both(request, record, form, revision)
+        change = changes.change(record, request.user, "edit", revision=revision, **editor.values(record, form))
         if accepts:
-            records.review(record, request.user, "accept")
+            changes.review(record, request.user, "accept")
     except Conflict as conflict:
-        return _both(request, conflict.record, wish, revision)
+        return _both(request, conflict.record, form, revision)
     except ValidationError as error:
-        context = _context(request, record, editing=True, error=" ".join(error.messages), **_editor(record, wish))
-        return render(request, "curation/record.html", context, status=422)
-    saved = "Saved" if change else "Nothing was changed"
+        context = _context(request, record, editing=True, error=" ".join(error.messages), **_editor(record, form))
+        return render(request, "curation/records/record.html", context, status=422)
+    saved = "Saved" if change else "No changes"
     messages.success(request, f"{saved}; accepted." if accepts else f"{saved}.")
     return redirect(_address(project_id, dataset_id, after or pk, chosen))
 
 
-def _editor(record: Record, wish: Wish | None = None) -> dict[str, Any]:
-    """The fields of the editor: as the record is, or as they were sent."""
-    sent = wish or Wish()
-    pieces = records.pieces(record)
+def _editor(record: Record, form: RecordForm | None = None) -> dict[str, Any]:
+    """Return the fields of the editor: as the record is, or as they were sent."""
+    sent = form or RecordForm()
+    pieces = record_pieces.read(record)
 
-    def fields(name: str) -> list[tuple[records.Piece, str]]:
+    def fields(name: str) -> list[tuple[record_pieces.Piece, str]]:
         mine = [piece for piece in pieces if piece.name == name or piece.name.startswith(f"{name}.")]
         return [(piece, sent.texts.get(piece.name, piece.text)) for piece in mine]
 
-    def added(name: str) -> list[editing.Added]:
+    def added(name: str) -> list[editor.NewMessage]:
         return [each for each in sent.added if each.after == name]
 
     columns = []
-    for column in editing.TURNS:
+    for column in editor.TURNS:
         turns = getattr(record, column)
         if not turns and (column != "messages" or record.dataset.kind == "documents"):
             continue
@@ -225,21 +232,21 @@ def _editor(record: Record, wish: Wish | None = None) -> dict[str, Any]:
         "columns": columns,
         "roles": ROLES,
         "labels_text": "\n".join(record.labels) if sent.labels is None else sent.labels,
-        "metadata_text": editing.shown(record.metadata) if sent.metadata is None else sent.metadata,
-        "tools_text": editing.shown(record.tools) if sent.tools is None else sent.tools,
+        "metadata_text": editor.shown(record.metadata) if sent.metadata is None else sent.metadata,
+        "tools_text": editor.shown(record.tools) if sent.tools is None else sent.tools,
     }
 
 
-def _both(request: HttpRequest, record: Record, wish: Wish, revision: int) -> HttpResponse:
-    """409 with their changes and mine, from the same beginning where the history still knows it."""
-    base = merging.as_of(record, revision)
-    seen = Record(dataset=record.dataset, **(base or merging.columns_of(record)))
-    mine = merging.columns_of(seen) | editing.values(seen, wish)
+def _both(request: HttpRequest, record: Record, form: RecordForm, revision: int) -> HttpResponse:
+    """Return 409 with their changes and mine, from the same base if the history still has it."""
+    base = record_merge.as_of(record, revision)
+    seen = Record(dataset=record.dataset, **(base or record_merge.columns_of(record)))
+    mine = record_merge.columns_of(seen) | editor.values(seen, form)
     return _clashing(request, record, base, mine, revision)
 
 
 def _clashing(request: HttpRequest, record: Record, base: Any, mine: Any, revision: int) -> HttpResponse:
-    merged, clashes = merging.merge(base, merging.columns_of(record), mine)
+    merged, clashes = record_merge.merge(base, record_merge.columns_of(record), mine)
     context = _context(
         request,
         record,
@@ -252,45 +259,45 @@ def _clashing(request: HttpRequest, record: Record, base: Any, mine: Any, revisi
             record.dataset.project_id, record.dataset_id, record.pk, Filters.lenient(request.GET), "merge_record"
         ),
     )
-    return render(request, "curation/record_conflict.html", context, status=409)
+    return render(request, "curation/records/conflict.html", context, status=409)
 
 
 @require_POST
 def merge(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
     """Save what was decided about each place that two people changed at once."""
     record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
-    base_revision = request.POST.get("base", "")
-    base = merging.as_of(record, int(base_revision)) if base_revision.isdecimal() and len(base_revision) < 10 else None
+    base_revision = border.whole(request.POST.get("base"), most=border.BIGGEST_INT)
+    base = record_merge.as_of(record, base_revision) if base_revision is not None else None
     try:
-        mine = merging.read(request.POST.get("mine", ""))
+        mine = record_merge.read(request.POST.get("mine", ""))
         if _revision(request) != record.revision:  # once more somebody was faster
-            return _clashing(request, record, base, mine, int(base_revision or 0))
-        merged, clashes = merging.merge(base, merging.columns_of(record), mine)
-        values = merging.settle(record, merged, clashes, mine, request.POST)
-        change = records.change(record, request.user, "merge", **values)
+            return _clashing(request, record, base, mine, base_revision or 0)
+        merged, clashes = record_merge.merge(base, record_merge.columns_of(record), mine)
+        values = record_merge.settle(record, merged, clashes, mine, request.POST)
+        change = changes.change(record, request.user, "merge", **values)
     except Conflict as conflict:
-        return _clashing(request, conflict.record, base, mine, int(base_revision or 0))
+        return _clashing(request, conflict.record, base, mine, base_revision or 0)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
-    messages.success(request, "Both are saved together." if change else "It stays as they wrote it.")
+    messages.success(request, "Both edits were merged." if change else "Kept their version.")
     return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
 
 
 def _stale(request: HttpRequest, record: Record) -> HttpResponse:
-    """409 for a decision about a record that is another one now."""
+    """Return 409 for a decision about a record that has changed since."""
     context = _context(request, record, last=record.changes.first(), clashes=[], fits=[])
-    return render(request, "curation/record_conflict.html", context, status=409)
+    return render(request, "curation/records/conflict.html", context, status=409)
 
 
 @require_POST
 def restore(request: HttpRequest, project_id: int, dataset_id: int, pk: int, change_id: int) -> HttpResponse:
-    """Put back what a change replaced; the change itself stays in the history."""
+    """Restore what a change replaced; the change itself stays in the history."""
     record = _record_or_404(request, project_id, dataset_id, pk, needs="annotator")
     old = child_or_404(record.changes, change_id)
     try:
-        change = records.restore(record, request.user, old, _revision(request))
+        change = changes.restore(record, request.user, old, _revision(request))
     except Conflict as conflict:
         return _stale(request, conflict.record)
-    messages.success(request, "Put back." if change else "It is so already.")
+    messages.success(request, "Restored." if change else "The record already has this content.")
     return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))

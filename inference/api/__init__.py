@@ -1,9 +1,9 @@
-"""REST of serving, comparing and evaluating."""
+"""REST API of serving, comparing and evaluating models."""
 
 from ninja import Router
 
-from inference.api import comparisons, endpoints, evaluations, models
+from inference.api import comparisons, deployments, endpoints, evaluations
 
 router = Router()
-for part in (endpoints, models, comparisons, evaluations):
+for part in (endpoints, deployments, comparisons, evaluations):
     router.add_router("", part.router)

@@ -1,49 +1,74 @@
-"""REST: comparisons."""
+"""REST API of comparisons."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Field, Schema, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.api import Before, Key, Limit, newest
+from atelier.web.schemas import Body, Id, MaxTokens, Most, Router, Seed, Temperature, TopP
 from curation.chat import Sampling
-from inference import comparison as comparisons
-from inference import endpoints, keeping, showing, streams, votes
+from inference import endpoints, prompts
+from inference.comparisons import records, streams, visibility, votes
+from inference.comparisons import turns as comparisons
 from inference.models import Comparison, Endpoint, Reply, Turn
 
 router = Router(tags=["comparisons"])
 
 
-class SamplingIn(Schema):
-    """How answers are drawn: the same for all who answer."""
+class SamplingIn(Body):
+    """Sampling parameters of the answers: the same for all endpoints."""
 
-    model_config = {"extra": "forbid"}
-    temperature: float = 0.7
-    top_p: float = 1.0
-    max_tokens: int = 512
-    seed: int | None = None
+    temperature: Temperature = 0.7
+    top_p: TopP = 1.0
+    max_tokens: MaxTokens = 512
+    seed: Seed | None = None
 
     def sampling(self) -> Sampling:
         return Sampling(**self.dict())
 
 
-class ComparisonIn(Schema):
-    """Two to four endpoints; without a system prompt the project's own for the student is sent."""
+class ComparisonIn(Body):
+    """A comparison of two to four endpoints.
 
-    model_config = {"extra": "forbid"}
-    endpoints: list[int]
+    Without a system prompt, the one that the newest adapter among them was trained with is sent; without an adapter, the
+    project's own for the student.
+    """
+
+    endpoints: list[Id] = Field(max_length=100)
     name: str = ""
     system_prompt: str | None = None
     sampling: SamplingIn = SamplingIn()
     blind: bool = False
 
 
+class CountOut(Schema):
+    won: int
+    lost: int
+    tied: int
+    bad: int
+
+
+class LeadOut(Schema):
+    """The endpoint ahead, and the p-value of the sign test; `clear` is never true of fewer than 8 votes won by either."""
+
+    ahead: int
+    behind: int
+    p: float
+    too_few: bool
+    clear: bool
+
+
 class StandingOut(Schema):
-    """Votes of one endpoint; share won with its 95% interval, 0 to 1."""
+    """The votes of one endpoint; its share with its 95% interval, 0 to 1: a tie counts half, "both bad" is left out.
+
+    In a blind comparison, votes cast after the names were seen are in `after_names` alone.
+    """
 
     endpoint: int
     endpoint_name: str
@@ -54,6 +79,7 @@ class StandingOut(Schema):
     share: float
     low: float
     high: float
+    after_names: CountOut
 
 
 class ComparisonOut(Schema):
@@ -64,23 +90,25 @@ class ComparisonOut(Schema):
     sampling: dict[str, Any]
     created_at: datetime
     tally: list[StandingOut]
+    lead: LeadOut | None
 
 
 class AnswerOut(Schema):
-    """One answer; endpoint is null while it must not be known."""
+    """An answer of one endpoint; `endpoint`, and the figures that would tell it, are null while it must not be known."""
 
     id: int
     letter: str
     endpoint: int | None
     endpoint_name: str | None
-    attempt: int
+    attempt: int | None
     state: str
     text: str
     reasoning: str
     error: str
     is_cut: bool
-    prompt_tokens: int
-    completion_tokens: int
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
     first_token_seconds: float | None
     seconds: float | None
     record: int | None
@@ -101,29 +129,33 @@ class TurnOut(Schema):
     vote: VoteOut | None
 
 
-class SayIn(Schema):
-    """What to say to all sides. `index` is the number the turn is to have: sent twice, it is said once."""
+class SayIn(Body):
+    """A prompt for all sides. `index` is the number the turn is to have: sent twice, it creates one turn."""
 
-    model_config = {"extra": "forbid"}
     prompt: str
-    index: int | None = None
+    index: Most | None = None
 
 
-class VoteIn(Schema):
-    """`side` with the id of the better answer, `tie`, `bad`, or `none` to take the vote back."""
+class VoteIn(Body):
+    """A vote: `side` with the id of the better answer, `tie`, `bad`, or `none` to withdraw the vote."""
 
-    model_config = {"extra": "forbid"}
     verdict: Literal["side", "tie", "bad", "none"]
-    winner: int | None = None
+    winner: Id | None = None
 
 
-class SaveIn(Schema):
-    """Where an answer goes: a dataset's id, or the name of a new one. `text` mends it."""
+class SaveIn(Body):
+    """The place to save an answer: a dataset's id, or the name of a new one. `text` replaces its text."""
 
-    model_config = {"extra": "forbid"}
-    dataset: int | None = None
-    new_dataset: str = keeping.CONVERSATIONS
+    dataset: Id | None = None
+    new_dataset: str = records.CONVERSATIONS
     text: str | None = None
+    cut: bool = Field(False, description="save it although the answer was cut off or stopped")
+
+
+class PreferenceIn(Body):
+    """How to save a vote. `cut` saves answers that were cut off or stopped, too."""
+
+    cut: bool = False
 
 
 class SavedOut(Schema):
@@ -132,35 +164,47 @@ class SavedOut(Schema):
     dataset_name: str
 
 
+TELLING = ("attempt", "prompt_tokens", "completion_tokens", "first_token_seconds", "seconds")
 OF_REPLY = AnswerOut.model_fields.keys() - {"letter", "endpoint", "endpoint_name", "record"}
 
 
 def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
-    """The project's endpoints in the order asked for; 404 for one that is not there."""
+    """Return the project's endpoints in the requested order; 404 for one that does not exist."""
     return [child_or_404(project.endpoints.select_related("deployment", "adapter"), pk) for pk in ids]
 
 
-def _out(found: Comparison) -> dict[str, Any]:
+def _out(comparison: Comparison) -> dict[str, Any]:
     fields = ("id", "name", "blind", "system_prompt", "sampling", "created_at")
+    standings = votes.tally(comparison)
+    lead = votes.lead(standings)
     tally = [
-        {"endpoint": one.endpoint.pk, "endpoint_name": str(one.endpoint)}
-        | {name: getattr(one, name) for name in ("won", "lost", "tied", "bad", "share", "low", "high")}
-        for one in votes.tally(found)
+        {"endpoint": standing.endpoint.pk, "endpoint_name": str(standing.endpoint)}
+        | {name: getattr(standing, name) for name in ("won", "lost", "tied", "bad", "share", "low", "high")}
+        | {"after_names": asdict(standing.after_names)}
+        for standing in standings
     ]
-    return {name: getattr(found, name) for name in fields} | {"tally": tally}
+    told = lead and {
+        "ahead": lead.ahead.pk,
+        "behind": lead.behind.pk,
+        "p": lead.p,
+        "too_few": lead.too_few,
+        "clear": lead.is_clear,
+    }
+    return {name: getattr(comparison, name) for name in fields} | {"tally": tally, "lead": told}
 
 
 def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
-    shown = showing.show(turn, request.user, request.project.role, is_last=False)
+    shown = visibility.show(turn, request.user, request.project.role, is_last=False)
     answers = [
         {
-            **{name: getattr(one.reply, name) for name in OF_REPLY},
-            "letter": one.letter,
-            "endpoint_name": one.name or None,
-            "endpoint": None if shown.hidden else one.reply.side.endpoint_id,
-            "record": None if shown.hidden else one.reply.record_id,  # the record names who wrote it
+            **{name: getattr(answer.reply, name) for name in OF_REPLY},
+            "letter": answer.letter,
+            "endpoint_name": answer.name or None,
+            "endpoint": None if shown.hidden else answer.reply.side.endpoint_id,
+            "record": None if shown.hidden else answer.reply.record_id,  # the record names who wrote it
+            **(dict.fromkeys(TELLING) if shown.hidden else {}),
         }
-        for one in shown.answers
+        for answer in shown.answers
     ]
     vote = shown.vote
     voted = vote and {
@@ -180,44 +224,57 @@ def _again(turn: Turn) -> Turn:
     return comparisons.with_replies(Turn.objects.filter(pk=turn.pk)).get()
 
 
-@router.get("/projects/{project_id}/comparisons", response=list[ComparisonOut], summary="Comparisons, the newest first")
+@router.get(
+    "/projects/{project_id}/comparisons", response=list[ComparisonOut], summary="List comparisons, newest first"
+)
 def list_comparisons(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     rows = project_or_404(request, project_id).comparisons.prefetch_related("sides__endpoint")
-    return [_out(found) for found in newest(rows, limit, before)]
+    return [_out(comparison) for comparison in newest(rows, limit, before)]
 
 
 @router.post("/projects/{project_id}/comparisons", response={201: ComparisonOut}, summary="Start a comparison")
 def create_comparison(request: HttpRequest, project_id: int, body: ComparisonIn, key: Key = None) -> Any:
     project = project_or_404(request, project_id, needs="editor")
-    found = comparisons.create(
+    endpoints_chosen = chosen(project, body.endpoints)
+    comparison = comparisons.create(
         project,
         request.user,
-        chosen(project, body.endpoints),
+        endpoints_chosen,
         name=body.name,
         blind=body.blind,
         key=key,
-        system_prompt=project.student_prompt if body.system_prompt is None else body.system_prompt,
+        system_prompt=prompts.suggested(project, endpoints_chosen)
+        if body.system_prompt is None
+        else body.system_prompt,
         sampling=body.sampling.sampling(),
     )
-    return Status(201, _out(found))
+    return Status(201, _out(comparison))
 
 
-@router.get("/projects/{project_id}/comparisons/{pk}", response=ComparisonOut, summary="One comparison with its votes")
+@router.get(
+    "/projects/{project_id}/comparisons/{pk}", response=ComparisonOut, summary="Get a comparison with its votes"
+)
 def get_comparison(request: HttpRequest, project_id: int, pk: int) -> Any:
     return _out(_comparison(request, project_id, pk))
 
 
-@router.post("/projects/{project_id}/comparisons/{pk}/say", response={201: TurnOut}, summary="Ask all sides, and wait")
+@router.post(
+    "/projects/{project_id}/comparisons/{pk}/say",
+    response={201: TurnOut},
+    summary="Send a prompt to all models and wait",
+)
 def say(request: HttpRequest, project_id: int, pk: int, body: SayIn) -> Any:
-    """Answers when all sides have; one that failed says why in its `error`."""
-    found = _comparison(request, project_id, pk, needs="annotator")
-    turn = comparisons.say(found, request.user, body.prompt, index=body.index)
+    """Returns when all models have answered; a failed answer states the reason in its `error`."""
+    comparison = _comparison(request, project_id, pk, needs="annotator")
+    turn = comparisons.say(comparison, request.user, body.prompt, index=body.index)
     replies = comparisons.latest(_again(turn))
     async_to_sync(streams.write_all)([reply.pk for reply in replies], endpoints.client_for)
     return Status(201, _turn_out(request, _again(turn)))
 
 
-@router.get("/projects/{project_id}/comparisons/{pk}/answers", response=list[TurnOut], summary="All turns and answers")
+@router.get(
+    "/projects/{project_id}/comparisons/{pk}/answers", response=list[TurnOut], summary="List all turns and answers"
+)
 def answers(request: HttpRequest, project_id: int, pk: int) -> Any:
     rows = comparisons.with_replies(_comparison(request, project_id, pk).turns.select_related("comparison"))
     return [_turn_out(request, turn) for turn in rows]
@@ -226,11 +283,11 @@ def answers(request: HttpRequest, project_id: int, pk: int) -> Any:
 @router.post(
     "/projects/{project_id}/comparisons/{pk}/turns/{turn_pk}/vote",
     response=TurnOut,
-    summary="Vote on a turn, or change the vote",
+    summary="Vote on a turn, or change your vote",
 )
 def vote(request: HttpRequest, project_id: int, pk: int, turn_pk: int, body: VoteIn) -> Any:
-    found = _comparison(request, project_id, pk, needs="annotator")
-    turn = child_or_404(comparisons.with_replies(found.turns), turn_pk)
+    comparison = _comparison(request, project_id, pk, needs="annotator")
+    turn = child_or_404(comparisons.with_replies(comparison.turns), turn_pk)
     if body.verdict == "none":
         votes.withdraw(turn, request.user)
     else:
@@ -242,11 +299,13 @@ def vote(request: HttpRequest, project_id: int, pk: int, turn_pk: int, body: Vot
 @router.post(
     "/projects/{project_id}/comparisons/{pk}/turns/{turn_pk}/preference",
     response={201: SavedOut},
-    summary="Save one's vote as a preference record",
+    summary="Save your vote as a preference record",
 )
-def keep_preference(request: HttpRequest, project_id: int, pk: int, turn_pk: int) -> Any:
+def keep_preference(
+    request: HttpRequest, project_id: int, pk: int, turn_pk: int, body: PreferenceIn | None = None
+) -> Any:
     turn = child_or_404(_comparison(request, project_id, pk, needs="editor").turns, turn_pk)
-    return Status(201, _saved(keeping.keep_vote(turn, request.user)))
+    return Status(201, _saved(records.keep_vote(turn, request.user, cut=bool(body and body.cut))))
 
 
 @router.post(
@@ -255,11 +314,11 @@ def keep_preference(request: HttpRequest, project_id: int, pk: int, turn_pk: int
     summary="Save an answer as a conversation",
 )
 def save_answer(request: HttpRequest, project_id: int, pk: int, reply_pk: int, body: SaveIn) -> Any:
-    found = _comparison(request, project_id, pk, needs="editor")
-    reply = child_or_404(Reply.objects.filter(turn__comparison=found), reply_pk)
-    dataset = child_or_404(keeping.conversation_datasets(found.project), body.dataset) if body.dataset else None
+    comparison = _comparison(request, project_id, pk, needs="editor")
+    reply = child_or_404(Reply.objects.filter(turn__comparison=comparison), reply_pk)
+    dataset = child_or_404(records.conversation_datasets(comparison.project), body.dataset) if body.dataset else None
     text = reply.text if body.text is None else body.text
-    return Status(201, _saved(keeping.keep_answer(reply, request.user, text, dataset, body.new_dataset)))
+    return Status(201, _saved(records.keep_answer(reply, request.user, text, dataset, body.new_dataset, body.cut)))
 
 
 def _saved(record: Any) -> dict[str, Any]:

@@ -1,22 +1,28 @@
-"""What all clients share: the frame around a call, its limits, and messages as an endpoint wants them."""
+"""The base of all clients: the frame around a call, its limits, and messages as an endpoint wants them."""
 
 import asyncio
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-from curation.chat import Answer, Client, ClientError, Delta, Sampling
+from atelier.characters import UNSTORABLE, storable
+from curation.chat import Answer, ChatClient, ClientError, Delta, Sampling
+from inference.clients import replies
+from inference.clients.thoughts import ThoughtSplitter, without_opening
 
 Message = dict[str, Any]
+PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two halves of one character
+SIGN = "\ufffd"  # for what cannot be stored
 # What an endpoint understands; `weight` and other marks for training stay at home.
 MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """Caps of one call: seconds for the whole answer and to connect; bytes of the answer."""
 
     seconds: float = 120.0
@@ -24,7 +30,31 @@ class Limits:
     max_bytes: int = 8 * 1024 * 1024
 
 
-class EndpointClient(Client, ABC):
+@dataclass(frozen=True)
+class RequestFields:
+    """The fields of a request that differ between servers: the name of the limit, sampling left out, further fields."""
+
+    tokens: str = "max_tokens"
+    left_out: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, sampling: Sampling) -> dict[str, Any]:
+        """Return the fields for an answer with this sampling."""
+        sampled = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+        sent = {name: value for name, value in sampled.items() if value is not None and name not in self.left_out}
+        return sent | {self.tokens: sampling.max_tokens} | dict(self.more)
+
+    def without(self, refused: str) -> "RequestFields":
+        """Return the fields for a server that refuses one of them by name; the same ones when nothing is to be done."""
+        others = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+        if refused == self.tokens:
+            return replace(self, tokens=others[refused])
+        if refused in ("temperature", "top_p", "seed") and refused not in self.left_out:
+            return replace(self, left_out=(*self.left_out, refused))
+        return self
+
+
+class EndpointClient(ChatClient, ABC):
     """An endpoint that answers chat completions."""
 
     kind = ""
@@ -32,16 +62,16 @@ class EndpointClient(Client, ABC):
 
     @property
     def name(self) -> str:
-        """What pages and ledgers call the endpoint."""
+        """Return the endpoint's name on pages and in ledgers."""
         return self.model or self.kind
 
     @abstractmethod
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
-        """The whole answer; raises ClientError with a sentence."""
+        """Return the whole answer. Raises ClientError with a sentence."""
 
     @abstractmethod
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
-        """The answer as it comes; the last delta carries the whole as `.answer`. Raises ClientError with a sentence."""
+        """Yield the answer as it comes; the last delta carries the whole as `.answer`. Raises ClientError with a sentence."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -55,8 +85,8 @@ class EndpointClient(Client, ABC):
         await self.close()
 
 
-class Gathering:
-    """The pieces of a streamed answer, gathered into an Answer."""
+class StreamedAnswer:
+    """The pieces of an answer, cleaned and gathered into an Answer; thoughts inside the text are parted from it."""
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -65,33 +95,69 @@ class Gathering:
         self.completion_tokens = 0
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._splitter = ThoughtSplitter()
+        self._halves = {"text": "", "reasoning": ""}  # of characters whose other half comes in the next piece
         self._started = time.monotonic()
 
+    def take(self, reply: Mapping[str, Any]) -> Delta:
+        """Take what a reply, or a piece of a stream, says; return what is certain of it, perhaps nothing."""
+        piece = replies.piece_of(reply)
+        if counts := replies.counts_of(reply):
+            self.prompt_tokens, self.completion_tokens = counts
+        self.model = (isinstance(reply.get("model"), str) and reply["model"]) or self.model
+        self.finish_reason = piece.finish_reason or self.finish_reason
+        self._refusal.append(piece.refusal)
+        return self.add(piece.text, piece.reasoning)
+
     def add(self, text: str, reasoning: str) -> Delta:
+        text, thoughts = self._splitter.feed(self._clean("text", text))
+        return self._keep(text, self._clean("reasoning", reasoning) + thoughts)
+
+    def end(self) -> Delta:
+        """Return what was held back, when no more comes."""
+        halves = {name: SIGN if half else "" for name, half in self._halves.items()}
+        text, thoughts = self._splitter.feed(halves["text"])
+        last, late = self._splitter.end()
+        self._halves = dict.fromkeys(self._halves, "")
+        return self._keep(text + last, halves["reasoning"] + thoughts + late)
+
+    def _keep(self, text: str, reasoning: str) -> Delta:
         self._text.append(text)
         self._reasoning.append(reasoning)
         return Delta(text=text, reasoning=reasoning)
 
-    def count(self, usage: Any) -> None:
-        """Take over the token counts of a usage object, if there is one."""
-        if usage is not None:
-            self.prompt_tokens = usage.prompt_tokens or 0
-            self.completion_tokens = usage.completion_tokens or 0
+    def _clean(self, name: str, piece: str) -> str:
+        """Join halves of characters, of this piece and the one before; hold back a first half at the end."""
+        piece = PAIR.sub(_join, self._halves[name] + piece)
+        self._halves[name] = piece[-1:] if piece and "\ud800" <= piece[-1] <= "\udbff" else ""
+        return storable(piece.removesuffix(self._halves[name]))
 
     def answer(self) -> Answer:
+        """Return the whole answer; call `end` before."""
+        text, reasoning = "".join(self._text), "".join(self._reasoning)
+        if self._splitter.found:
+            reasoning = reasoning.strip()
+        elif not reasoning.strip():
+            text, reasoning = without_opening(text)
         return Answer(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
+            text=text,
+            reasoning=reasoning,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
             seconds=time.monotonic() - self._started,
-            finish_reason=self.finish_reason or "stop",
+            finish_reason=UNSTORABLE.sub("", self.finish_reason).strip(),
             model=self.model,
+            refusal=PAIR.sub(_join, "".join(self._refusal)),
         )
 
 
+def _join(pair: re.Match[str]) -> str:
+    return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
 async def timed(pieces: AsyncIterator[Delta], seconds: float) -> AsyncIterator[Delta]:
-    """The same pieces, with TimeoutError once `seconds` have passed in all; time spent by the reader counts too."""
+    """Yield the same pieces; raise TimeoutError once `seconds` have passed in all; time spent by the reader counts too."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         # Around each step and not around the whole: a timeout scope must not stay open over a yield.
@@ -104,14 +170,14 @@ async def timed(pieces: AsyncIterator[Delta], seconds: float) -> AsyncIterator[D
 
 
 def for_endpoint(message: Mapping[str, Any]) -> Message:
-    """A message without our own keys and the assistant's earlier thoughts; text parts alone become a string."""
+    """Return a message without Atelier's own keys and the assistant's earlier thoughts; text parts alone become a string."""
     sent = {key: message[key] for key in MESSAGE_KEYS if message.get(key) is not None}
     parts = sent.get("content")
     if isinstance(parts, list):
         if message["role"] == "assistant":
             parts = [part for part in parts if part.get("type") != "thinking"]
         if all(part.get("type") == "text" for part in parts):
-            sent["content"] = "".join(part["text"] for part in parts)
+            sent["content"] = "".join(str(part.get("text", "")) for part in parts)
         else:
             sent["content"] = parts
     sent.setdefault("content", "")
@@ -119,4 +185,4 @@ def for_endpoint(message: Mapping[str, Any]) -> Message:
 
 
 def no_answer(place: str) -> ClientError:
-    return ClientError(f"The endpoint at {place} sent no answer: its reply holds no choices.", retryable=True)
+    return ClientError(f"The endpoint at {place} sent no answer, because its reply has no choices.", retryable=True)

@@ -1,37 +1,58 @@
-"""Anything that answers OpenAI's chat completions: vLLM, most providers, a server on this machine."""
+"""The client of anything that answers OpenAI's chat completions: vLLM, most providers, a server on this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import openai
-from openai import AsyncOpenAI, Omit
-from openai.types.chat import ChatCompletion
+from openai import AsyncOpenAI, AsyncStream, Omit
+from yarl import URL
 
-from atelier.outbound import Gate
+from atelier.network.outbound import Gate
 from curation.chat import Answer, ClientError, Delta, Sampling
-from inference.clients import errors
-from inference.clients.base import EndpointClient, Gathering, Limits, Message, for_endpoint, no_answer, timed
+from inference.clients import errors, replies
+from inference.clients.address import COMPLETIONS, base_url, text_of
+from inference.clients.base import (
+    CallLimits,
+    EndpointClient,
+    Message,
+    RequestFields,
+    StreamedAnswer,
+    for_endpoint,
+    no_answer,
+    timed,
+)
+from inference.clients.errors import ErrorReader
 from inference.clients.transport import http_client
 
 
 class OpenAIClient(EndpointClient):
-    """One endpoint below a base URL such as http://127.0.0.1:8001/v1."""
+    """A client of one endpoint below a base URL such as http://127.0.0.1:8001/v1."""
 
     kind = "openai"
+    STREAMED: ClassVar[dict[str, Any]] = {"stream_options": {"include_usage": True}}
 
-    def __init__(self, url: str, model: str, key: str, limits: Limits, private_hosts: Sequence[str]) -> None:
-        gate = Gate(private_hosts)
-        place = gate.check_url(url)
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        key: str,
+        limits: CallLimits,
+        gate: Gate,
+        *,
+        shows_words: bool = False,
+        fields: RequestFields | None = None,
+    ) -> None:
+        base = base_url(url, gate)
         self.model = model
-        self._place = str(place.origin())
-        self._key = key
         self._limits = limits
-        self._http = http_client(gate, limits)
+        self._fields = fields or RequestFields()
+        self._replies = ErrorReader(str(base.origin()), key, gate, shows_words)
+        self._http = http_client(gate, limits, URL(text_of(base) + COMPLETIONS))
         self._openai = AsyncOpenAI(
             api_key=key or "none",
-            base_url=url,
+            base_url=text_of(base),
             http_client=self._http,
             max_retries=0,
             # Else the package reads them from the environment and sends them to whatever host this is.
@@ -39,75 +60,72 @@ class OpenAIClient(EndpointClient):
         )
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
-        gathering = Gathering(self.model)
+        gathering = StreamedAnswer(self.model)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                # Not by `chat.completions.create`: its walk through the types of every message takes a millisecond.
-                body = self._body(messages, sampling)
-                reply = await self._openai.post("/chat/completions", cast_to=ChatCompletion, body=body)
-            if not reply.choices:
-                raise no_answer(self._place)
-            choice = reply.choices[0]
-            gathering.add(choice.message.content or "", _reasoning(choice.message))
+                # Not by `chat.completions.create`: its types refuse replies that can be read.
+                reply = await self._openai.post(
+                    "/chat/completions", cast_to=object, body=self._body(messages, sampling)
+                )
+            gathering.take(self._checked(reply))
+            gathering.end()
+            return gathering.answer()
         except (ClientError, asyncio.CancelledError):
             raise
         except Exception as error:
             raise self._error(error) from error
-        gathering.count(reply.usage)
-        gathering.finish_reason = choice.finish_reason
-        gathering.model = reply.model or self.model
-        return gathering.answer()
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
-        gathering = Gathering(self.model)
-        body = self._body(messages, sampling) | {"stream": True, "stream_options": {"include_usage": True}}
+        gathering = StreamedAnswer(self.model)
+        body = self._body(messages, sampling) | {"stream": True} | self.STREAMED
         try:
             async with aclosing(self._pieces(body, gathering)) as pieces:
                 async for delta in timed(pieces, self._limits.seconds):
                     yield delta
+            answer = gathering.answer()
         except (ClientError, asyncio.CancelledError, GeneratorExit):
             raise
         except Exception as error:
             raise self._error(error) from error
         if not gathering.finish_reason:
-            raise ClientError(f"The endpoint at {self._place} ended its answer in the middle.", retryable=True)
-        yield Delta(answer=gathering.answer())
+            raise ClientError(f"The endpoint at {self._replies.place} ended its answer in the middle.", retryable=True)
+        yield Delta(answer=answer)
 
     async def close(self) -> None:
         await self._openai.close()
 
-    async def _pieces(self, body: dict[str, Any], gathering: Gathering) -> Any:
-        async with await self._openai.chat.completions.create(**body) as chunks:
+    async def _pieces(self, body: dict[str, Any], gathering: StreamedAnswer) -> AsyncGenerator[Delta, None]:
+        chunks = await self._openai.post(
+            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+        )
+        async with chunks:
             async for chunk in chunks:
-                gathering.count(chunk.usage)
-                gathering.model = chunk.model or gathering.model
-                for choice in chunk.choices[:1]:
-                    gathering.finish_reason = choice.finish_reason or gathering.finish_reason
-                    text, reasoning = choice.delta.content or "", _reasoning(choice.delta)
-                    if text or reasoning:
-                        yield gathering.add(text, reasoning)
+                if (error := replies.error_in(chunk)) is not None:
+                    raise self._replies.of_inner(error)
+                delta = gathering.take(chunk if isinstance(chunk, dict) else {})
+                if delta.text or delta.reasoning:
+                    yield delta
+        rest = gathering.end()
+        if rest.text or rest.reasoning:
+            yield rest
+
+    def _checked(self, reply: Any) -> dict[str, Any]:
+        """Return a reply that holds an answer. Raises ClientError for one that holds an error, or nothing."""
+        if (error := replies.error_in(reply)) is not None:
+            raise self._replies.of_inner(error)
+        if not isinstance(reply, dict):
+            raise self._replies.of_nothing_readable()
+        if not replies.is_reply(reply):
+            raise no_answer(self._replies.place)
+        return reply
 
     def _body(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        body = {
-            "model": self.model,
-            "messages": [for_endpoint(message) for message in messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
-        }
-        return body if sampling.seed is None else body | {"seed": sampling.seed}
+        sent = {"model": self.model, "messages": [for_endpoint(message) for message in messages]}
+        return self._fields.of(sampling) | sent
 
     def _error(self, error: Exception) -> ClientError:
         if isinstance(error, openai.APIStatusError):
-            response = error.response
-            return errors.of_status(self._place, error.status_code, error.body, response.headers, self._key)
-        if type(error) is openai.APIError:
-            # An error event inside the stream.
-            words = errors.words_of(error.body) or error.message
-            return errors.of_status(self._place, 500, words, {}, self._key)
-        return errors.of_connection(self._place, error, self._limits.seconds)
-
-
-def _reasoning(message: Any) -> str:
-    """The thoughts beside a text: vLLM calls the field `reasoning`, others `reasoning_content`."""
-    return getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None) or ""
+            return self._replies.of_status(error.status_code, error.body, error.response.headers)
+        if type(error) is openai.APIError and (inner := replies.error_in({"error": error.body or error.message})):
+            return self._replies.of_inner(inner)  # an error event inside the stream
+        return errors.of_connection(self._replies.place, error, self._limits.seconds)

@@ -1,11 +1,12 @@
-"""Answers that were recorded: the teacher of the sample project, and of tests."""
+"""The client of recorded answers: the teacher of the sample project, and of tests."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from curation.chat import Answer, ClientError, Delta, Sampling, text_of
 from inference.clients.base import EndpointClient, Message
+from inference.clients.thoughts import part
+from inference.recorded_process import normal, read_answers
 
 
 class RecordedClient(EndpointClient):
@@ -23,33 +24,14 @@ class RecordedClient(EndpointClient):
         answer = self._answers.get(normal(asked[-1])) if asked else None
         if answer is None:
             raise ClientError(
-                f"There is no recorded answer to this prompt in {self._file}: choose a live teacher for new rows.",
+                f"There is no recorded answer to this prompt in {self._file}. Choose a live teacher for new rows.",
                 retryable=False,
             )
-        return Answer(text=answer, model=self.model)
+        text, thoughts = part(answer)
+        return Answer(text=text, reasoning=thoughts, model=self.model)
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
         answer = await self.complete(messages, sampling)
         for line in answer.text.splitlines(keepends=True):
             yield Delta(text=line)
         yield Delta(answer=answer)
-
-
-def read_answers(path: Path) -> dict[str, str]:
-    """Answers by normalised prompt. Raises ValueError with a sentence naming the line that cannot be read."""
-    answers: dict[str, str] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-                answers.setdefault(normal(row["prompt"]), row["answer"])
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise ValueError(
-                    f'{path.name}, line {number}: this is not a recorded answer, which is {{"id", "prompt", "answer"}}.'
-                ) from None
-    return answers
-
-
-def normal(text: str) -> str:
-    """The text with every run of white space as one blank, so that line ends and indents do not matter."""
-    return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Endpoints and deployments, comparisons and votes, evaluations."""
+"""The models of endpoints and deployments, comparisons and votes, evaluations."""
 
 from inference.models.comparisons import Comparison, Reply, Side, Turn, Vote
 from inference.models.endpoints import Deployment, Endpoint

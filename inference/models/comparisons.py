@@ -1,4 +1,4 @@
-"""Comparisons: one conversation held with two to four endpoints at once, and the votes on it."""
+"""The models of comparisons: one conversation with two to four endpoints at once, and the votes on it."""
 
 from django.conf import settings
 from django.db import models
@@ -28,7 +28,7 @@ class Comparison(models.Model):
 
 
 class Side(models.Model):
-    """One of the two to four columns."""
+    """A side of a comparison, one of the two to four columns."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="sides")
     position = models.PositiveSmallIntegerField()
@@ -47,7 +47,7 @@ class Side(models.Model):
 
 
 class Turn(models.Model):
-    """What the person said; every side answers it."""
+    """A turn: the person's prompt, which every side answers."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="turns")
     index = models.PositiveIntegerField()
@@ -58,6 +58,7 @@ class Turn(models.Model):
     # The record that the prompt came from: what is saved from this turn stays in that record's split.
     source = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    named_to = models.JSONField(default=list)  # ids of the people who have seen which model wrote which answer
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -69,7 +70,7 @@ class Turn(models.Model):
 
 
 class Reply(models.Model):
-    """One side's answer to one turn. Regenerating adds an attempt; the last one is shown and goes into the context."""
+    """A reply: one side's answer to one turn. Regenerating adds an attempt; the last one is shown and used as context."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -90,7 +91,8 @@ class Reply(models.Model):
     completion_tokens = models.PositiveIntegerField(default=0)
     first_token_seconds = models.FloatField(null=True)
     seconds = models.FloatField(null=True)
-    is_cut = models.BooleanField(default=False)  # it reached the limit of tokens before it came to an end
+    is_cut = models.BooleanField(default=False)  # the server ended it before it came to an end
+    finish_reason = models.CharField(max_length=40, blank=True)  # the server's word for why it ended
     stop_wanted = models.BooleanField(default=False)
     seen_at = models.DateTimeField(null=True)  # the writer's last sign of life while streaming
     record = models.ForeignKey("curation.Record", on_delete=models.SET_NULL, null=True, related_name="+")  # saved as
@@ -108,13 +110,18 @@ class Reply(models.Model):
         return self.state in (self.State.DONE, self.State.STOPPED, self.State.FAILED)
 
     @property
+    def is_whole(self) -> bool:
+        """Return whether the model came to an end: it was not cut, stopped or broken off."""
+        return self.state == self.State.DONE and not self.is_cut
+
+    @property
     def tokens_per_second(self) -> float | None:
-        """Answer tokens over the whole time, the wait for the first included."""
+        """Return the answer tokens per second over the whole time, the wait for the first included."""
         return self.completion_tokens / self.seconds if self.completion_tokens and self.seconds else None
 
 
 class Vote(models.Model):
-    """Which answer was better. With two sides: left, right, tie, both bad."""
+    """A vote on which answer was better. With two sides: left, right, tie, both bad."""
 
     class Verdict(models.TextChoices):
         SIDE = "side", "One is better"

@@ -1,26 +1,28 @@
-"""Endpoints: anything that answers chat completions. Deployments: the wish that a base be served."""
+"""The models of endpoints, which answer chat completions, and deployments, which request that a base be served."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import models
 from django.utils import timezone
 
 from atelier import secrets
 from atelier.accounts.models import Project
+from atelier.database.ranges import between
 from training.models import Adapter
 
 SILENT_SECONDS = 15  # after that the model server is taken for gone
 
 
 class Deployment(models.Model):
-    """The wish that a base model with these adapters be served; the server's loop makes it so and reports here."""
+    """A deployment: the request to serve a base model with these adapters. The model server carries it out and reports here."""
 
     class Wanted(models.TextChoices):
         UP = "up"
         DOWN = "down"
 
     class State(models.TextChoices):
-        DOWN = "down", "Down"
+        DOWN = "down", "Not deployed"
         WAITING = "waiting", "Waiting for the server"
         STARTING = "starting", "Starting"
         READY = "ready", "Ready"
@@ -35,6 +37,7 @@ class Deployment(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     message = models.TextField(blank=True)  # the server's own words
     url = models.CharField(max_length=200, blank=True)  # of the vLLM process, while it is ready
+    sealed_key = models.TextField(blank=True, default="", editable=False)  # of that process, drawn when it starts
     loaded = models.JSONField(default=list)  # served names of the adapters that answer now
     seen_at = models.DateTimeField(null=True)  # the server's last look
 
@@ -45,24 +48,38 @@ class Deployment(models.Model):
         return f"{self.base} ({self.state})"
 
     @property
+    def key(self) -> str:
+        """Return the key that its vLLM process requires, in plain. Raises SecretUnreadable."""
+        return secrets.unseal(self.sealed_key)
+
+    @property
     def is_silent(self) -> bool:
-        """True when the model server has not looked for longer than it ever should."""
+        """Return whether the model server has not reported for longer than it ever should."""
         return self.seen_at is None or timezone.now() - self.seen_at > timedelta(seconds=SILENT_SECONDS)
 
     @property
     def is_answering(self) -> bool:
-        """True when its server is ready, and was still there a moment ago."""
+        """Return whether its server is ready, and was still there a moment ago."""
         return self.state == self.State.READY and bool(self.url) and not self.is_silent
 
 
 class Endpoint(models.Model):
-    """A name that answers chat completions over HTTP (or replays recorded answers, and says so)."""
+    """An endpoint that answers chat completions over HTTP (or replays recorded answers, and is labelled so)."""
 
     class Kind(models.TextChoices):
         RECORDED = "recorded", "Recorded answers"
         OPENAI = "openai", "OpenAI-compatible"
         MISTRAL = "mistral", "Mistral API"
         SERVED = "served", "Served here"
+
+    class TokensField(models.TextChoices):
+        MAX_TOKENS = "max_tokens", "max_tokens"
+        MAX_COMPLETION_TOKENS = "max_completion_tokens", "max_completion_tokens"
+
+    class Sampled(models.TextChoices):
+        TEMPERATURE = "temperature", "temperature"
+        TOP_P = "top_p", "top_p"
+        SEED = "seed", "seed"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="endpoints")
     name = models.CharField(max_length=120)
@@ -75,6 +92,9 @@ class Endpoint(models.Model):
     adapter = models.ForeignKey(Adapter, on_delete=models.CASCADE, null=True, related_name="endpoints")
     price_in = models.DecimalField(max_digits=10, decimal_places=4, default=0)  # for a million prompt tokens
     price_out = models.DecimalField(max_digits=10, decimal_places=4, default=0)  # for a million answer tokens
+    tokens_field = models.CharField(max_length=21, choices=TokensField.choices, default=TokensField.MAX_TOKENS)
+    left_out = models.JSONField(default=list, blank=True)  # sampling fields that it refuses
+    more_fields = models.JSONField(default=dict, blank=True)  # further fields of every request
     is_teacher = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True)
@@ -84,6 +104,8 @@ class Endpoint(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="endpoint_name_unique_in_project"),
             models.UniqueConstraint(fields=["project", "idempotency_key"], name="endpoint_idempotent"),
+            between("price_in", 0, Decimal("999999.9999")),
+            between("price_out", 0, Decimal("999999.9999")),
         ]
 
     def __str__(self) -> str:
@@ -91,12 +113,12 @@ class Endpoint(models.Model):
 
     @property
     def key(self) -> str:
-        """The provider's key in plain. Raises SecretUnreadable."""
+        """Return the provider's key in plain. Raises SecretUnreadable."""
         return secrets.unseal(self.sealed_key)
 
     @property
     def model_shown(self) -> str:
-        """What answers, for pages: the provider's model, the adapter, or the base."""
+        """Return the answering model for pages: the provider's model, the adapter, or the base."""
         if self.adapter:
             return self.adapter.name
         return self.deployment.base if self.deployment else self.model
@@ -106,7 +128,7 @@ class Endpoint(models.Model):
 
     @property
     def is_ready(self) -> bool:
-        """True when it can be asked now."""
+        """Return whether it can be called now."""
         if self.kind != self.Kind.SERVED:
             return self.archived_at is None
         deployment = self.deployment

@@ -1,8 +1,10 @@
-"""Evaluations: a split answered by endpoints, and scored."""
+"""The models of evaluations: a split answered by endpoints, and scored."""
 
-from django.db import models
+from django.db import models, transaction
 
-from atelier.jobs.models import Job
+from atelier.database.ranges import between
+from atelier.jobs.models import Job, Move
+from atelier.web.border import BIGGEST_INT
 from curation.models import Record, Version
 from inference.models.endpoints import Endpoint
 
@@ -12,6 +14,8 @@ class Evaluation(Job):
     unit = "answers"
     icon = "evaluate"
     route = "inference:evaluation"
+    fetched_with = ("version__dataset",)
+    MOVES = {"cancel": Move("cancel"), "pause": Move("pause"), "resume": Move("retry")}
 
     name = models.CharField(max_length=120)
     version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="evaluations")
@@ -28,6 +32,7 @@ class Evaluation(Job):
 
     class Meta(Job.Meta):
         abstract = False
+        constraints = [*Job.Meta.constraints, between("limit", 1, BIGGEST_INT), between("concurrency", 1, 64)]
 
     def __str__(self) -> str:
         return self.name
@@ -36,9 +41,21 @@ class Evaluation(Job):
     def title(self) -> str:
         return f"Evaluate {self.name}"
 
+    def retry(self) -> bool:
+        """Queue it again; answers that failed are requested again. Returns False when it is not over, or nothing is missing."""
+        failed = self.answers.filter(outcome=EvaluationAnswer.Outcome.FAILED)
+        with transaction.atomic():
+            if failed.exists():
+                rows = Evaluation.objects.filter(pk=self.pk, status=self.Status.DONE)
+                rows.update(status=self.Status.FAILED)  # from which it can be queued again
+            if not self.enqueue():
+                return False
+            failed.update(outcome=EvaluationAnswer.Outcome.PENDING, reason="")
+        return True
+
 
 class EvaluationAnswer(models.Model):
-    """One unit: one endpoint's answer to one row of the split."""
+    """A unit of an evaluation: one endpoint's answer to one row of the split."""
 
     class Outcome(models.TextChoices):
         PENDING = "pending"
@@ -55,6 +72,8 @@ class EvaluationAnswer(models.Model):
     prompt = models.JSONField(default=list)
     reference = models.TextField(blank=True)
     text = models.TextField(blank=True)
+    is_cut = models.BooleanField(default=False)  # the server ended it before it came to an end
+    finish_reason = models.CharField(max_length=40, blank=True)  # the server's word for why it ended
     verdicts = models.JSONField(default=list)  # [{"rule", "ok", "why"}]
     broken = models.TextField(blank=True)  # ids of the rules it breaks, "|headline|numbers|": for filtering
     chrf = models.FloatField(null=True)

@@ -1,22 +1,24 @@
-"""Pages: the endpoints of a project; each can be added, edited, tried and archived."""
+"""Pages of a project's endpoints; each can be added, edited, tried and archived."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
+from atelier.audit import trail
+from atelier.audit.models import Action
+from atelier.web.methods import require_GET_POST
 from inference import endpoints as domain
-from inference.endpoint_forms import ADDABLE, EndpointForm
+from inference.forms.endpoints import ADDABLE, EndpointForm
 from inference.models import Endpoint
 
-GET_POST = require_http_methods(["GET", "POST"])
 ABOUT = {
-    Endpoint.Kind.OPENAI: "Any server that speaks OpenAI's chat completions: a provider, or a vLLM of your own.",
+    Endpoint.Kind.OPENAI: "Any server with OpenAI's chat completions API: a provider, or your own vLLM.",
     Endpoint.Kind.MISTRAL: "A model behind Mistral's API, with your key.",
-    Endpoint.Kind.RECORDED: "Replays answers from a file: for samples, and to go on without a live teacher.",
+    Endpoint.Kind.RECORDED: "Replays answers from a file, for samples or when no live teacher is available.",
 }
 
 
@@ -30,9 +32,9 @@ def index(request: HttpRequest, project_id: int) -> HttpResponse:
     rows = project.endpoints.select_related("deployment", "adapter").order_by("-is_teacher", "name")
     return render(
         request,
-        "inference/endpoints.html",
+        "inference/endpoints/index.html",
         {
-            "rows": rows.filter(archived_at=None),
+            "rows": [(row, domain.problem(row)) for row in rows.filter(archived_at=None)],
             "archived": rows.exclude(archived_at=None),
             "kinds": [(kind.value, kind.label, ABOUT[kind]) for kind in ADDABLE],
             "can_edit": project.role.covers("editor"),
@@ -42,21 +44,24 @@ def index(request: HttpRequest, project_id: int) -> HttpResponse:
     )
 
 
-@GET_POST
+@require_GET_POST
 def new(request: HttpRequest, project_id: int, kind: str) -> HttpResponse:
     project = project_or_404(request, project_id, needs="editor")
     if kind not in ADDABLE:
-        raise Http404("There is no such kind of endpoint.")
+        raise Http404("This kind of endpoint does not exist.")
     form = EndpointForm(
         request.POST or None, request.FILES or None, kind=kind, project=project, initial={"is_teacher": True}
     )
     if request.method == "POST" and form.is_valid():
-        endpoint = form.save()
-        messages.success(request, f"{endpoint.name} is there. Try it once before you use it.")
+        endpoint = form.save_noted(trail.asker(request), Action.ENDPOINT_CREATED)
+        messages.success(request, f"{endpoint.name} was created. Test it once before you use it.")
         return redirect("inference:endpoint", project.pk, endpoint.pk)
     context = {"form": form, "about": ABOUT[kind], "label": Endpoint.Kind(kind).label}
     return render(
-        request, "inference/endpoint_new.html", context | {"crumbs": _endpoint_crumbs(project_id)}, status=_status(form)
+        request,
+        "inference/endpoints/new.html",
+        context | {"crumbs": _endpoint_crumbs(project_id)},
+        status=_status(form),
     )
 
 
@@ -68,7 +73,7 @@ def _status(form: EndpointForm) -> int:
     return 422 if form.is_bound and form.errors else 200
 
 
-@GET_POST
+@require_GET_POST
 def edit(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     project = project_or_404(request, project_id, needs="viewer" if request.method == "GET" else "editor")
     endpoint = child_or_404(project.endpoints.select_related("deployment", "adapter"), pk)
@@ -76,32 +81,32 @@ def edit(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         request.POST or None, request.FILES or None, instance=endpoint, kind=endpoint.kind, project=project
     )
     if request.method == "POST" and form.is_valid():
-        form.save()
+        form.save_noted(trail.asker(request), Action.ENDPOINT_CHANGED)
         messages.success(request, "Saved.")
         if form.key_dropped:
-            messages.warning(
-                request, "The address changed, so the stored key was dropped: enter the key for the new address."
-            )
+            messages.warning(request, "The URL changed, so the stored key was deleted. Enter the key for the new URL.")
         return redirect("inference:endpoint", project.pk, pk)
     shown = Endpoint.objects.select_related("deployment", "adapter").get(pk=pk)  # without what the form could not take
     context = {
         "endpoint": shown,
+        "problem": domain.problem(shown),
         "form": form,
         "can_edit": project.role.covers("editor"),
         "crumbs": _endpoint_crumbs(project_id),
     }
-    return render(request, "inference/endpoint.html", context, status=_status(form))
+    return render(request, "inference/endpoints/endpoint.html", context, status=_status(form))
 
 
 @require_POST
 def try_out(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
-    """A real, tiny call. It costs money where the endpoint does, so it is for editors."""
+    """Test an endpoint by a real, tiny call. It costs money if the endpoint does, so it is for editors."""
     project = project_or_404(request, project_id, needs="editor")
     endpoint = child_or_404(project.endpoints.select_related("deployment", "adapter"), pk)
-    tried = domain.try_out(endpoint)
+    tried = domain.try_out(endpoint, asker=trail.asker(request))
     if request.htmx:
-        return render(request, "inference/endpoint.html#tried", {"tried": tried})
-    messages.add_message(request, messages.SUCCESS if tried.ok else messages.ERROR, f"{endpoint.name}: {tried.text}")
+        return render(request, "inference/endpoints/endpoint.html#tried", {"tried": tried})
+    text = f"{endpoint.name}: {tried.text} {tried.learned}".strip()
+    messages.add_message(request, messages.SUCCESS if tried.ok else messages.ERROR, text)
     return redirect("inference:endpoint", project.pk, pk)
 
 
@@ -109,9 +114,9 @@ def try_out(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def archive(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     project = project_or_404(request, project_id, needs="editor")
     endpoint = child_or_404(project.endpoints.filter(archived_at=None), pk)
-    domain.archive(endpoint)
+    domain.archive(endpoint, trail.asker(request))
     undo = reverse("inference:restore_endpoint", args=[project.pk, pk])
-    messages.success(request, f"{endpoint.name} is archived.", extra_tags=undo)
+    messages.success(request, f"{endpoint.name} was archived.", extra_tags=undo)
     return redirect("inference:endpoints", project.pk)
 
 
@@ -119,25 +124,25 @@ def archive(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def restore(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     project = project_or_404(request, project_id, needs="editor")
     endpoint = child_or_404(project.endpoints.exclude(archived_at=None), pk)
-    domain.restore(endpoint)
-    messages.success(request, f"{endpoint.name} is back.")
+    domain.restore(endpoint, trail.asker(request))
+    messages.success(request, f"{endpoint.name} was restored.")
     return redirect("inference:endpoints", project.pk)
 
 
 @require_POST
 def from_environment(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Take over the teacher that the installation's environment names: its key becomes usable here, so owners decide."""
+    """Add the teacher that the installation's environment names: its key becomes usable here, so owners decide."""
     project = project_or_404(request, project_id, needs="owner")
     try:
-        endpoint = domain.from_environment(project)
+        endpoint = domain.from_environment(project, trail.asker(request))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("inference:endpoints", project.pk)
     if endpoint is None:
         messages.error(
             request,
-            "The installation names no teacher: set MISTRAL_API_KEY, or ATELIER_TEACHER_URL and _MODEL.",
+            "The installation has no teacher. Set MISTRAL_API_KEY, or ATELIER_TEACHER_URL and _MODEL.",
         )
         return redirect("inference:endpoints", project.pk)
-    messages.success(request, f"{endpoint.name} is there.")
+    messages.success(request, f"{endpoint.name} was created.")
     return redirect("inference:endpoint", project.pk, endpoint.pk)

@@ -14,7 +14,7 @@ function mark(question, { reveal = true } = {}) {
     const here = other === question;
     other.classList.toggle("is-current", here);
     for (const option of other.querySelectorAll("[data-option]")) key(option, here && option.dataset.digit, option.textContent.trim().replace(/\s*\d$/, ""));
-    key(other.querySelector("[data-take]"), here && "t", "Take what is suggested");
+    key(other.querySelector("[data-take]"), here && "t", "Accept the suggestion");
     key(other.querySelector("[data-write]"), here && "e", "Write");
     other.querySelector("[data-label-filter]")?.toggleAttribute("data-search", here);
   }
@@ -50,7 +50,7 @@ export const firstUnanswered = (form) => [...form.querySelectorAll("[data-questi
 /** Says at a question that it needs an answer, and goes there. */
 export function complain(question) {
   const error = question.querySelector("[data-error]");
-  error.textContent = "This needs an answer.";
+  error.textContent = "This question needs an answer.";
   error.hidden = false;
   mark(question);
 }

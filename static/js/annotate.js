@@ -21,7 +21,9 @@ let clock = { spent: 0, last: performance.now() };
 async function post(url, body) {
   const headers = { "x-csrftoken": csrfToken(), "x-annotate": "1" };
   try {
-    return await fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
+    const answer = await fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
+    await answer.clone().arrayBuffer(); // nothing is cached, so a body that is not read keeps its connection
+    return answer;
   } catch { return null; }
 }
 
@@ -149,9 +151,9 @@ async function finish(task, url, body, next) {
     return next ? fetchAheadSoon() : follow();
   }
   bringBack(answer?.status === 422 ? taskOf(await answer.text()) : task, next);
-  if (answer?.status === 422) return toast("It was not submitted: see why beside the record.", "error");
-  return toast(answer ? `It was not submitted: the server answered ${answer.status}. Try again.`
-    : "The server cannot be reached. Your answers stand here; submit them again in a moment.", "error");
+  if (answer?.status === 422) return toast("The answers were not submitted. See the errors beside the record.", "error");
+  return toast(answer ? `The answers were not submitted. The server answered ${answer.status}. Try again.`
+    : "The server cannot be reached. Your answers are still here; submit them again in a moment.", "error");
 }
 
 /** What could not be sent stands on the page again; the record that was shown meanwhile comes after it. */

@@ -8,7 +8,7 @@ let made = 0;
 
 each("[data-complete]", (input) => {
   const list = make("ul", { className: "completions", id: `completions-${made += 1}`, role: "listbox", hidden: true });
-  list.setAttribute("aria-label", "What it may go on with");
+  list.setAttribute("aria-label", "Completions");
   input.closest("label").after(list);
   // A text area keeps its own role: many lines are no combobox, and no other role may be expanded.
   const isBox = input.matches("input");

@@ -11,6 +11,6 @@ on("click", "[data-copy], [data-copy-text]", async (button) => {
   } catch {
     // Browsers keep the clipboard from plain HTTP: select the text, so that one key finishes the work.
     if (source) getSelection().selectAllChildren(source);
-    toast("This browser does not let pages copy here. The text is selected: press Ctrl+C.", "warning");
+    toast("This browser does not allow copying here. The text is selected; press Ctrl+C.", "warning");
   }
 });

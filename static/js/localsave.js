@@ -13,7 +13,7 @@ each("[data-localsave]", (field) => {
   if (draft === null || draft === field.value) return;
   field.value = draft;
   field.dispatchEvent(new Event("input", { bubbles: true }));
-  toast("Your unsaved draft is back.", "info");
+  toast("Your unsaved draft was restored.", "info");
 });
 on("input", "[data-localsave]", (field) => {
   if (field.value === field.defaultValue) attempt(() => localStorage.removeItem(nameOf(field)));

@@ -73,8 +73,8 @@ export class Lasso {
     const { total = 0, count: shown = 0 } = this.map.points ?? {};
     const about = total > shown ? " of the points drawn" : "";
     this.form.querySelector("[data-map-count]").textContent = !this.line.length
-      ? "Draw around points to choose their records."
-      : count ? `${count.toLocaleString("en")} record${count === 1 ? "" : "s"} inside${about}.` : "No record lies inside.";
+      ? "Lasso points to select records."
+      : count ? `${count.toLocaleString("en")} record${count === 1 ? "" : "s"} inside${about}.` : "The lasso contains no records.";
     this.form.querySelector("[data-map-submit]").disabled = !count;
     this.form.querySelector("[data-map-clear]").hidden = !this.line.length;
     this.map.draw();

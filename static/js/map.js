@@ -1,5 +1,5 @@
 // [data-map="url"] draws the points of a dataset in a canvas: coloured by a choice, moved and zoomed with mouse, fingers and keys,
-// and drawn around to choose records. The bytes at the address are described in curation/pictures.py.
+// and drawn around to choose records. The bytes at the address are described in curation/charts/figures.py.
 import { each, make } from "./bind.js";
 import { Lasso, within } from "./map-lasso.js";
 import { Pointers } from "./map-pointers.js";
@@ -54,7 +54,7 @@ class Map2D {
       if (!answer.ok) throw new Error(String(answer.status));
       this.points = read(await answer.arrayBuffer());
     } catch {
-      state.textContent = "The points could not be loaded. Load the page again.";
+      state.textContent = "The points could not be loaded. Reload the page.";
       return;
     }
     state.hidden = true;

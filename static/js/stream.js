@@ -28,7 +28,7 @@ class Stream {
     listen("failed", this.failed);
     // The browser connects again by itself; only when it gave up is the answer lost.
     this.source.onerror = () => {
-      if (this.source.readyState === EventSource.CLOSED) this.failed({ message: "The connection was lost. Ask again." });
+      if (this.source.readyState === EventSource.CLOSED) this.failed({ message: "The connection was lost. Try again." });
     };
   }
 
@@ -73,7 +73,7 @@ class Stream {
     if (tokens) figures.push(figure(String(tokens), "tokens"));
     if (tokens && seconds) figures.push(figure((tokens / seconds).toFixed(1), "tokens/s"));
     if (seconds) figures.push(figure(seconds.toFixed(1), "s"));
-    if (first) figures.push(figure(first.toFixed(2), "s to the first"));
+    if (first) figures.push(figure(first.toFixed(2), "s to first token"));
     line.replaceChildren(...figures);
   }
 
@@ -120,7 +120,8 @@ on("click", "[data-stream-stop]", async (button) => {
   button.disabled = true;
   // The server ends the stream with `done`, which carries the figures; if it does not answer, we end it here.
   const answer = await fetch(url, { method: "POST", headers: { "x-csrftoken": csrfToken() } }).catch(() => null);
-  if (!answer?.ok) open.get(element)?.failed({ message: "Stopped here, but the server did not confirm it." });
+  answer?.body?.cancel();
+  if (!answer?.ok) open.get(element)?.failed({ message: "Stopped here, but the server did not confirm." });
   else setTimeout(() => open.get(element)?.done({}), 1500);
 });
 

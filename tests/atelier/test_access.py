@@ -7,7 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from atelier.accounts import invitations
 from atelier.accounts.models import APIKey, Project
+from atelier.audit import trail
+from atelier.audit.models import Action
 
 # Reached without signing in, on purpose.
 PUBLIC = {"health", "sign_in", "register"}
@@ -15,7 +18,7 @@ SAMPLE = {"int": "1", "str": "x", "slug": "x", "path": "x", "uuid": "00000000-00
 
 
 def walk(patterns=None, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(name, route with <converter:name> parts) of every page; the API is walked by its own test."""
+    """Yield (name, route with <converter:name> parts) of every page; the API is walked by its own test."""
     for entry in patterns if patterns is not None else get_resolver().url_patterns:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
@@ -26,7 +29,7 @@ def walk(patterns=None, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def address(route: str, **known: int) -> str:
-    """A concrete path: known ids where the names fit; elsewhere a sample, or the first choice of a pattern."""
+    """Return a concrete path: known ids where the names fit; elsewhere a sample, or the first choice of a pattern."""
 
     def by_converter(found: re.Match[str]) -> str:
         return str(known.get(found["name"], SAMPLE[found["converter"] or "str"]))
@@ -77,7 +80,7 @@ OPERATIONS = api_operations()
 
 
 def concrete(path: str, project: Project) -> str:
-    """A call's path with the project's id, and 1 for every other."""
+    """Return a call's path with the project's id, and 1 for every other."""
     return re.sub(r"\{\w+\}", "1", path.replace("{project_id}", str(project.pk)))
 
 
@@ -88,6 +91,7 @@ def test_the_api_wants_a_key(project):
         assert answer.status_code == 401, f"{method} {path}"
 
 
+TEAM_OPERATIONS = [(m, p) for m, p in OPERATIONS if p.startswith("/api/team/")]  # of the key's own team
 PROJECT_OPERATIONS = [(m, p) for m, p in OPERATIONS if "{project_id}" in p]
 
 
@@ -100,6 +104,24 @@ def test_charlies_key_opens_nothing_of_alices(project, charlie):
             f"{method} {path} answered {answer.status_code}: {answer.content[:200]}"
         )
         assert project.name not in answer.content.decode()
+
+
+def test_charlies_key_finds_nothing_of_alices_among_his_own_teams_rows(project, alice, charlie):
+    """Calls of a team name none: they are about the key's. What they list is his; ids of others are not there."""
+    team = project.team
+    hers, _ = APIKey.issue(team, alice, "hers")
+    member = alice.memberships.get()
+    invitation = invitations.invite(team, alice, "dora", "viewer")
+    trail.note(None, Action.TEAM_CREATED, team, team=team)
+    _, key = APIKey.issue(charlie.teams.get(), charlie, "test")
+    client = Client(headers={"Authorization": f"Bearer {key}"})
+    for method, path in TEAM_OPERATIONS:
+        pk = {"members": member.pk, "keys": hers.pk, "invitations": invitation.pk}.get(path.split("/")[3], 1)
+        address = path.replace("{pk}", str(pk)).replace("{move}", "withdraw")
+        answer = getattr(client, method)(address, data={}, content_type="application/json")
+        assert answer.status_code in ({404, 422} if "{pk}" in path else {200, 422}), (method, path)
+        body = b"".join(answer) if answer.streaming else answer.content
+        assert not [name for name in ("Plain Desk", "alice", "hers", "dora") if name in body.decode()]
 
 
 def test_a_key_reaches_only_its_own_team_even_if_its_owner_is_in_two(project, alice, charlie):

@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from atelier import loop
+from atelier import registry
 from atelier.accounts.models import Project
 from curation.models import Check, Dataset, Export, Import, Record, Version
 
@@ -28,9 +28,9 @@ def test_the_rail_counts_of_each_step_what_is_the_projects_own(project, alice):
     other = Project.objects.create(team=project.team, name="Other", created_by=alice)
     for owner, number, status in ((project, 1, "done"), (project, 2, "failed"), (other, 3, "done")):
         Version.objects.create(project=owner, dataset=chats, number=number, status=status)
-    counts = loop.counts(project)
+    counts = registry.counts(project)
     assert {key: count for key, count in counts.items() if count} == {"data": 1, "review": 1, "versions": 1}
-    assert [step.key for step in loop.steps() if step.key not in counts] == []
+    assert [step.key for step in registry.steps() if step.key not in counts] == []
 
 
 def test_the_strip_shows_live_jobs_of_every_kind_the_oldest_first_by_one_query(
@@ -39,13 +39,13 @@ def test_the_strip_shows_live_jobs_of_every_kind_the_oldest_first_by_one_query(
     chats = Dataset.objects.create(project=project, name="Chats")
     other = Project.objects.create(team=project.team, name="Other", created_by=alice)
     with django_assert_num_queries(1):
-        assert loop.live_jobs(project) == []
+        assert registry.live_jobs(project) == []
     first = Import.objects.create(project=project, dataset=chats, status="running")
     second = Check.objects.create(project=project, dataset=chats, status="queued")
     third = Import.objects.create(project=project, dataset=chats, status="paused")
     Export.objects.create(project=project, dataset=chats, status="done")
     Import.objects.create(project=other, dataset=chats, status="running")
-    assert loop.live_jobs(project) == [first, second, third]
+    assert registry.live_jobs(project) == [first, second, third]
 
 
 def test_the_strip_moves_only_for_what_runs(project, as_alice):

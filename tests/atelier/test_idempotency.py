@@ -8,10 +8,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import QuerySet
 
 from atelier.accounts.models import APIKey
-from curation import saved_filters
 from curation.annotation import comments, questions
-from curation.filters import Filters
 from curation.models import Comment, Dataset, Mention, Question, SavedFilter
+from curation.search import saved
+from curation.search.filters import Filters
 from inference.models import Endpoint
 from tests.curation.annotation.conftest import make_record
 
@@ -21,6 +21,7 @@ KEYLESS = {
     "keep_preference": "a vote is saved once: again it is refused, with the record's number",
     "save_answer": "an answer is saved once: again it is refused, with the record's number",
     "send_test": "a test is sent each time it is asked for",
+    "invite": "a name is invited once: again it replaces the invitation",
     "undo_bulk": "there is one undo of an action",
 }
 
@@ -110,7 +111,7 @@ def test_the_same_at_the_same_moment_is_made_once(chats, bob, made, monkeypatch)
     record = make_record(chats)
     makes = {
         "question": lambda name: questions.create(chats, "k", title=name, kind="comment"),
-        "filter": lambda name: saved_filters.save(chats, bob, name, Filters(status="new"), "k"),
+        "filter": lambda name: saved.save(chats, bob, name, Filters(status="new"), "k"),
         "comment": lambda name: comments.post(record, bob, name, "k"),
     }
     first = makes[made]("The first")

@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from atelier import embedded_redis, environment, logs
-from atelier.processes import AlreadyRunning, Child, Supervisor, free_port, only_one
+from atelier.files import data_folder
+from atelier.processes.supervisor import AlreadyRunning, SupervisedProcess, Supervisor, free_port, only_one
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,13 +36,85 @@ def test_the_settings_pass_djangos_deployment_check(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_example_secret_key_is_refused(tmp_path):
-    environment_ = {**os.environ, "ATELIER_SECRET_KEY": "change-me-" + "x" * 60, "ATELIER_DATA": str(tmp_path)}
+PROCESSES = {
+    "command": ["manage.py", "check"],
+    "web": ["-c", "import atelier.asgi"],
+    "worker": ["-m", "celery", "-A", "atelier", "report"],
+}
+
+
+EXAMPLE_KEY = ("ATELIER_SECRET_KEY", "change-me-" + "x" * 60)
+
+
+@pytest.mark.parametrize(
+    ("process", "name", "value"),
+    [
+        ("command", *EXAMPLE_KEY),
+        ("web", *EXAMPLE_KEY),
+        ("worker", *EXAMPLE_KEY),
+        ("command", "DATABASE_URL", "postgres://atelier:change-me@127.0.0.1:9/atelier"),
+        ("command", "REDIS_URL", "redis://:change%2Dme@127.0.0.1:9/0"),
+    ],
+)
+def test_no_process_starts_with_a_secret_of_the_example(process, name, value, tmp_path):
+    environment_ = {**os.environ, name: value, "ATELIER_DATA": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy"], cwd=ROOT, env=environment_, capture_output=True, text=True
+        [sys.executable, *PROCESSES[process]], cwd=ROOT, env=environment_, capture_output=True, text=True
     )
-    assert done.returncode == 1
-    assert "set one of your own" in done.stderr
+    assert done.returncode != 0
+    assert name in done.stderr
+    assert "still the example value (change-me…). Set your own secret" in done.stderr
+
+
+def test_the_example_for_docker_holds_no_secret():
+    lines = dict(
+        line.split("=", 1) for line in (ROOT / "docker/env.example").read_text().splitlines() if line[:1].isupper()
+    )
+    assert {lines[name] for name in ("ATELIER_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")} == {""}
+
+
+def test_files_of_every_process_are_for_its_account_alone(tmp_path):
+    code = (
+        "import django, os, subprocess; django.setup(); from pathlib import Path; from django.conf import settings; "
+        "from django.core.files.base import ContentFile; from django.core.files.storage import default_storage; "
+        "default_storage.save('imports/deep/a.txt', ContentFile(b'x')); Path(settings.DATA_DIR, 'new').write_text(''); "
+        "subprocess.run(['touch', Path(settings.DATA_DIR, 'of-a-child')])"
+    )
+    own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    environment_ = own | {"DJANGO_SETTINGS_MODULE": "atelier.settings", "ATELIER_DATA": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment_, check=True, umask=0)
+    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=ROOT, env=environment_, check=True, umask=0)
+    made = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
+    assert {"a.txt", "new", "of-a-child", "db.sqlite3", "secret.key"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_a_data_folder_that_others_could_read_is_closed_at_the_start(tmp_path):
+    folder = tmp_path / "data"
+    for name in ("files/imports", "log", "papers"):
+        (folder / name).mkdir(parents=True)
+    for name in ("db.sqlite3", "db.sqlite3-wal", "files/imports/a.csv", "log/web.log", "papers/own.txt"):
+        (folder / name).write_text("x")
+    (folder / "files/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside").write_text("x")
+    for path in [folder, *folder.rglob("*"), tmp_path / "outside"]:
+        path.chmod(0o755)
+    assert data_folder.close(folder) == 8
+    still_open = {
+        path.name for path in [folder, *folder.rglob("*"), tmp_path / "outside"] if path.stat().st_mode & 0o077
+    }
+    # What a link leads to, and what is not Atelier's, is not ours to change.
+    assert still_open == {"papers", "own.txt", "outside", "link"}
+    assert (folder / "log").stat().st_mode & 0o777 == 0o700
+    assert data_folder.close(folder) == 0
+
+
+def test_a_folder_that_everybody_writes_to_stays_so(tmp_path):
+    tmp_path.chmod(0o1777)
+    (tmp_path / "db.sqlite3").touch()
+    (tmp_path / "db.sqlite3").chmod(0o644)
+    assert data_folder.close(tmp_path) == 1
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch):
@@ -120,7 +193,7 @@ def test_the_embedded_redis_listens_on_a_private_socket_and_keeps_an_append_only
     import redis
 
     socket = environment.redis_socket(tmp_path)
-    child = supervisor.start(Child("redis", embedded_redis.command(socket, tmp_path / "redis")))
+    child = supervisor.start(SupervisedProcess("redis", embedded_redis.command(socket, tmp_path / "redis")))
     embedded_redis.wait_ready(socket, child.process)
     client = redis.Redis(unix_socket_path=str(socket))
     assert client.config_get("appendonly")["appendonly"] == "yes"
@@ -135,7 +208,7 @@ def test_the_embedded_redis_listens_on_a_private_socket_and_keeps_an_append_only
 
 
 def test_a_child_that_ends_is_started_again_and_the_reason_is_said(supervisor):
-    child = supervisor.start(Child("short", [sys.executable, "-c", "raise SystemExit(7)"]))
+    child = supervisor.start(SupervisedProcess("short", [sys.executable, "-c", "raise SystemExit(7)"]))
     child.process.wait()
     supervisor.watch()
     assert "short ended with code 7" in supervisor.said[0]
@@ -146,11 +219,11 @@ def test_a_child_that_ends_is_started_again_and_the_reason_is_said(supervisor):
 
 
 def test_stopping_ends_even_a_child_that_ignores_it(supervisor, monkeypatch):
-    monkeypatch.setattr("atelier.processes.STOP_SECONDS", 0.5)
+    monkeypatch.setattr("atelier.processes.supervisor.STOP_SECONDS", 0.5)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )
-    child = supervisor.start(Child("stubborn", [sys.executable, "-c", code]))
+    child = supervisor.start(SupervisedProcess("stubborn", [sys.executable, "-c", code]))
     log = supervisor.logs / "stubborn.log"
     while "up" not in log.read_text():
         pass
@@ -161,7 +234,7 @@ def test_stopping_ends_even_a_child_that_ignores_it(supervisor, monkeypatch):
 def test_only_one_installation_holds_a_data_folder(tmp_path):
     with (
         only_one(tmp_path / "up.lock"),
-        pytest.raises(AlreadyRunning, match="running already"),
+        pytest.raises(AlreadyRunning, match="already running"),
         only_one(tmp_path / "up.lock"),
     ):
         pass

@@ -21,12 +21,13 @@ from rich.console import Console
 from tests.bench.child import MODULES
 from tests.bench.figures import Figure, table
 from tests.bench.workshop import ROOT
+from tests.fakes.loopback import EVERY_PORT_TEXT
 
 STOP_SECONDS = 15
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 when every bench gave its figures, 1 when one failed, 130 after Ctrl-C."""
+    """Run the benches; return 0 when every bench gave its figures, 1 when one failed, 130 after Ctrl-C."""
     options = arguments(argv)
     for wish in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background deaf to SIGINT
         signal.signal(wish, signal.default_int_handler)
@@ -73,16 +74,16 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def names(text: str) -> list[str]:
-    """Benches in the order in which they help each other. Raises ArgumentTypeError."""
+    """Return benches in the order in which they help each other. Raises ArgumentTypeError."""
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in MODULES]:
-        raise argparse.ArgumentTypeError(f"there is no bench {unknown[0]!r}: use some of {', '.join(MODULES)}")
+        raise argparse.ArgumentTypeError(f"there is no bench {unknown[0]!r}. Use some of {', '.join(MODULES)}")
     return [name for name in MODULES if name in wanted]
 
 
 @contextmanager
 def database(kind: str) -> Iterator[str]:
-    """The address of an empty database that ends with the run; an empty address is SQLite in the data folder."""
+    """Provide the URL of an empty database that ends with the run; an empty URL is SQLite in the data folder."""
     if kind == "sqlite":
         yield ""
         return
@@ -99,11 +100,11 @@ def database(kind: str) -> Iterator[str]:
 
 
 def bench(name: str, options: argparse.Namespace, folder: Path, url: str) -> list[dict[str, Any]]:
-    """The figures of one bench; a failed one is a row that says why, and the others go on."""
+    """Return the figures of one bench; a failed one is a row with the reason, and the others continue."""
     out = folder / f"{name}.json"
     # One data folder for the run, so that the list and the export find what the import left.
     environment = {"ATELIER_DATA": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "atelier.settings",
-                   "ATELIER_LOG_LEVEL": "ERROR", "DATABASE_URL": url, "REDIS_URL": ""}  # fmt: skip
+                   "ATELIER_LOG_LEVEL": "ERROR", "ATELIER_PRIVATE_HOSTS": EVERY_PORT_TEXT, "DATABASE_URL": url, "REDIS_URL": ""}  # fmt: skip
     command = [
         sys.executable,
         "-m",
@@ -120,7 +121,7 @@ def bench(name: str, options: argparse.Namespace, folder: Path, url: str) -> lis
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
-    """Run it in a group of its own and wait; however that ends, nothing of the group stays."""
+    """Run a command in a group of its own and wait; however that ends, nothing of the group stays."""
     process = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
     try:
         return process.wait()

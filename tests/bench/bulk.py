@@ -19,7 +19,7 @@ EMAIL = "someone@example.org"
 
 
 def actions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """(name, action, filters, options); each is undone before the next begins."""
+    """Yield (name, action, filters, options); each is undone before the next begins."""
     yield "accept", "accept", {"status": "new"}, {}
     yield "label", "label", {}, {"labels": ["bench"]}
     yield "label what has a word", "label", {"q": COMMON}, {"labels": ["bench"]}
@@ -51,7 +51,7 @@ def measure(options: Options) -> list[Figure]:
 
 
 def _all(dataset: Any) -> Iterator[tuple[str, int, Clock, Clock, float]]:
-    """(name, records changed, the action, its undo, how far memory grew) of each action, and of masking what one wrote."""
+    """Yield (name, records changed, action, undo, how far memory grew) of each action, and of masking what one wrote."""
     for name, action, filters, options in actions():
         before = memory("VmHWM")
         job, clock = _done(dataset, action, filters, options)
@@ -75,7 +75,7 @@ def _masked(dataset: Any) -> tuple[str, int, Clock, Clock, float]:
 def _done(dataset: Any, action: str, filters: dict[str, Any], options: dict[str, Any]) -> tuple[Any, Clock]:
     from atelier.accounts.models import User
     from curation import bulk, tasks
-    from curation.filters import Filters
+    from curation.search.filters import Filters
 
     member = User.objects.get(username="member")
     job = bulk.begin(dataset, member, action, Filters.read(filters), options=options)

@@ -10,7 +10,7 @@ from tests.bench.workshop import Options
 MODULES = {
     "import": "imports", "list": "lists", "export": "exports", "freeze": "freeze",
     "dedup": "dedup", "distil": "distil", "train": "train", "serve": "serve",
-    "submits": "submits", "bulk": "bulk",
+    "submits": "submits", "bulk": "bulk", "templated": "templated",
 }  # fmt: skip
 
 

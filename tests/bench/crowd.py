@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def filled(rows: int) -> Any:
-    """The dataset, made now if it is not there with so many rows."""
+    """Return the dataset, created now unless it exists with so many rows."""
     from curation.models import Dataset
 
     found = Dataset.objects.filter(name=f"{NAME} {rows}").first()
@@ -39,8 +39,10 @@ def filled(rows: int) -> Any:
 def fill(rows: int) -> Any:
     from django.db import connection, transaction
 
-    from curation import search, tallying
     from curation.models import Dataset, Import
+    from curation.search import index as search_index
+    from curation.search.dialect import dialect
+    from curation.search.postgresql import INDEX
 
     dataset = Dataset.objects.create(project=workshop.project(), name=f"{NAME} {rows}")
     job = Import.objects.create(project=dataset.project, dataset=dataset, original_name="crowd.jsonl", status="done")
@@ -49,28 +51,26 @@ def fill(rows: int) -> Any:
     with connection.cursor() as cursor:
         if not sqlite:  # made at once at the end it takes a fraction of the time
             cursor.execute("SET statement_timeout = 0")
-            cursor.execute(f"DROP INDEX IF EXISTS {search.TABLE}")
+            cursor.execute(f"DROP INDEX IF EXISTS {INDEX}")
     while batch := list(islice(coming, BATCH)):
-        lines = batch[0][0][-4], batch[-1][0][-4]
         with transaction.atomic(), connection.cursor() as cursor:
             if sqlite:
                 places = ", ".join(["%s"] * len(COLUMNS))
                 cursor.executemany(f"INSERT INTO {into} VALUES ({places})", [values for values, _ in batch])
-                tallying.count_imported(cursor, job.pk, lines)
-                search.add(cursor, job.pk, [(values[-4], text) for values, text in batch])
+                dialect.add_imported(job.pk, [(values[-4], text) for values, text in batch])
             else:
                 with cursor.copy(f"COPY {into} FROM STDIN") as copy:
                     for values, _ in batch:
                         copy.write_row(values)
-    search.install()
+    search_index.install()
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA optimize" if sqlite else "VACUUM ANALYZE curation_record")
-    search.settle()  # as an import does
+    dialect.settle()  # as an import does
     return dataset
 
 
 def made(dataset: Any, import_id: int, rows: int) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """(values in the order of COLUMNS, text for the search) of each row."""
+    """Yield (values in the order of COLUMNS, text for the search) of each row."""
     from django.db import connection
     from django.utils import timezone
 
@@ -98,14 +98,14 @@ def made(dataset: Any, import_id: int, rows: int) -> Iterator[tuple[tuple[Any, .
 
 
 def _hash(line: int) -> str:
-    """Every row counts as a content of its own, whatever its template says."""
+    """Return a hash that makes every row a content of its own, whatever its template says."""
     return hashlib.blake2b(str(line).encode(), digest_size=32).hexdigest()
 
 
 def templates() -> list[tuple[str, str, str, tuple[int, int | None, int]]]:
-    """(messages as JSON, text, preview, what the checks count of its tokens) of some rows of the chat generator, cut short."""
-    from curation import student
+    """Return (messages as JSON, text, preview, the checks' token counts) of some rows of the chat generator, cut short."""
     from curation.models import Record
+    from curation.tokens import student
 
     found = []
     for row, _ in gen_chat.rows(TEMPLATES, workshop.SEED):

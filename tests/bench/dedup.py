@@ -20,10 +20,11 @@ REFERENCE = "reading the file and sketching with rensa, alone"
 def measure(options: Options) -> list[Figure]:
     path = planted(options)
     workshop.open_installation()
-    from curation import checking, tasks
+    from curation import tasks
+    from curation.quality import jobs
 
     dataset = workshop.import_rows(path, NAME)
-    job = checking.begin(dataset, None, "duplicates")
+    job = jobs.begin(dataset, None, "duplicates")
     before = memory("VmRSS")
     with Clock() as ours:
         tasks.check(job.pk)
@@ -42,7 +43,7 @@ def measure(options: Options) -> list[Figure]:
 
 
 def planted(options: Options) -> Path:
-    """The rows, and beside them what was planted; made once."""
+    """Return the path of the rows, and beside them of what was planted; created once."""
     path = options.home / "bench" / f"planted-{options.rows}-{SEED}.jsonl"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,13 +55,13 @@ def planted(options: Options) -> Path:
 
 
 def planted_pairs(path: Path, *kinds: str) -> set[tuple[int, int]]:
-    """(origin, row) by their places in the file, from 0."""
+    """Return (origin, row) of planted pairs by their places in the file, from 0."""
     lines = (line.split() for line in path.read_text().splitlines())
     return {(int(origin), int(row)) for origin, row, how in lines if how in kinds}
 
 
 def judged(dataset: Any, pairs: Path) -> tuple[float, float, float]:
-    """Recall of planted duplicates; precision, where two copies of one row are a true pair too; related ones found."""
+    """Return recall of planted duplicates; precision, where two copies of one row are a true pair too; related ones found."""
     places = {pk: line - 1 for pk, line in dataset.records.values_list("pk", "import_line")}
     found = {
         tuple(sorted((places[a], places[b])))
@@ -79,10 +80,10 @@ def judged(dataset: Any, pairs: Path) -> tuple[float, float, float]:
 
 
 def floor(path: Path) -> None:
-    """The least that any way needs: every row read and sketched, nothing compared and nothing written."""
-    from curation import dedup
+    """Do the least that any way needs: every row read and sketched, nothing compared and nothing written."""
+    from curation.quality import minhash
 
-    sketches = dedup.Sketches()
+    sketches = minhash.Sketches()
     with path.open("rb") as lines:
         rows = enumerate(texts(lines))
         while batch := list(islice(rows, 500)):

@@ -17,15 +17,15 @@ ROWS, IN_FLIGHT, LATENCY = 2000, 64, 0.2
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
     from curation import tasks
-    from tests.curation import teaching
+    from tests.curation import teacher as fake_teacher
 
     rows = min(ROWS, options.rows)
     project = workshop.project()
-    source = teaching.documents(project, rows)
+    source = fake_teacher.documents(project, rows)
     with teacher() as url:
         with Clock() as bare:
             asyncio.run(ask(url, rows))
-        job = teaching.started(project, teaching.endpoint(project, url), source, concurrency=IN_FLIGHT)
+        job = fake_teacher.started(project, fake_teacher.endpoint(project, url), source, concurrency=IN_FLIGHT)
         with Clock() as ours:
             tasks.distil(job.pk)
     workshop.finished(job)
@@ -39,7 +39,7 @@ def measure(options: Options) -> list[Figure]:
 
 @contextmanager
 def teacher() -> Iterator[str]:
-    """The fake teacher as a process of its own; gives its base URL."""
+    """Run the fake teacher as a process of its own; provide its base URL."""
     command = [sys.executable, "-u", "-m", "tests.fakes.openai_server", "--latency", str(LATENCY)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=workshop.ROOT)
     try:
@@ -54,7 +54,7 @@ def teacher() -> Iterator[str]:
 
 
 async def ask(url: str, rows: int) -> None:
-    """The same conversations with nothing around them."""
+    """Send the same conversations with nothing around them."""
     import aiohttp
 
     places = asyncio.Semaphore(IN_FLIGHT)

@@ -14,10 +14,12 @@ SHARES = {"train": 0.9, "validation": 0.05, "test": 0.05}
 
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
-    from curation import exporting, exports, tasks, versions
+    from curation import exports, tasks
+    from curation.versions import files as version_files
+    from curation.versions import freezes
 
     dataset = workshop.filled(options)
-    version = versions.create(dataset, None, filters={}, shares=SHARES)
+    version = freezes.create(dataset, None, filters={}, shares=SHARES)
     with Clock() as freezing:
         tasks.freeze(version.pk)
     workshop.finished(version)
@@ -25,7 +27,7 @@ def measure(options: Options) -> list[Figure]:
         out = Path(folder) / "rows.jsonl"
         with Clock() as exported, out.open("wb") as file:
             for split in SHARES:
-                file.writelines(exporting.export_version(version, split, bare=True))
+                file.writelines(version_files.export(version, split, bare=True))
         complete(out, options.rows)
         with Clock() as bare:
             select(dataset, out)
@@ -45,7 +47,7 @@ def measure(options: Options) -> list[Figure]:
 
 
 def select(dataset: Any, out: Path) -> None:
-    """Every conversation straight from the table into a file."""
+    """Write every conversation straight from the table into a file."""
     import orjson
     from django.db import connection
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and what it is held against, measured in the same run. A failed bench has an error instead."""
+    """A measured value and its reference, measured in the same run. A failed bench has an error instead."""
 
     name: str
     value: float | None = None
@@ -23,7 +23,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Value over reference: above 1 is good for a rate and bad for a time."""
+        """Return value over reference: above 1 is good for a rate and bad for a time."""
         return rounded(self.value / self.reference_value) if self.value is not None and self.reference_value else None
 
     def as_json(self) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Figure:
 
 
 def rounded(value: float | None) -> float | None:
-    """To four figures: no measurement here is worth more."""
+    """Round to four figures: no measurement here is worth more."""
     return None if value is None else float(f"{value:.4g}")
 
 
@@ -41,9 +41,9 @@ TICK = 0.001  # no clock of processors sees less
 
 
 class Clock:
-    """Seconds by the wall, and of the processors for this process and those it started that ended, from entering to leaving.
+    """Measures wall seconds, and processor seconds of this process and its ended children, from entering to leaving.
 
-    On a shared machine the second tells more: it leaves out what others took.
+    On a shared machine the second is more telling: it leaves out what others took.
     """
 
     wall = cpu = 0.0
@@ -58,12 +58,12 @@ class Clock:
 
 
 def processor() -> float:
-    """Seconds of processors so far: an import has its rows read by another process."""
+    """Return the processor seconds so far: an import has its rows read by another process."""
     return sum(os.times()[:4])
 
 
 def rates(name: str, count: int, clock: Clock, reference: str, floor: Clock) -> list[Figure]:
-    """Rows a second, and rows a second of processor, each against the same rows done by the floor."""
+    """Return rows per second, and rows per second of processor, each against the same rows done by the floor."""
     return [
         Figure(name, count / clock.wall, "rows/s", reference, count / floor.wall),
         Figure(f"{name}, of processor", count / clock.cpu, "rows/cpu s", reference, count / floor.cpu),
@@ -71,13 +71,13 @@ def rates(name: str, count: int, clock: Clock, reference: str, floor: Clock) -> 
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is at least as large as this share of them."""
+    """Return the smallest value that is at least as large as this share of them."""
     ordered = sorted(values)
     return ordered[max(0, -(-round(share * 1000) * len(ordered) // 1000) - 1)]
 
 
 def memory(name: str) -> float:
-    """Of this process in MiB: VmHWM is its peak, VmRSS what it holds now. Linux only."""
+    """Return the memory of this process in MiB: VmHWM is its peak, VmRSS what it holds now. Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

@@ -17,16 +17,18 @@ WARM = 1000  # rows of a first freeze, after which memory holds what every freez
 def measure(options: Options) -> list[Figure]:
     workshop.open_installation()
     workshop.take_models(options)
-    from curation import tasks, version_diff, versions
+    from curation import tasks
+    from curation.versions import diff as version_diff
+    from curation.versions import freezes
 
     dataset = crowd.filled(options.records) if options.records else workshop.filled(options)
     rows = options.records or options.rows
     first = dataset.records.order_by("pk").values_list("pk", flat=True)[:WARM]
-    warm = versions.create(dataset, None, filters={"ids": list(first)}, shares=exports.SHARES, allow_leaks=True)
+    warm = freezes.create(dataset, None, filters={"ids": list(first)}, shares=exports.SHARES, allow_leaks=True)
     tasks.freeze(warm.pk)
     workshop.finished(warm)
     before = memory("VmHWM")
-    version = versions.create(dataset, None, filters={}, shares=exports.SHARES, allow_leaks=True)
+    version = freezes.create(dataset, None, filters={}, shares=exports.SHARES, allow_leaks=True)
     with Clock() as freezing:
         tasks.freeze(version.pk)
     workshop.finished(version)

@@ -29,7 +29,7 @@ FOREIGN = {"fr": words.FRENCH, "de": words.GERMAN}
 
 
 class Link(NamedTuple):
-    """The earlier row that a planted row was made of, and how: exact, light, heavy or related."""
+    """The earlier row that a planted row was made from, and how: exact, light, heavy or related."""
 
     origin: int
     how: str
@@ -46,7 +46,7 @@ class Original(NamedTuple):
 
 @cache
 def names() -> list[str]:
-    """The long tail of rare words."""
+    """Return the long tail of rare words."""
     r = random.Random(99)
     return [
         "".join(r.choice(words.SYLLABLES) for _ in range(r.choice((2, 2, 3, 3, 4)))).capitalize() for _ in range(NAMES)
@@ -54,7 +54,7 @@ def names() -> list[str]:
 
 
 def size(sentence: str) -> int:
-    """In words."""
+    """Return the length of a sentence in words."""
     return sentence.count(" ") + 1
 
 
@@ -99,7 +99,7 @@ def body(r: random.Random, language: str, least: int, most: int) -> list[str]:
 
 
 def rewrite_of(r: random.Random, article: list[str], language: str) -> list[str]:
-    """About half of the article's sentences, some cut short, filled up with new ones, in another order."""
+    """Return about half of the article's sentences, some cut short, filled up with new ones, in another order."""
     want = 100 + int(r.random() * 188)
     sentences: list[str] = []
     count = 0
@@ -130,7 +130,7 @@ def original(seed: int, i: int) -> Original:
 
 
 def choice_of(seed: int, i: int) -> random.Random:
-    """What decides whether row i is planted, and of which row it is made."""
+    """Return the random generator that decides whether row i is planted, and from which row it is made."""
     return random.Random(seed * 7919 + i * 31 + 5)
 
 
@@ -177,7 +177,7 @@ def up_to(sentences: list[str], most: int) -> list[str]:
 
 
 def origin_of(q: random.Random, seed: int, i: int, planted: float) -> int:
-    """An earlier row that is an original itself."""
+    """Return an earlier row that is an original itself."""
     for _ in range(50):
         j = int(q.random() * i)
         if choice_of(seed, j).random() >= planted or j == 0:
@@ -186,7 +186,7 @@ def origin_of(q: random.Random, seed: int, i: int, planted: float) -> int:
 
 
 def row(seed: int, i: int, dups: float = 0.0, near: float = 0.0) -> tuple[dict[str, Any], Link | None]:
-    """Row i, and what it was made of when it was planted. `dups` and `near` are the shares of both kinds."""
+    """Return row i, and what it was made from when it was planted. `dups` and `near` are the shares of both kinds."""
     q = choice_of(seed, i)
     x = q.random()
     if not i or x >= dups + near:
@@ -221,7 +221,7 @@ def rows(
 
 
 def lines(made: Iterable[tuple[dict[str, Any], Link | None]], pairs: Any = None) -> Iterator[str]:
-    """A line of JSON for each row; the planted ones are listed in `pairs`."""
+    """Yield a line of JSON for each row; the planted ones are listed in `pairs`."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     for data, link in made:
         if pairs and link:

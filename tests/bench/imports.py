@@ -29,10 +29,10 @@ def measure(options: Options) -> list[Figure]:
 
 
 def floor(path: Path) -> None:
-    """The same rows into a table of the same columns, in transactions of the same size, and into a full-text index."""
+    """Insert the same rows into a table of the same columns, in transactions of the same size, and into a full-text index."""
     from django.db import connection, transaction
 
-    from curation.record_rows import COLUMNS, JSON
+    from curation.records.store import COLUMNS, JSON
 
     sqlite = connection.vendor == "sqlite"
     places = ", ".join("%s" if sqlite or name not in JSON else "%s::jsonb" for name in COLUMNS)
@@ -53,7 +53,7 @@ def floor(path: Path) -> None:
 
 
 def values(path: Path) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """What a row of the floor's table holds, and its text for the index."""
+    """Yield what a row of the floor's table holds, and its text for the index."""
     import orjson
     from django.utils import timezone
 

@@ -44,7 +44,10 @@ def measure(options: Options) -> list[Figure]:
 
 
 def every_kind(dataset: Any, only: str = "") -> list[Figure]:
-    """From a request's way in to its answer, all middleware included. The kinds take turns, so that all meet the same load."""
+    """Measure each kind of list from a request to its response, middleware included.
+
+    They take turns, so that all meet the same load.
+    """
     from django.test import Client
     from django.urls import reverse
 
@@ -75,7 +78,7 @@ def every_kind(dataset: Any, only: str = "") -> list[Figure]:
 
 
 def places(dataset: Any, options: Options) -> dict[str, dict[str, str]]:
-    """The address's query of each place that is looked at."""
+    """Return the URL's query of each place that is looked at."""
     middle = dataset.records.order_by("pk")[options.rows // 2].pk
     return {
         "first page": {},
@@ -98,10 +101,10 @@ def page(client: Any, address: str) -> Callable[[], None]:
 
 
 def bare(dataset: Any, query: dict[str, str]) -> Callable[[], None]:
-    """The statement that gives the rows of this page, and nothing around it."""
+    """Return a function that runs the statement for the rows of this page, and nothing around it."""
     from django.db import connection
 
-    from curation.filters import Filters
+    from curation.search.filters import Filters
 
     chosen = Filters.read(query)
     records = chosen.records(dataset).defer(*CONTENT)
@@ -118,7 +121,7 @@ def bare(dataset: Any, query: dict[str, str]) -> Callable[[], None]:
 
 
 def figures(name: str, whole: Callable[[], None], statement: Callable[[], None]) -> list[Figure]:
-    """Times of the page by the wall, and of its processor; statement and page take turns, so that both meet the same load."""
+    """Measure the page's wall and processor time; statement and page take turns, so that both meet the same load."""
     pages, floors = [], []
     whole()
     for _ in range(TIMES):
@@ -135,7 +138,7 @@ def figures(name: str, whole: Callable[[], None], statement: Callable[[], None])
 
 
 def milliseconds(call: Callable[[], None]) -> tuple[float, float]:
-    """By the wall, and of this process's processor."""
+    """Return the milliseconds of a call by the wall, and of this process's processor."""
     wall, processor = time.perf_counter(), time.process_time()
     call()
     return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - processor)

@@ -24,14 +24,14 @@ def main() -> None:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from training.qlora import processor
+    from training.trainer import cpu
 
-    processor.keep_to_what_works()
+    cpu.keep_to_what_works()
     folder = Path(sys.argv[1])
     order = json.loads((folder / "peer.json").read_text())
     counted = {"tokens": 0, "seconds": 0.0, "steps": 0}
 
-    class Counting(SFTTrainer):  # type: ignore[misc]
+    class CountingTrainer(SFTTrainer):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             counted["tokens"] += int(inputs["attention_mask"].sum())
             return super().training_step(model, inputs, *args, **kwargs)
@@ -46,7 +46,7 @@ def main() -> None:
             counted["steps"] += 1
             control.should_training_stop |= taken > LONG_SECONDS
 
-    trainer = Counting(
+    trainer = CountingTrainer(
         model=order["base"],
         args=SFTConfig(
             output_dir=str(folder / "trl"),

@@ -10,7 +10,7 @@ SPARSE = "topic262"  # in one of five hundred
 
 
 def places(dataset: Any) -> dict[str, dict[str, Any]]:
-    """The query of each kind."""
+    """Return the query of each kind."""
     from django.utils import timezone
 
     total = dataset.records.count()

@@ -5,11 +5,12 @@ import time
 
 from curation.chat import Sampling
 from inference.clients import open_client
-from inference.serving import Server, Spec, free_port
+from inference.vllm import Server, Spec, free_port
 from tests.bench import student
 from tests.bench.figures import Figure
 from tests.bench.workshop import Options
-from training.recipe import Device
+from tests.fakes.loopback import EVERY_PORT
+from training.recipe.fit import Device
 
 AT_ONCE, ALONE = 16, 4
 MOST_TOKENS = 96
@@ -25,24 +26,26 @@ def measure(options: Options) -> list[Figure]:
     server.start()
     try:
         server.wait_ready()
-        alone, together = asyncio.run(both(spec.url))
+        alone, together = asyncio.run(both(spec))
     finally:
         server.stop()
     return [Figure("serve, 16 at once", together, "tokens/s", "one at a time", alone)]
 
 
-async def both(url: str) -> tuple[float, float]:
-    """Tokens written a second, one at a time and sixteen at once; a first answer, unmeasured, warms the server."""
+async def both(spec: Spec) -> tuple[float, float]:
+    """Return the tokens written per second, one at a time and sixteen at once; a first answer, unmeasured, warms the server."""
     briefs = student.briefs()
-    await rate(url, briefs[-1:], 1)
-    return await rate(url, briefs[:ALONE], 1), await rate(url, briefs[ALONE : ALONE + 2 * AT_ONCE], AT_ONCE)
+    await rate(spec, briefs[-1:], 1)
+    return await rate(spec, briefs[:ALONE], 1), await rate(spec, briefs[ALONE : ALONE + 2 * AT_ONCE], AT_ONCE)
 
 
-async def rate(url: str, briefs: list[str], at_once: int) -> float:
+async def rate(spec: Spec, briefs: list[str], at_once: int) -> float:
     places = asyncio.Semaphore(at_once)
     sampling = Sampling(temperature=0.0, max_tokens=MOST_TOKENS, seed=17)
 
-    async with open_client("openai", url=url, model="student", timeout=600) as client:
+    async with open_client(
+        "openai", url=spec.url, model="student", key=spec.key, timeout=600, private_hosts=EVERY_PORT
+    ) as client:
 
         async def one(brief: str) -> int:
             async with places:

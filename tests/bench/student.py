@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.workshop import ROOT, Options
-from training import catalogue, student
+from training import catalogue
+from training.bases import store
 
 SAMPLE = ROOT / "curation" / "sample"
 
 
 def base(options: Options) -> Path:
-    """The folder of SmolLM2-135M-Instruct, made when it is not there yet."""
-    return student.ensure(options.home / "models", catalogue.get(student.STUDENT), print)
+    """Return the folder of SmolLM2-135M-Instruct, created if it is not there yet."""
+    return store.ensure(options.home / "models", catalogue.get(store.STUDENT), print)
 
 
 def prompt() -> str:
@@ -26,7 +27,7 @@ def briefs() -> list[str]:
 
 
 def conversations() -> list[dict[str, Any]]:
-    """The sample's pairs as rows to train on."""
+    """Return the sample's pairs as rows to train on."""
     rows = []
     for line in (SAMPLE / "answers.jsonl").read_text(encoding="utf-8").splitlines():
         pair = json.loads(line)

@@ -41,11 +41,11 @@ def measure(options: Options) -> list[Figure]:
 
 
 def prepare(records: int) -> tuple[Any, list[str]]:
-    """A dataset whose queue lasts for the whole run, and a key for each person."""
+    """Return a dataset whose queue lasts for the whole run, and a key for each person."""
     from atelier.accounts.models import APIKey, Membership, Role, User
-    from curation import contents
     from curation.annotation import questions, queue
     from curation.models import Dataset, Record
+    from curation.records import derived
 
     project = workshop.project()
     dataset = Dataset.objects.create(project=project, name="Submits", kind=Dataset.Kind.CONVERSATIONS)
@@ -57,7 +57,7 @@ def prepare(records: int) -> tuple[Any, list[str]]:
         for number in range(2 * records)
     ]  # fmt: skip
     for row in rows:
-        contents.complete(row)
+        derived.complete(row)
     Record.objects.bulk_create(rows, batch_size=500)
     questions.create(dataset, title="Tone", kind="label", options={"labels": ["plain", "loud"]})
     box = queue.of(dataset)
@@ -73,13 +73,13 @@ def prepare(records: int) -> tuple[Any, list[str]]:
 
 
 def free_port() -> int:
-    from atelier import processes
+    from atelier.processes import supervisor
 
-    return processes.free_port("127.0.0.1", 18_700)
+    return supervisor.free_port("127.0.0.1", 18_700)
 
 
 def start(port: int) -> "subprocess.Popen[bytes]":
-    """The web process with the command that `manage.py up` starts it with; returns when it answers."""
+    """Start the web process with the command of `manage.py up`; return when it answers."""
     from atelier import installation
 
     command = next(child.argv for child in installation.children(port) if child.name == "web")
@@ -102,21 +102,23 @@ def start(port: int) -> "subprocess.Popen[bytes]":
 
 
 def counted(pid: int, work: Any) -> dict[str, Any]:
-    """What the people measure, and the seconds of processor that the web process took meanwhile."""
+    """Return what the people measure, and the processor seconds that the web process took in that time."""
     before = processor(pid)
     found: dict[str, Any] = asyncio.run(work)
     return found | {"web": processor(pid) - before}
 
 
 def processor(pid: int) -> float:
-    """Seconds of processor of a process so far. Linux only."""
+    """Return the processor seconds of a process so far. Linux only."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def everybody(port: int, dataset: Any, keys: list[str], rate: float, seconds: float = SECONDS) -> dict[str, Any]:
-    """All people at once, each in a rhythm of its own when there is a rate. Milliseconds of every first record and every
-    submit, which ends with the next record in hand."""
+    """Run all people at once, each in a rhythm of its own when there is a rate.
+
+    Returns milliseconds of every first record and every submit, which ends with the next record in hand.
+    """
     times: dict[str, list[float]] = {"submit": [], "first": []}
     root = f"http://127.0.0.1:{port}/api/projects/{dataset.project_id}"
     began = time.perf_counter()
@@ -148,7 +150,7 @@ async def person(
 
 
 async def timed(into: list[float], call: Any) -> Any:
-    """The answer's JSON, with the milliseconds until all of it was there."""
+    """Return the response's JSON; append the milliseconds until all of it was there."""
     began = time.perf_counter()
     async with call as answer:
         body = await answer.read()
@@ -159,7 +161,7 @@ async def timed(into: list[float], call: Any) -> Any:
 
 
 def beyond_overlap(dataset: Any) -> int:
-    """Records with more open and submitted annotations than they want."""
+    """Count the records with more open and submitted annotations than they need."""
     from django.db.models import Count, F, Q
 
     from curation.models import Task
@@ -169,7 +171,7 @@ def beyond_overlap(dataset: Any) -> int:
 
 
 def figures(name: str, found: dict[str, Any]) -> list[Figure]:
-    """Each beside what is asked for: 50 submits a second, p95 at most 200 ms."""
+    """Return figures, each beside its target: 50 submits a second, p95 at most 200 ms."""
     rate = len(found["submit"]) / found["wall"]
     return [
         Figure(name, rate, "submits/s", "asked for", WANTED),

@@ -1,6 +1,6 @@
-"""Makes curation/word_vectors.npz of the student's own word vectors: whole words of three letters and more, their signs.
+"""Makes curation/charts/word_vectors.npz of the student's own word vectors: whole words of three letters and more, their signs.
 
-python -m tests.bench.word_table [-o curation/word_vectors.npz]
+python -m tests.bench.word_table [-o curation/charts/word_vectors.npz]
 """
 
 import argparse
@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from curation.word_vectors import FILE
-from training.student import packaged_gguf
+from curation.charts.word_vectors import FILE
+from training.bases.store import packaged_gguf
 
 SEED = 0
 WORD = re.compile("\u0120([A-Za-z]{3,})")  # the tokenizer writes the blank before a word as this letter
 
 
 def read(path: Path) -> tuple[list[str], Any]:
-    """The tokens and their vectors."""
+    """Return the tokens and their vectors."""
     import gguf.quants
 
     reader = gguf.GGUFReader(path)
@@ -29,7 +29,7 @@ def read(path: Path) -> tuple[list[str], Any]:
 
 
 def rows_of(tokens: list[str]) -> dict[str, int]:
-    """Word in small letters -> its token, rather the one that is written small."""
+    """Return the token of each word in small letters, preferring the one that is written small."""
     found: dict[str, int] = {}
     for place, token in enumerate(tokens):
         if (match := WORD.fullmatch(token)) and (match[1].lower() not in found or match[1].islower()):
@@ -38,7 +38,7 @@ def rows_of(tokens: list[str]) -> dict[str, int]:
 
 
 def signs(vectors: Any, rows: list[int]) -> Any:
-    """Directions that matter less count less; the rotation shares all of them out among the signs."""
+    """Return the signs of rotated vectors. Directions that matter less count less; the rotation gives every sign its share."""
     chosen = vectors[rows] - vectors.mean(axis=0)
     chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
     left, strength, _ = np.linalg.svd(chosen - chosen.mean(axis=0), full_matrices=False)

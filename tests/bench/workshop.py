@@ -19,7 +19,7 @@ DATASET = "Chat"
 
 @dataclass(frozen=True)
 class Options:
-    """How much is measured, and where: `home` keeps what is worth keeping between runs (rows, base models)."""
+    """The extent and place of a measurement: `home` keeps what is worth keeping between runs (rows, base models)."""
 
     home: Path
     rows: int = 100_000
@@ -27,13 +27,13 @@ class Options:
 
     @property
     def chat(self) -> Path:
-        """The chat rows, made once: named by all that decides what is in them."""
+        """Return the chat rows, created once: named by all that decides what is in them."""
         key = hashlib.sha256(f"gen_chat rows={self.rows} seed={SEED}".encode()).hexdigest()[:12]
         return self.home / "bench" / f"chat-{key}.jsonl"
 
 
 def make_rows(options: Options) -> Path:
-    """The file of chat rows; made by a process of its own, for a bench measures its own memory."""
+    """Return the file of chat rows; written by a process of its own, for a bench measures its own memory."""
     path = options.chat
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def make_rows(options: Options) -> Path:
 
 
 def open_installation() -> None:
-    """Django on the data folder and database that the environment names, with every table."""
+    """Set up Django on the data folder and database that the environment names, with every table."""
     import django
     from django.core.management import call_command
 
@@ -54,7 +54,10 @@ def open_installation() -> None:
 
 
 def take_models(options: Options) -> None:
-    """The base models that earlier runs kept, such as the student with its tokenizer. Without them tokens are estimated."""
+    """Copy the base models that earlier runs kept, such as the student with its tokenizer.
+
+    Without them tokens are estimated.
+    """
     from django.conf import settings
 
     kept, wanted = options.home / "models", Path(settings.MODELS_DIR)
@@ -63,7 +66,7 @@ def take_models(options: Options) -> None:
 
 
 def project() -> "Project":
-    """A project, and a member of its team called `member`; the same ones each time."""
+    """Return a project, with a member of its team called `member`; the same ones each time."""
     from atelier.accounts.models import Membership, Project, Role, Team, User
 
     team, _ = Team.objects.get_or_create(name="Bench")
@@ -73,23 +76,24 @@ def project() -> "Project":
 
 
 def import_rows(path: Path, name: str) -> "Dataset":
-    """A new dataset with the rows of a file, by the job that pages start, in this process."""
+    """Return a new dataset with the rows of a file, by the job that pages start, in this process."""
     from django.core.files import File
 
-    from curation import importing, tasks
+    from curation import tasks
+    from curation.imports import drafts
     from curation.models import Dataset
 
     dataset = Dataset.objects.create(project=project(), name=name, kind=Dataset.Kind.CONVERSATIONS)
     with path.open("rb") as file:
-        job = importing.begin(dataset, None, file=File(file), name=path.name)
-    importing.confirm(job, importing.mapping_from(job.mapping))
+        job = drafts.begin(dataset, None, file=File(file), name=path.name)
+    drafts.confirm(job, drafts.mapping_from(job.mapping))
     tasks.import_file(job.pk)
     finished(job)
     return dataset
 
 
 def filled(options: Options) -> "Dataset":
-    """The dataset with all rows, left by an earlier bench of this run or imported now."""
+    """Return the dataset with all rows, left by an earlier bench of this run or imported now."""
     from curation.models import Dataset
 
     found = Dataset.objects.filter(name=DATASET).first()
@@ -97,7 +101,7 @@ def filled(options: Options) -> "Dataset":
 
 
 def finished(job: Any) -> None:
-    """Raises RuntimeError with the job's own words when it did not end well."""
+    """Check that a job ended well. Raises RuntimeError with the job's own words."""
     job.refresh_from_db()
     if job.status != job.Status.DONE:
         raise RuntimeError(f"{job.title} ended as {job.status}: {job.error or job.line}")

@@ -11,11 +11,11 @@ from django.utils import timezone
 from atelier import secrets
 from atelier.accounts.models import APIKey, Membership, Project, Team, User
 from atelier.webhooks.models import Delivery, Webhook
-from curation import importing
 from curation import models as data
+from curation.imports import drafts
+from curation.scoring import load_rules
 from inference import models as serving
-from inference import scores
-from inference.scoring import load_rules
+from inference.evaluations import scores
 from training.models import Adapter, Pull, Run
 
 LONG = (
@@ -50,12 +50,12 @@ SAMPLING = {"temperature": 0.3, "top_p": 1.0, "max_tokens": 64, "seed": None}
 
 
 def canary(room: int | None) -> str:
-    """The most hostile text that a field takes."""
+    """Return the most hostile text that a field takes."""
     return next(text for text in (LONG, SHORT, TINY, TINY[:5]) if room is None or len(text) <= room)
 
 
 def hostile(model: type[models.Model], **given: Any) -> Any:
-    """A row whose every free text field that is not given is hostile."""
+    """Return a row whose every free text field is hostile, unless it is given."""
     for field in model._meta.get_fields():
         if not isinstance(field, models.CharField | models.TextField) or field.name in {*given, *OURS} or field.choices:
             continue
@@ -64,7 +64,7 @@ def hostile(model: type[models.Model], **given: Any) -> Any:
 
 
 def plant() -> dict[str, Any]:
-    """Everything once. Returns the ids by the words of the addresses, and a login."""
+    """Create everything once. Returns the ids by the words of the URLs, and a login."""
     owner = hostile(User, username="'\"><canary-x>")
     owner.set_password("a-long-password")
     owner.save()
@@ -87,8 +87,8 @@ def plant_data(project: Project, common: dict[str, Any]) -> dict[str, Any]:
     )
     hostile(data.ImportIssue, parent=job, line=2, outcome="failed", code="x")
     row = json.dumps({LONG: LONG, "messages": MESSAGES}).encode() + b"\n"
-    draft = importing.begin(target, None, file=ContentFile(row * 3, name="x.jsonl"), name=SHORT + LONG)
-    problem = [{"code": "x", "message": LONG, "where": LONG, "mendable": True}]
+    draft = drafts.begin(target, None, file=ContentFile(row * 3, name="x.jsonl"), name=SHORT + LONG)
+    problem = [{"code": "x", "message": LONG, "where": LONG, "fixable": True}]
     content = {
         "fields": {LONG: LONG},
         "messages": MESSAGES,
@@ -138,13 +138,13 @@ def plant_data(project: Project, common: dict[str, Any]) -> dict[str, Any]:
 
 
 def plant_together(project: Project, owner: User, common: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
-    """What teams add: questions, answers that differ, comments, checks, exports, webhooks."""
+    """Create what teams add: questions, answers that differ, comments, checks, exports, webhooks."""
     dataset, record = data.Dataset.objects.get(pk=ids["dataset_id"]), data.Record.objects.get(pk=ids["record"])
     dataset.labels = [SHORT]
     dataset.save()
     labels = {"labels": [{"value": SHORT, "text": LONG[:80], "color": ""}, {"value": "b", "text": "b", "color": ""}]}
     label = hostile(data.Question, dataset=dataset, kind="label", name="desk", options=labels)
-    hostile(data.Question, dataset=dataset, kind="text", name="mend", options={"piece": "messages.2"}, position=1)
+    hostile(data.Question, dataset=dataset, kind="text", name="fix", options={"piece": "messages.2"}, position=1)
     hostile(data.Suggestion, record=record, question=label, value=SHORT, score=0.5)
     queue = hostile(data.Queue, dataset=dataset, overlap=2)
     task = hostile(data.Task, queue=queue, record=record, wanted=2, given=2, submitted=2, state="disputed")
@@ -153,7 +153,7 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
         Membership.objects.create(team=project.team, user=user, role="annotator")
         hostile(
             data.Annotation, task=task, record=record, user=user, state="submitted",
-            answers={"desk": answer, "mend": LONG}, submitted_at=timezone.now(),
+            answers={"desk": answer, "fix": LONG}, submitted_at=timezone.now(),
         )  # fmt: skip
     comment = hostile(data.Comment, record=record, user=owner)
     hostile(data.Mention, user=owner, record=record, comment=comment)
@@ -169,7 +169,7 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
     ])  # fmt: skip
     deletion = hostile(data.Deletion, **common)
     selection = hostile(data.Selection, dataset=dataset, size=1)
-    data.Selected.objects.create(selection=selection, record=record)
+    data.SelectedRecord.objects.create(selection=selection, record=record)
     hostile(data.SavedFilter, dataset=dataset, filters={"q": SHORT})
     hook = hostile(Webhook, project=project, sealed_secret=secrets.seal("s"))
     tries = [{"at": timezone.now().isoformat(), "status": 500, "seconds": 1.0, "error": LONG, "reply": LONG}]

@@ -13,7 +13,7 @@ FLAGS = [
 
 
 def find() -> str | None:
-    """Path of a browser that Playwright can drive: `CHROMIUM`, the system's, or Playwright's own."""
+    """Return the path of a browser that Playwright can drive: `CHROMIUM`, the system's, or Playwright's own."""
     given = os.environ.get("CHROMIUM")
     if given:
         return given
@@ -25,7 +25,7 @@ def find() -> str | None:
 
 
 def install() -> None:
-    """Install one. Raises CalledProcessError when that fails."""
+    """Install a browser. Raises CalledProcessError when that fails."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)

@@ -9,7 +9,7 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 SEED = """
 from atelier.accounts.models import Membership, Project, Team, User
-from curation import contents
+from curation.records import derived
 from curation.annotation import answers, questions, queue
 from curation.models import Dataset, Record
 team = Team.objects.get()
@@ -18,7 +18,7 @@ dataset = Dataset.objects.create(project=project, name="Rewrites", kind="convers
 for n in range(2):
     record = Record(dataset=dataset, split="train", source_group=f"{n:064d}", fields={"brief": f"brief {n}"},
         messages=[{"role": "user", "content": "Write."}, {"role": "assistant", "content": f"Town Hall {n} <canary-x>opens</canary-x>."}])
-    contents.complete(record)
+    derived.complete(record)
     record.save()
 questions.create(dataset, title="Tone", kind="label", options={"labels": ["plain", "loud"]})
 questions.create(dataset, title="Places", kind="spans", options={"labels": ["place"], "piece": "answer"})
@@ -34,7 +34,7 @@ for name, tone, end in (("ann", "plain", 9), ("bob", "loud", 4)):
         given = queue.next_task(box, user)
         text = given.record.messages[-1]["content"] + (" Come!" if name == "bob" else "")
         answers.submit(given, {"tone": tone, "places": [{"start": 0, "end": end, "label": "place"}], "text": text})
-result = [f"/projects/{project.pk}/annotate/{dataset.pk}/disputes", f"/projects/{project.pk}/data/{dataset.pk}/records/{dataset.records.first().pk}"]
+result = [f"/projects/{project.pk}/annotate/{dataset.pk}/disagreements", f"/projects/{project.pk}/data/{dataset.pk}/records/{dataset.records.first().pk}"]
 """
 STANDS = """
 from curation.models import Task
@@ -64,14 +64,14 @@ def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
         visitor = visit(installation.base_url)
         visitor.sign_in(*installation.login())
         visitor.go(here)
-        visitor.look("disputes")
+        visitor.look("disagreements")
         visitor.key("Enter")
-        expect(visitor.page.get_by_role("heading", name="Answers differ")).to_be_visible()
-        visitor.look("dispute")
+        expect(visitor.page.get_by_role("heading", name="Disagreement")).to_be_visible()
+        visitor.look("disagreement")
         decide_by_keys(visitor)
         assert installation.run(STANDS) == [["done", "loud", "It shouts."], ["disputed", None, ""]]
         visitor.page.locator(".toast").get_by_role("button", name="Undo").click()
-        expect(visitor.page.get_by_text("Taken back").first).to_be_visible()
+        expect(visitor.page.get_by_text("Decision undone").first).to_be_visible()
         assert installation.run(STANDS)[0] == ["disputed", None, ""]
         decide_by_keys(visitor)
         visitor.go(record)
@@ -79,7 +79,7 @@ def test_disagreements_are_decided_with_the_keyboard(tmp_path, visit):
         comment_and_complete_a_name(visitor)
         visitor.look("outcome")
         installation.run(TEXT_FIRST)
-        visitor.go(here.replace("disputes", "reviewing"))
+        visitor.go(here.replace("disagreements", "reviewing"))
         review_by_keys(visitor)
         assert installation.run(REVIEWED) == [["ann", "returned", "Am I loud?"], ["ann", "corrected", ""]]
         assert installation.run(CORRECTED).startswith("All aboard. ")
@@ -96,11 +96,11 @@ def decide_by_keys(visitor: Visitor) -> None:
     before = visitor.page.url
     visitor.key("Enter")
     visitor.page.wait_for_url(lambda url: url != before)
-    expect(visitor.page.locator(".toast").first).to_contain_text("is settled")
+    expect(visitor.page.locator(".toast").first).to_contain_text("is decided")
 
 
 def review_by_keys(visitor: Visitor) -> None:
-    """What is written while sending back or correcting stays words: `a` alone would accept."""
+    """Check that text written while sending back or correcting stays text: `a` alone would accept."""
     shown = visitor.page.locator("[data-task]")
     first = shown.get_attribute("data-task") or ""
     visitor.key("r")

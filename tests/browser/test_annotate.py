@@ -9,7 +9,7 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 SEED = """
 from atelier.accounts.models import Project, Team
-from curation import contents
+from curation.records import derived as contents
 from curation.annotation import questions, queue, suggestions
 from curation.models import Annotation, Dataset, Record
 team = Team.objects.get()
@@ -81,7 +81,7 @@ def survives_a_reload(visitor: Visitor) -> None:
 
 
 def the_last_letters_survive_too(visitor: Visitor) -> None:
-    """Typed less than a moment before the reload: no draft was sent yet."""
+    """Check that text typed less than a moment before the reload is kept: no draft was sent yet."""
     note = visitor.page.get_by_role("textbox", name="Note")
     note.press("End")
     note.press_sequentially(" so")
@@ -90,7 +90,7 @@ def the_last_letters_survive_too(visitor: Visitor) -> None:
 
 
 def mark_words_at_once(visitor: Visitor) -> None:
-    """Nothing has the focus on a record just shown: the arrows go through the text of the question that is marked."""
+    """Check that arrows move through the text of the marked question when nothing has the focus on a record just shown."""
     for _ in range(2):
         visitor.key("ArrowDown")
     visitor.key("ArrowRight")
@@ -122,14 +122,14 @@ def search_a_label(visitor: Visitor) -> None:
 def missing_answers_are_said(visitor: Visitor) -> None:
     before = visitor.page.locator("[data-task]").get_attribute("data-task")
     visitor.key("Enter")
-    expect(visitor.page.get_by_text("This needs an answer.")).to_be_visible()
+    expect(visitor.page.get_by_text("This question needs an answer.")).to_be_visible()
     assert visitor.page.locator("[data-task]").get_attribute("data-task") == before
 
 
 def go_back(visitor: Visitor) -> None:
     visitor.page.wait_for_load_state("networkidle")
     visitor.key("u")
-    expect(visitor.page.locator(".toast").first).to_contain_text("Taken back")
+    expect(visitor.page.locator(".toast").first).to_contain_text("Undone.")
     expect(visitor.page.locator(".spans-text mark")).to_have_text("Town Hall")
 
 

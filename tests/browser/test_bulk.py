@@ -8,16 +8,17 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 PLANT = """
 from atelier.accounts.models import Membership, Project, Team, User
-from curation import contents, datasets
+from curation.records import derived
+from curation.datasets import settings
 from curation.models import Record
 team = Team.objects.create(name="Desk")
 user = User.objects.create_user(username="bulk", password="a-long-password")
 Membership.objects.create(team=team, user=user, role="editor")
 project = Project.objects.create(team=team, name="Briefs", created_by=user)
-dataset = datasets.create(project, user, "Chats")
+dataset = settings.create(project, user, "Chats")
 for n in range(60):
     turns = [{"role": "user", "content": f"Shorten number {n}"}, {"role": "assistant", "content": f"Said number {n}."}]
-    contents.complete(Record(dataset=dataset, messages=turns)).save()
+    derived.complete(Record(dataset=dataset, messages=turns)).save()
 result = {"list": f"/projects/{project.pk}/data/{dataset.pk}/"}
 """
 
@@ -41,7 +42,7 @@ def test_a_bulk_edit_is_previewed_done_and_undone(tmp_path, visit):
         assert visitor.text("article del") == "number"
         assert visitor.text("article ins") == "figure"
         visitor.look("bulk preview")
-        visitor.press("Replace in all that match")
+        visitor.press("Replace in all matching records")
         visitor.page.get_by_text("60 records changed.").first.wait_for()
         visitor.go(place + "?q=figure")
         visitor.page.get_by_text("60 records").first.wait_for()
@@ -51,7 +52,7 @@ def test_a_bulk_edit_is_previewed_done_and_undone(tmp_path, visit):
         visitor.go(place + "activity")
         visitor.look("activity")
         visitor.press("Undo")
-        visitor.page.get_by_text("60 records put back.").first.wait_for()
+        visitor.page.get_by_text("60 records restored.").first.wait_for()
         visitor.go(place + "?q=figure")
-        visitor.page.get_by_role("heading", name="Nothing matches the search").wait_for()
+        visitor.page.get_by_role("heading", name="No records match the search").wait_for()
         assert visitor.complaints == []

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 MEANING = [
     ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/deletions/", "deletion"), ("data/checks/", "check"), ("data/exports/", "export"),
     ("selections/", "selection"), ("settings/webhooks/", "webhook"), ("records/", "record"), ("distil/", "distillation"),
-    ("versions/", "version"), ("train/", "run"), ("models/fetch/", "pull"), ("models/", "deployment"),
+    ("versions/", "version"), ("train/", "run"), ("models/downloads/", "pull"), ("models/", "deployment"),
     ("compare/", "comparison"), ("evaluate/", "evaluation"), ("settings/endpoints/", "endpoint"),
 ]  # fmt: skip
 OTHER = {
@@ -37,7 +37,7 @@ INJECTED = """() => [...document.querySelectorAll(
 
 
 def routes(patterns: list, prefix: str = "") -> Iterator[str]:
-    """Every address of the app with its places still open, as `<pk>`."""
+    """Yield every URL of the app with its placeholders, as `<pk>`."""
     for pattern in patterns:
         route = prefix + re.sub(r"\\(.)", r"\1", str(pattern.pattern).lstrip("^").rstrip("$"))
         if isinstance(pattern, URLPattern):
@@ -47,7 +47,7 @@ def routes(patterns: list, prefix: str = "") -> Iterator[str]:
 
 
 def addresses(ids: dict) -> list[str]:
-    """All of them that can be asked for, filled with the ids of what was planted."""
+    """Return all URLs that can be requested, filled with the ids of what was planted."""
     found = []
     for route in routes(get_resolver().url_patterns):
         if any(word in route for word in LEFT_OUT):
@@ -82,14 +82,14 @@ def test_hostile_text_stays_text_on_every_page(tmp_path, visit):
 
 
 def is_page(visitor: Visitor, address: str) -> bool:
-    """Whether the address answers GET with a whole page. None may break."""
+    """Return whether the URL answers GET with a whole page. None may break."""
     answer = visitor.context.request.get(address, timeout=30_000)
     assert answer.status < 500, f"{address} answered {answer.status}"
     return answer.status == 200 and answer.text().lower().startswith("<!doctype html>")
 
 
 def looked(visitor: Visitor, address: str) -> list[str]:
-    """What hostile text became an element on this page, folded parts opened."""
+    """Return the hostile texts that became an element on this page, folded parts opened."""
     visitor.go(address)
     visitor.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     return visitor.page.evaluate(INJECTED)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 TEXT = "\U0001f600 The Town Hall opens at nine.\r\nMira Oloway sells the tickets, until the last of them is gone and the lights go out."
 SEED = """
 from atelier.accounts.models import Project, Team
-from curation import contents
+from curation.records import derived
 from curation.annotation import questions, queue
 from curation.models import Dataset, Record
 team = Team.objects.get()
@@ -20,7 +20,7 @@ project = Project.objects.create(team=team, name="Briefs", created_by=team.users
 dataset = Dataset.objects.create(project=project, name="Rewrites", kind="conversations")
 for n in range(3):
     record = Record(dataset=dataset, source_group=f"{n:064d}", messages=[{"role": "user", "content": f"Write {n}."}, {"role": "assistant", "content": text}])
-    contents.complete(record)
+    derived.complete(record)
     record.save()
 questions.create(dataset, title="Names", kind="spans", options={"labels": ["place", "person"], "piece": "answer"})
 queue.fill(dataset, dataset.records.all())
@@ -88,7 +88,10 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
 
 
 def with_the_mouse(page: Page) -> None:
-    """From within a word to within another: whole words. With Alt to the character. A click lets go."""
+    """Mark a span with the mouse, from within a word to within another: whole words. With Alt to the character.
+
+    A click lets go.
+    """
     text = page.locator(".spans-text")
     drag(page, at(page, "Town"), at(page, "Hall"))
     expect(text.locator(".is-selected")).to_have_text("Town Hall")
@@ -109,7 +112,7 @@ def with_the_mouse(page: Page) -> None:
 
 
 def with_a_finger(page: Page) -> None:
-    """A tap takes a word, another goes as far as that, one on it lets go; the label is tapped too."""
+    """Mark a span with a finger: a tap takes a word, another extends to that, one on it lets go; the label is tapped too."""
     text = page.locator(".spans-text")
     for words, selected in (("Town", "Town"), ("Hall", "Town Hall")):
         page.touchscreen.tap(*at(page, words))

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect
 
 SHOTS = Path(__file__).resolve().parent / "shots"
+expect.set_options(timeout=20_000)  # a machine with other work takes its time
 DESK = {"width": 1440, "height": 900}
 ABORTED = re.compile(r"htmx:(sendAbort|afterRequest), ")
 PHONE = {"width": 390, "height": 844}
@@ -65,7 +66,7 @@ class Visitor:
 
     @contextmanager
     def may_say(self, pattern: str) -> Iterator[None]:
-        """Within, a complaint that matches is part of the plan."""
+        """Expect a complaint that matches the pattern within the context."""
         self.expected.append(re.compile(pattern))
         try:
             yield
@@ -80,7 +81,7 @@ class Visitor:
         assert answer.status < 400, f"{path} answered {answer.status}"
 
     def look(self, name: str) -> None:
-        """Look at the page as on a phone, where nothing may stick out; and keep its pictures with ATELIER_SHOTS=1."""
+        """Look at the page as on a phone, where nothing may stick out; and save its screenshots with ATELIER_SHOTS=1."""
         self.seen.append(name)
         self.page.set_viewport_size(PHONE)
         try:
@@ -95,7 +96,7 @@ class Visitor:
             self._shoot(name, "1440")
 
     def _too_wide(self) -> str:
-        """What sticks out; asked again when the page was just being replaced by the next."""
+        """Return what sticks out; asked again when the page was just being replaced by the next."""
         for _ in range(5):
             try:
                 self.page.wait_for_load_state()
@@ -121,11 +122,11 @@ class Visitor:
         self.page.get_by_role("link", name=label, exact=exact).first.click()
 
     def rail(self, step: str) -> None:
-        """To a step of the loop by the rail, whatever its count."""
+        """Go to a step of the loop by the rail, whatever its count."""
         self.page.locator(".rail-list").get_by_role("link", name=re.compile(f"^{step}")).click()
 
     def key(self, key: str) -> None:
-        """A key pressed anywhere on the page, not in a field."""
+        """Press a key anywhere on the page, not in a field."""
         self.page.evaluate("document.activeElement?.blur()")
         self.page.keyboard.press(key)
 
@@ -151,7 +152,7 @@ class Visitor:
         zone.dispatch_event("drop", {"dataTransfer": carried})
 
     def wait_job(self, status: str = "done", seconds: float = 60) -> None:
-        """Wait until the job of this page says so, by what the page shows."""
+        """Wait until the job of this page has this status, by what the page shows."""
         job = self.page.locator(f'.job[data-status="{status}"]')
         over = self.page.locator('.job[data-status="failed"], .job[data-status="cancelled"]')
         job.or_(over).first.wait_for(timeout=seconds * 1000)

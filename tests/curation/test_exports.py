@@ -13,18 +13,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from atelier.jobs.claims import LostClaim
-from curation import datasets, exports, importing, records, versions
+from curation import exports
+from curation.datasets import settings as dataset_settings
 from curation.formats import WRITERS
+from curation.imports import drafts
 from curation.models import Dataset, Export, Record
+from curation.records import changes
 from curation.tasks import export, freeze
-from tests.curation.test_importing import begun, chat, done
+from curation.versions import freezes
+from tests.curation.imports.test_job import begun, chat, done
 
 SAME = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "key", "source_group", "content_hash")
 
 
 @pytest.fixture
 def chats(project, alice) -> Dataset:
-    dataset = datasets.create(project, alice, "Chats")
+    dataset = dataset_settings.create(project, alice, "Chats")
     rows = [chat(f"number {n}", id=f"k{n}", group="even" if n % 2 == 0 else "", topic=n) for n in range(7)]
     done(begun(dataset, *rows))
     return dataset
@@ -51,16 +55,16 @@ def content(dataset: Dataset) -> list[tuple]:
 def test_an_import_of_an_export_gives_the_same_records(project, chats, form):
     job, data = exported(chats, form)
     assert job.line == "7 of 7 records exported."
-    other = datasets.create(project, None, "Again")
-    again = importing.begin(other, None, file=ContentFile(data, name="file"), any_kind=True)
-    importing.confirm(again, importing.suggested(again)[0])
+    other = dataset_settings.create(project, None, "Again")
+    again = drafts.begin(other, None, file=ContentFile(data, name="file"), any_kind=True)
+    drafts.confirm(again, drafts.suggested(again)[0])
     assert done(again).line == "7 of 7 rows imported."
     assert content(other) == content(chats)
 
 
 def test_status_split_and_labels_go_along(chats, bob):
     record = chats.records.get(key="k3")
-    records.review(record, bob, "accept")
+    changes.review(record, bob, "accept")
     Record.objects.filter(pk=record.pk).update(labels=["good"])
     _, data = exported(chats, "chat", filters={"status": "accepted"})
     row = orjson.loads(data)
@@ -74,12 +78,12 @@ def test_what_a_format_cannot_hold_is_counted_and_named(chats):
     job, data = exported(chats, "alpaca")
     assert (job.done, job.skipped, data.count(b"\n")) == (8, 1, 7)
     assert job.line == "7 of 8 records exported, 1 left out."
-    why = "Alpaca has questions and answers in turn alone."
+    why = "Alpaca has only alternating questions and answers."
     assert job.skipped_why == [{"reason": why, "count": 1, "records": [odd.pk]}]
 
 
 def test_a_version_is_exported_whole_or_by_split(chats):
-    version = versions.create(chats, None, filters={}, shares={"train": 0.5, "validation": 0.5, "test": 0})
+    version = freezes.create(chats, None, filters={}, shares={"train": 0.5, "validation": 0.5, "test": 0})
     freeze(version.pk)
     version.refresh_from_db()
     _, data = exported(chats, "completion", version=version)
@@ -135,7 +139,7 @@ def test_a_file_that_was_stored_just_before_a_kill_does_not_lie_there_for_ever(c
 def test_a_format_without_place_for_the_kind_is_refused(chats):
     with pytest.raises(ValidationError, match="Conversations cannot be exported as 'preference'"):
         exports.begin(chats, None, "preference")
-    with pytest.raises(ValidationError, match="no filter"):
+    with pytest.raises(ValidationError, match="No filter"):
         exports.begin(chats, None, "chat", filters={"password": "x"})
 
 
@@ -176,7 +180,7 @@ def test_each_role_at_each_address(chats, as_alice, as_bob, as_ann, as_vic, as_c
 
 
 def test_the_page_exports_what_the_list_shows(chats, as_bob, bob):
-    records.review(chats.records.get(key="k1"), bob, "accept")
+    changes.review(chats.records.get(key="k1"), bob, "accept")
     address = reverse("curation:new_export", args=[chats.project_id, chats.pk]) + "?status=accepted&sort=longest"
     assert "accepted" in as_bob.get(address).content.decode()
     answer = as_bob.post(address, {"format": "csv_safe"})
@@ -204,10 +208,10 @@ def test_the_command_refuses_what_it_cannot_do(chats, tmp_path):
     out = tmp_path / "there"
     out.touch()
     for arguments, words in (
-        (["Chats", "--output", str(out)], "is there already"),
+        (["Chats", "--output", str(out)], "already exists"),
         (["Chats", "--format", "preference"], "cannot be exported as"),
         (["Chats", "--filters", "[]"], "a JSON object"),
-        ([], "Name either"),
+        ([], "Give either"),
     ):
         with pytest.raises(CommandError, match=words):
             call_command("export_records", *arguments)

@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
-Fault = str  # "429", "500", "401", "stall", "cut", "huge", "broken", "redirect", "empty", "gzip"
+Fault = str  # "429", "500", "401", "stall", "cut", "huge", "broken", "redirect", "empty", "gzip", "nul", "odd words"
 
 
 @dataclass
 class Plan:
-    """How the server behaves: seconds before an answer, the faults of the coming calls in order, a share of faults."""
+    """The behaviour of the server: seconds before an answer, the faults of the coming calls in order, a share of faults."""
 
     latency: float = 0.0
     faults: list[Fault] = field(default_factory=list)
@@ -30,9 +30,14 @@ class Plan:
     retry_after: str | None = None
     reasoning: str = ""
     reasoning_field: str = "reasoning"
+    every: float = (
+        0.0  # seconds between two calls that are taken; the others get 429, without a Retry-After if none is set
+    )
     usage: bool = True
     pause: float = 0.0  # between two pieces of a stream
     reply: Callable[[dict[str, Any]], str] | None = None
+    finish: str = ""  # why answers ended, instead of the truth
+    raw: Callable[[dict[str, Any]], Any] | None = None  # the whole JSON of a reply; of a stream, a list of its pieces
 
 
 class FakeOpenAI:
@@ -46,6 +51,7 @@ class FakeOpenAI:
         self.most_in_flight = 0
         self._host, self._port = host, port
         self._random = random.Random(1)
+        self._taken = 0.0
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -88,6 +94,8 @@ class FakeOpenAI:
                 await asyncio.sleep(self.plan.latency)
             if fault:
                 return await self._fail(fault, request, body)
+            if self.plan.raw:
+                return await self._raw(request, body, self.plan.raw(body))
             if body.get("stream"):
                 return await self._stream(request, body)
             return web.json_response(self._completion(body))
@@ -97,6 +105,9 @@ class FakeOpenAI:
     def _fault(self) -> Fault:
         if self.plan.faults:
             return self.plan.faults.pop(0)
+        if time.monotonic() - self._taken < self.plan.every:
+            return "429"
+        self._taken = time.monotonic()
         if self.plan.fault_share and self._random.random() < self.plan.fault_share:
             return self._random.choice(["429", "500"])
         return ""
@@ -107,6 +118,12 @@ class FakeOpenAI:
             key = request.headers.get("Authorization", "")
             error = {"error": {"message": f"made to fail with {fault}, {key}", "type": "fake"}}
             return web.json_response(error, status=int(fault), headers=headers)
+        if fault == "nul":
+            return web.json_response({"error": {"message": "it broke \x00 \ud800 here"}}, status=400)
+        if fault == "odd words":
+            odd = self._completion(body) | {"model": "m\x00\ud800"}
+            odd["choices"][0]["finish_reason"] = "stop\x00\udfff"
+            return web.json_response(odd)
         if fault == "redirect":
             raise web.HTTPTemporaryRedirect("http://127.0.0.1:1/v1/chat/completions")
         if fault == "empty":
@@ -125,7 +142,7 @@ class FakeOpenAI:
         return await self._break_off(fault, request, body)
 
     async def _break_off(self, fault: Fault, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        """A body that is cut in the middle, or that never ends."""
+        """Send a body that is cut in the middle, or that never ends."""
         text = json.dumps(self._completion(body))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(text) if fault == "cut" else 10**9
@@ -138,10 +155,10 @@ class FakeOpenAI:
         return response
 
     def _answer(self, body: dict[str, Any]) -> tuple[str, str]:
-        """What is answered, and why it ended there: a word counts as a token."""
+        """Return the answer, and why it ended there: a word counts as a token."""
         whole = self._whole(body)
         text = " ".join(whole.split(" ")[: body.get("max_tokens")])
-        return text, "stop" if text == whole else "length"
+        return text, self.plan.finish or ("stop" if text == whole else "length")
 
     def _whole(self, body: dict[str, Any]) -> str:
         if self.plan.reply:
@@ -186,6 +203,16 @@ class FakeOpenAI:
         await self._send(response, head | {"choices": [last]})
         if body.get("stream_options", {}).get("include_usage") or self.plan.usage:
             await self._send(response, head | {"choices": [], "usage": self._usage(text, body)})
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _raw(self, request: web.Request, body: dict[str, Any], said: Any) -> web.StreamResponse:
+        if not body.get("stream"):
+            return web.json_response(said)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in said:
+            await self._send(response, piece)
         await response.write(b"data: [DONE]\n\n")
         return response
 

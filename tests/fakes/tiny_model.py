@@ -8,14 +8,14 @@ from training import manifest
 
 
 def ensure(folder: Path) -> Path:
-    """The model in `folder`, made if it is not there."""
+    """Return the model in `folder`, created if it is not there."""
     if manifest.problem(folder, hashes=False):
         subprocess.run([sys.executable, "-m", "tests.fakes.tiny_model", str(folder)], check=True, capture_output=True)
     return folder
 
 
 if __name__ == "__main__":
-    from tests.training.bases import tiny_llama
+    from tests.training.tiny_bases import tiny_llama
 
     tiny_llama(Path(sys.argv[1]))
     manifest.write(Path(sys.argv[1]), slug=Path(sys.argv[1]).name, source="tiny", revision="tiny-1")

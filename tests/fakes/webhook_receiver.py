@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
-class Got:
+class ReceivedRequest:
     path: str
     headers: dict[str, str]
     body: bytes
@@ -16,11 +16,11 @@ class Got:
 
 @dataclass
 class Receiver:
-    """`answers` are used one after the other, the last for ever: (status, headers, text)."""
+    """A webhook receiver. `answers` are used one after the other, the last for ever: (status, headers, text)."""
 
     url: str = ""
     answers: list[tuple[int, dict[str, str], str]] = field(default_factory=lambda: [(200, {}, "thanks")])
-    got: list[Got] = field(default_factory=list)
+    got: list[ReceivedRequest] = field(default_factory=list)
 
     def answer(self) -> tuple[int, dict[str, str], str]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -35,7 +35,9 @@ def receiver(*answers: tuple[int, dict[str, str], str]) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.got.append(Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            state.got.append(
+                ReceivedRequest(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            )
             status, headers, text = state.answer()
             self.send_response(status)
             for name, value in headers.items():
@@ -45,7 +47,7 @@ def receiver(*answers: tuple[int, dict[str, str], str]) -> Iterator[Receiver]:
             self.wfile.write(text.encode())
 
         def log_message(self, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}/hook"

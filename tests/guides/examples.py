@@ -21,7 +21,7 @@ ELSEWHERE = {"LABEL_STUDIO"}  # addresses of tools that a guide moves from
 
 @dataclass
 class Example:
-    """One call of a guide. `answer` is None where the guide shows none."""
+    """A call of a guide. `answer` is None if the guide shows none."""
 
     guide: str
     method: str
@@ -38,7 +38,7 @@ class Example:
 
 
 def blocks(text: str) -> Iterator[str]:
-    """Indented and fenced blocks, without their indent."""
+    """Yield indented and fenced blocks, without their indent."""
     yield from re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE):
         yield re.sub(r"^    ", "", block, flags=re.MULTILINE)
@@ -61,7 +61,10 @@ def examples(guide: str, text: str) -> Iterator[Example]:
 
 
 def example(guide: str, call: str, shown: str) -> Example | None:
-    """None for a call to another tool. Raises ValueError for a call or an answer that cannot be read."""
+    """Return a call of a guide; None for a call to another tool.
+
+    Raises ValueError for a call or an answer that cannot be read.
+    """
     if "curl " in call:
         address = re.search(r"\$(\w+)(/api/[^\s\"']*)", call)
         if address and address[1] in ELSEWHERE:
@@ -86,7 +89,7 @@ def example(guide: str, call: str, shown: str) -> Example | None:
 
 
 def loose(text: str) -> tuple[Any, bool]:
-    """JSON in which `…` stands for what is left out; and whether nothing of its own fields, or its rows', is.
+    """Parse JSON in which `…` means what is left out; return whether nothing of its own fields, or its rows', is.
 
     Raises ValueError.
     """
@@ -111,9 +114,9 @@ def loose(text: str) -> tuple[Any, bool]:
 
 
 def named(text: str) -> Iterator[tuple[str, str]]:
-    """(method, end of the path) of each operation named in running text and tables: `POST …/7/submit`, `/skip`.
+    """Yield (method, end of the path) of each operation named in running text and tables: `POST …/7/submit`, `/skip`.
 
-    The method is empty where none is said.
+    The method is empty if none is named.
     """
     for line in re.sub(r"^    .*", "", text, flags=re.MULTILINE).splitlines():
         methods: list[str] = []

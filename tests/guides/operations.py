@@ -18,7 +18,7 @@ class Operation:
         return hash((self.method, self.path))
 
     def fits(self, segments: list[str]) -> bool:
-        """Whether the path ends so; `1` and `{id}` stand for any id."""
+        """Return whether the path ends so; `1` and `{id}` match any id."""
         mine = self.path.strip("/").split("/")[-len(segments) :]
         return len(mine) == len(segments) and all(
             self._fits(mine_one, one) for mine_one, one in zip(mine, segments, strict=True)
@@ -39,18 +39,18 @@ class Operation:
         return set(self._parameters("query"))
 
     def sent(self, kind: str) -> set[str]:
-        """Names of the fields of a body of this content type."""
+        """Return the names of the fields of a body of this content type."""
         body = self.facts.get("requestBody", {"content": {}})["content"].get(kind, {"schema": {}})
         return fields(body["schema"])
 
     def answered(self) -> list[set[str]]:
-        """The fields of the answers whose form is declared."""
+        """Return the fields of the responses whose form is declared."""
         found = [one.get("content", {}).get("application/json", {}) for one in self.facts["responses"].values()]
         return [names for one in found if (names := fields(one.get("schema", {})))]
 
 
 def fields(schema: dict[str, Any]) -> set[str]:
-    """Names of an object's properties, or of those of a list's rows."""
+    """Return the names of an object's properties, or of those of a list's rows."""
     if "$ref" in schema:
         return fields(SCHEMA["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
     if schema.get("type") == "array":
@@ -66,7 +66,7 @@ OPERATIONS = [
 
 
 def find(method: str, path: str) -> Operation | None:
-    """The operation at a path, or at one that ends so; the one that names most of it literally."""
+    """Return the operation at a path, or at one that ends so; the one that names most of it literally."""
     segments = path.removeprefix("…").strip("/").split("/")
     found = [one for one in OPERATIONS if one.method == method and one.fits(segments)]
     return min(found, key=lambda one: one.path.count("{"), default=None)

@@ -9,18 +9,14 @@ from django.utils.module_loading import import_string
 
 from atelier.accounts.models import APIKey
 from atelier.jobs import queue
-from tests.curation.teaching import teacher_server
-from tests.fakes.webhook_receiver import receiver
-from tests.guides import tour as stages
 from tests.guides.examples import Example, examples, loose, named
 from tests.guides.operations import OPERATIONS, Operation, find
-from tests.guides.tour import Tour
+from tests.guides.tour import Tour, the_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 EXAMPLES = [one for name, text in GUIDES.items() for one in examples(name, text)]
 NAMED = [(name, *one) for name, text in GUIDES.items() for one in named(text)]
-FIXTURES = ROOT / "tests" / "fixtures" / "label_studio"
 
 
 def operation(example: Example) -> Operation:
@@ -32,8 +28,8 @@ def operation(example: Example) -> Operation:
 def test_the_guides_that_have_calls_were_read():
     """So that a change of their form does not quietly leave them out."""
     wanted = {
-        "annotate.md", "agreement.md", "api.md", "check.md", "compare.md", "distil.md", "evaluate.md", "export.md", "find.md",
-        "import.md", "models.md", "moving.md", "pictures.md", "review.md", "versions.md", "webhooks.md",
+        "annotation.md", "agreement.md", "api.md", "quality.md", "comparisons.md", "distillation.md", "evaluations.md", "exports.md", "search.md",
+        "imports.md", "models.md", "importing-annotations.md", "charts.md", "review.md", "versions.md", "webhooks.md",
     }  # fmt: skip
     assert {one.guide for one in EXAMPLES} == wanted
     assert {one.guide for one in EXAMPLES if one.answer is not None} == wanted
@@ -58,18 +54,11 @@ def test_every_operation_that_is_named_is_there():
 
 @pytest.fixture
 def said(db, project, team, alice, bob, ann, monkeypatch) -> dict[Operation, list[tuple[int, Any]]]:
-    """What each operation answered on a walk through all of them; jobs are done at once."""
+    """Return the responses of each operation on a walk through all of them; jobs are done at once."""
     monkeypatch.setattr(queue, "wake", lambda job: import_string(type(job).task)(job.pk))
     keys = {user.username: APIKey.issue(team, user, "guides")[1] for user in (alice, bob, ann)}
     tour = Tour(keys, project.pk)
-    here = stages.the_data(tour)
-    stages.the_people(tour, here)
-    version = stages.the_versions(tour, here)
-    with teacher_server() as server:
-        stages.the_models(tour, version, server.url)
-    pairs = [(FIXTURES / name).read_text(encoding="utf-8") for name in ("pairs_json.json", "pairs.xml")]
-    with receiver() as other:
-        stages.the_others(tour, other.url, *pairs)
+    the_whole(tour)
     return tour.said
 
 
@@ -78,7 +67,7 @@ def test_the_answers_that_are_shown_have_the_fields_of_real_ones(said):
 
 
 def wrong(example: Example, said: dict[Operation, list[tuple[int, Any]]]) -> str:
-    """A sentence about the first thing that is not so; empty when all is."""
+    """Return a sentence about the first difference between a guide's example and the responses; empty when there is none."""
     if example.answer is None:
         return ""
     found = operation(example)
@@ -95,7 +84,7 @@ def wrong(example: Example, said: dict[Operation, list[tuple[int, Any]]]) -> str
 
 
 def keys(answer: Any) -> tuple[set[str], dict[str, set[str]]]:
-    """The answer's own fields (those of the rows of a list), and by the name of a list those of its rows."""
+    """Return the answer's own fields (those of the rows of a list), and by the name of a list those of its rows."""
     if isinstance(answer, list):
         return {name for row in answer for name in row}, {}
     lists = {name: value for name, value in answer.items() if isinstance(value, list)}
@@ -104,7 +93,7 @@ def keys(answer: Any) -> tuple[set[str], dict[str, set[str]]]:
 
 
 def known(real: list[tuple[set[str], dict[str, set[str]]]]) -> dict[str, set[str]]:
-    """By the name of a list, every field that a row of it was seen to have; lists that were always empty are unknown."""
+    """Return, by the name of a list, every field that its rows were seen to have. Lists that were always empty are unknown."""
     names = {name for _, rows in real for name in rows}
     found = {name: set().union(*(rows.get(name, set()) for _, rows in real)) for name in names}
     return {name: fields for name, fields in found.items() if fields}

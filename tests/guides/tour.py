@@ -2,13 +2,18 @@
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from curation.models import Dataset
+from tests.curation.teacher import teacher_server
+from tests.fakes.webhook_receiver import receiver
 from tests.guides.operations import Operation, find
+
+LABEL_STUDIO = Path(__file__).resolve().parents[1] / "fixtures" / "label_studio"
 
 REWRITE = "Rewrite the news brief as a Plain Desk brief."
 BRIEFS = [
@@ -20,15 +25,16 @@ BRIEFS = [
 
 
 class Tour:
-    """Clients by the person's name; `said` holds (operation, status, answer)."""
+    """Clients by the person's name; `said` holds (operation, status, answer), `asked` what was sent: (url, body or None)."""
 
     def __init__(self, keys: dict[str, str], project: int) -> None:
         self.clients = {name: Client(headers={"Authorization": f"Bearer {key}"}) for name, key in keys.items()}
         self.root = f"/api/projects/{project}"
         self.said: dict[Operation, list[tuple[int, Any]]] = defaultdict(list)
+        self.asked: dict[Operation, list[tuple[str, Any]]] = defaultdict(list)
 
     def __call__(self, who: str, call: str, body: Any = None, *, status: int = 200, form: Any = None) -> Any:
-        """`call` is a method and a path, below the project unless it begins with /api."""
+        """Send a call: a method and a path, below the project unless it begins with /api."""
         method, path = call.split(" ", 1)
         url = path if path.startswith("/api") else self.root + path
         sent = {"data": form} if form else {"data": json.dumps(body or {}), "content_type": "application/json"}
@@ -39,6 +45,7 @@ class Tour:
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         found = answer.json() if is_json and answer.content else None
         self.said[operation].append((status, found))
+        self.asked[operation].append((url, None if form else body))
         return found
 
 
@@ -56,7 +63,7 @@ def file(name: str, text: str) -> SimpleUploadedFile:
 
 
 def the_data(tour: Tour) -> str:
-    """Imports, checks, finding, reviewing, bulk actions. Returns the dataset's path."""
+    """Walk through imports, checks, finding, reviewing, bulk actions. Returns the dataset's path."""
     tour("bob", "GET /api/me")
     tour("bob", "POST /api/projects", {"name": "Plain Desk, again"}, status=201)
     pk = tour("bob", "POST /datasets", {"name": "Briefs"}, status=201)["id"]
@@ -69,7 +76,7 @@ def the_data(tour: Tour) -> str:
     tour("bob", f"POST {here}/imports/file", form={"file": again}, status=202)
     check = tour("bob", f"POST {here}/checks", {"part": "duplicates", "threshold": 0.5}, status=202)["id"]
     tour("bob", f"GET /checks/{check}")
-    for part in ("problems", "duplicates", "clusters", "facets?q=sport", "complete?q=lab", "pictures"):
+    for part in ("problems", "duplicates", "clusters", "facets?q=sport", "complete?q=lab", "charts"):
         tour("bob", f"GET {here}/{part}")
     tour("bob", f"POST {here}/filters", {"name": "Sport", "filters": {"q": "topic:sport"}}, status=201)
     first = tour("bob", f"GET {here}/records?status=new&limit=1&sort=oldest")["items"][0]
@@ -90,7 +97,7 @@ def the_data(tour: Tour) -> str:
 
 
 def the_people(tour: Tour, here: str) -> None:
-    """Questions, the queue, two people who disagree, deciding, reviewing, comments."""
+    """Walk through questions, the queue, two people who disagree, deciding, reviewing, comments."""
     label = {"title": "Which desk?", "name": "desk", "kind": "label", "options": {"labels": ["News", "Sport"]}}
     tour("bob", f"POST {here}/questions", label, status=201)
     tour("bob", f"GET {here}/questions")
@@ -115,10 +122,14 @@ def the_people(tour: Tour, here: str) -> None:
     tour("alice", f"POST {here}/queue/undo")
     tour("bob", f"GET {here}/annotations")
     tour("ann", f"GET {here}/annotations/mine")
-    disputes = tour("bob", f"GET {here}/disputes")["items"]
-    tour("bob", f"POST {here}/disputes/{disputes[0]['id']}/settle", {"answers": {"desk": "News"}, "note": "A vote."})
-    tour("bob", f"GET {here}/disputes/{disputes[0]['id']}")
-    tour("bob", f"POST {here}/disputes/{disputes[0]['id']}/undo")
+    disagreements = tour("bob", f"GET {here}/disagreements")["items"]
+    tour(
+        "bob",
+        f"POST {here}/disagreements/{disagreements[0]['id']}/settle",
+        {"answers": {"desk": "News"}, "note": "A vote."},
+    )
+    tour("bob", f"GET {here}/disagreements/{disagreements[0]['id']}")
+    tour("bob", f"POST {here}/disagreements/{disagreements[0]['id']}/undo")
     said = tour("bob", f"GET {here}/reviewing")["items"]
     tour("bob", f"POST {here}/reviewing/{said[0]['id']}/accept")
     tour("bob", f"POST {here}/reviewing/{said[1]['id']}/return", {"note": "Look again."})
@@ -134,7 +145,7 @@ def the_people(tour: Tour, here: str) -> None:
 
 
 def the_versions(tour: Tour, here: str) -> int:
-    """Two versions and what differs, exports, a selection. Returns the first version's id."""
+    """Walk through two versions and their diff, exports, a selection. Returns the first version's id."""
     dataset = int(here.rsplit("/", 1)[1])
     wish = {"dataset": dataset, "notes": "first", "allow_leaks": True, "shares": {"train": 0.6, "test": 0.4}}
     first = tour("bob", "POST /versions", wish, status=201)["id"]
@@ -156,7 +167,7 @@ def the_versions(tour: Tour, here: str) -> int:
 
 
 def the_models(tour: Tour, version: int, url: str) -> None:
-    """A teacher, a distillation and an evaluation, asked of a server that speaks the protocol."""
+    """Walk through a teacher, a distillation and an evaluation, with a server that speaks the protocol."""
     facts = {"name": "Large", "kind": "openai", "url": url, "model": "large"}
     teacher = tour("bob", "POST /endpoints", facts, status=201)["id"]
     raw = tour("bob", "POST /datasets", {"name": "Raw", "kind": "documents"}, status=201)["id"]
@@ -173,11 +184,24 @@ def the_models(tour: Tour, version: int, url: str) -> None:
     tour("bob", f"GET /evaluations/{made}/scores")
 
 
+def the_whole(tour: Tour) -> str:
+    """Walk through every stage. Jobs must be done at once. Returns the path of the dataset that most of it is about."""
+    here = the_data(tour)
+    the_people(tour, here)
+    version = the_versions(tour, here)
+    with teacher_server() as server:
+        the_models(tour, version, server.url)
+    pairs = [(LABEL_STUDIO / name).read_text(encoding="utf-8") for name in ("pairs_json.json", "pairs.xml")]
+    with receiver() as other:
+        the_others(tour, other.url, *pairs)
+    return here
+
+
 RULES = '[[rule]]\nid = "1"\ntitle = "Headline"\nkind = "headline"\ngroup = "shape"\nparams = { max_words = 8 }\n'
 
 
 def the_others(tour: Tour, url: str, export: str, config: str) -> None:
-    """Webhooks, and moving over from another tool."""
+    """Walk through webhooks, and an import from another tool."""
     hook = tour("bob", "POST /webhooks", {"url": url, "events": ["frozen"]}, status=201)["id"]
     tour("bob", f"PUT /webhooks/{hook}", {"url": url, "events": ["frozen", "submitted"]})
     tour("bob", "GET /webhooks")
@@ -187,7 +211,7 @@ def the_others(tour: Tour, url: str, export: str, config: str) -> None:
     tour("bob", f"POST /webhooks/{hook}/deliveries/{sent}/again")
     made = tour("bob", "POST /datasets", {"name": "Pairs", "kind": Dataset.Kind.DOCUMENTS}, status=201)["id"]
     form = {"file": file("pairs.json", export), "labeling_config": config}
-    moved = tour("bob", f"POST /datasets/{made}/moves", form=form, status=202)["id"]
-    tour("bob", f"GET /imports/{moved}/moved")
+    moved = tour("bob", f"POST /datasets/{made}/imports/annotated", form=form, status=202)["id"]
+    tour("bob", f"GET /imports/{moved}/annotated")
     deleted = tour("bob", f"DELETE /datasets/{made}", status=202)["id"]
     tour("bob", f"GET /deletions/{deleted}")

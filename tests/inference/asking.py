@@ -4,11 +4,12 @@ from typing import Any
 
 from atelier.accounts.models import Project, User
 from atelier.jobs import claims
-from curation import freezing, versions
 from curation.models import Version
-from inference import comparison
+from curation.versions import freezes
+from curation.versions import job as freeze_job
+from inference.comparisons import turns
 from inference.models import Comparison, Endpoint, Turn
-from tests.curation.teaching import conversations, endpoint, teacher_server
+from tests.curation.teacher import conversations, endpoint, teacher_server
 
 __all__ = ["RULES", "comparing", "conversations", "endpoint", "frozen", "pair", "said", "teacher_server"]
 
@@ -31,7 +32,7 @@ words = ["amazing"]
 
 
 def pair(project: Project, url: str, count: int = 2) -> list[Endpoint]:
-    """Endpoints Base, Tuned, Third, Fourth on one server; the server sees them by their model."""
+    """Return endpoints Base, Tuned, Third, Fourth on one server; the server sees them by their model."""
     found = []
     for name in ("Base", "Tuned", "Third", "Fourth")[:count]:
         made = endpoint(project, url, name=name)
@@ -42,12 +43,12 @@ def pair(project: Project, url: str, count: int = 2) -> list[Endpoint]:
 
 
 def comparing(project: Project, user: User, url: str, count: int = 2, **more: Any) -> Comparison:
-    return comparison.create(project, user, pair(project, url, count), **more)
+    return turns.create(project, user, pair(project, url, count), **more)
 
 
 def said(found: Comparison, user: User, prompt: str = "Hello?", state: str = "done", **more: Any) -> Turn:
-    """A turn whose answers are written already, without a server."""
-    turn = comparison.say(found, user, prompt, **more)
+    """Return a turn whose answers are already written, without a server."""
+    turn = turns.say(found, user, prompt, **more)
     for reply in turn.replies.select_related("side__endpoint"):
         turn.replies.filter(pk=reply.pk).update(
             state=state, text=f"{reply.side.endpoint.name} says {prompt}", seconds=1.0
@@ -56,9 +57,9 @@ def said(found: Comparison, user: User, prompt: str = "Hello?", state: str = "do
 
 
 def frozen(project: Project, user: User, count: int = 12) -> Version:
-    """A version of which every split has rows."""
+    """Return a version of which every split has rows."""
     dataset = conversations(project, count)
-    version = versions.create(dataset, user, shares={"train": 0.4, "validation": 0.3, "test": 0.3})
-    claims.execute(Version, version.pk, freezing.run)
+    version = freezes.create(dataset, user, shares={"train": 0.4, "validation": 0.3, "test": 0.3})
+    claims.execute(Version, version.pk, freeze_job.run)
     version.refresh_from_db()
     return version

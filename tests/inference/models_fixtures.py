@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from curation.models import Dataset, Version
-from training import adapters, manifest
+from training import manifest
 from training.models import Adapter, Run
+from training.runs import adapters
 
 SLUG = "smollm2-135m-instruct"
 
@@ -22,7 +23,7 @@ def base_on_disk(settings, data_folder) -> Path:
 
 
 def make_adapter(project, rank: int = 8, name: str = "") -> Adapter:
-    """A done run with its adapter's files."""
+    """Create a done run with its adapter's files."""
     dataset, _ = Dataset.objects.get_or_create(project=project, name="Rewrites", kind=Dataset.Kind.CONVERSATIONS)
     version, _ = Version.objects.get_or_create(
         project=project,

@@ -5,15 +5,19 @@ from io import BytesIO
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
 from atelier.accounts.models import APIKey
+from atelier.processes import sandbox
 from curation.chat import Sampling
 from inference import endpoints
+from inference.clients.errors import refused_field
+from inference.forms.endpoints import EndpointForm
 from inference.models import Deployment, Endpoint
-from tests.curation.teaching import teacher_server
+from tests.curation.teacher import teacher_server
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "http://127.0.0.1:9/v1"
@@ -86,8 +90,12 @@ def test_a_new_address_drops_the_key_that_belonged_to_the_old_one(project, endpo
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"url": "http://10.0.0.1/v1"}, "private or reserved"),
-        ({"url": "http://169.254.169.254/"}, "private or reserved"),
+        ({"url": "http://10.0.0.1/v1"}, "private network"),
+        ({"url": "http://169.254.169.254/"}, "private network"),
+        ({"url": f"{ADDRESS}/load_lora_adapter?x="}, "a query"),
+        ({"url": f"{ADDRESS}#x"}, "a fragment"),
+        ({"url": f"{ADDRESS}/../metrics"}, "path of the URL contains"),
+        ({"url": f"{ADDRESS}/%2e%2e/metrics"}, "path of the URL contains"),
         ({"url": "file:///etc/passwd"}, "http://"),
         ({"url": "http://user:pw@host/v1"}, "user name"),
         ({"price_in": "-1"}, "0"),
@@ -115,7 +123,39 @@ def test_recorded_answers_are_uploaded_and_checked(project, as_bob):
     made = Endpoint.objects.get()
     assert "evil" not in made.answers
     assert str(made) == "Sample (recorded answers)"
-    assert endpoints.try_out(made).text.startswith("It replays 1 recorded")
+    assert endpoints.try_out(made).text.startswith("This endpoint replays 1 recorded")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b'{"prompt": "a", "answer": ["b"]}', "line 2: this isn.*t a recorded answer"),
+        (b'{"prompt": "a", "answer": null}', "line 2: this isn.*t a recorded answer"),
+        (b'{"prompt": "a", "answer": "b", "id": ' + b"[" * 500_000 + b"]" * 500_000 + b"}", "line 2: this isn"),
+        (b'{"prompt": "a", "answer": "b", "id": 1' + b"0" * 5000 + b"}", "line 2: this isn.*t a recorded answer"),
+        (b'{"prompt": "a", "answer": "\xff"}', "line 2: this isn.*t a recorded answer"),
+        (b'{"prompt": "a", "answer": "\\u0000"}', "line 2: the line contains a NUL character"),
+        (b'{"prompt": "\\ud800", "answer": "b"}', "line 2: the line contains half a character"),
+        (b'{"prompt": "a", "answer": "' + b"b" * (2 << 20) + b'"}', "line 2: the line is longer than 2 MB"),
+    ],
+    ids=["list", "null", "deep", "number", "latin", "nul", "half", "long"],
+)
+def test_recorded_answers_that_cannot_be_used_are_refused_with_a_sentence(project, line, sentence):
+    whole = b'{"prompt": "x", "answer": "y"}\n' + line + b"\n"
+    made = Endpoint(project=project, name="Sample", kind=Endpoint.Kind.RECORDED)
+    with pytest.raises(ValidationError, match=sentence):
+        endpoints.record_answers(made, ContentFile(whole))
+    assert not made.answers
+
+
+def test_recorded_answers_that_need_too_much_memory_are_refused(project, monkeypatch):
+    monkeypatch.setattr(endpoints, "READING", sandbox.ChildLimits(seconds=10.0, memory=100 << 20))
+    wide = "".join(
+        json.dumps({"prompt": str(n), "answer": "é🙂" + "b" * 500_000}, ensure_ascii=False) + "\n" for n in range(60)
+    )
+    made = Endpoint(project=project, name="Sample", kind=Endpoint.Kind.RECORDED)
+    with pytest.raises(ValidationError, match=r"more than the 100 MB of memory.*Upload fewer or shorter answers"):
+        endpoints.record_answers(made, ContentFile(wide.encode()))
 
 
 def test_there_is_no_page_for_other_kinds(project, as_bob):
@@ -179,7 +219,7 @@ def test_the_environment_makes_a_teacher(project, monkeypatch):
 
 
 async def test_a_patient_client_tries_again():
-    class Flaky:
+    class FlakyClient:
         calls = 0
 
         async def complete(self, messages, sampling):
@@ -190,7 +230,7 @@ async def test_a_patient_client_tries_again():
                 raise ClientError("later", retryable=True, retry_after=0.0)
             return Answer("done")
 
-    answer = await endpoints.Patient(Flaky()).complete([], Sampling())
+    answer = await endpoints.RetryingClient(FlakyClient()).complete([], Sampling())
     assert answer.text == "done"
 
 
@@ -241,3 +281,87 @@ def test_rest_refuses_strangers_and_small_roles(project, endpoint, charlie, vic)
         assert client.post(root, body, content_type="application/json").status_code == write
         assert client.patch(f"{root}/{endpoint.pk}", "{}", content_type="application/json").status_code == write
         assert client.post(f"{root}/{endpoint.pk}/test").status_code == write
+
+
+class Choosy:
+    """A server that takes no `max_tokens`, no temperature and no seed, and says so as reasoning models do."""
+
+    REFUSED = (
+        ("max_tokens", "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
+        ("temperature", "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) is supported."),
+        ("seed", "Unrecognized request argument supplied: seed"),
+    )  # fmt: skip
+
+    def raw(self, body):
+        refused = next((words for name, words in self.REFUSED if name in body), None)
+        if refused:
+            return {"error": {"message": refused, "code": 400}}
+        return {"choices": [{"message": {"content": "ready"}, "finish_reason": "stop"}]}
+
+
+def test_a_test_call_learns_the_fields_of_a_request_and_stores_them(project):
+    with teacher_server() as server:
+        server.plan.raw = Choosy().raw
+        endpoint = Endpoint.objects.create(
+            project=project,
+            name="Choosy",
+            kind="openai",
+            url=server.url,
+            model="m",
+            more_fields={"reasoning_effort": "low"},
+        )
+        tried = endpoints.try_out(endpoint)
+        assert (tried.ok, tried.text) == (True, "ready")
+        assert tried.learned == (
+            "Learned from its errors, and stored: the limit is sent as max_completion_tokens and temperature, seed are left out."
+        )
+        endpoint.refresh_from_db()
+        assert (endpoint.tokens_field, endpoint.left_out) == ("max_completion_tokens", ["temperature", "seed"])
+        assert endpoints.try_out(endpoint).learned == ""
+    sent = server.calls[-1]
+    assert sent.keys() == {"model", "messages", "top_p", "max_completion_tokens", "reasoning_effort"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (
+            {"error": {"message": "Use 'max_completion_tokens' instead of 'max_tokens'.", "param": "max_tokens"}},
+            "max_tokens",
+        ),
+        ({"detail": [{"loc": ["body", "top_p"], "msg": "Extra inputs are not permitted"}]}, "top_p"),
+        ({"message": "unknown field random_seed"}, "seed"),
+        ({"error": {"message": "max_tokens is too large: 4096"}}, ""),
+        ({"error": "The prompt is too long."}, ""),
+        ("temperature is not supported", "temperature"),
+        (None, ""),
+    ],
+)
+def test_the_field_that_a_server_refuses_is_read_from_its_error(body, field):
+    assert refused_field(body) == field
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["[1]", '{"model": "other"}', '{"a": ', '{"a": "' + "x" * 5000 + '"}', "9" * 5000, "[" * 50_000, '{"a": NaN}'],
+    ids=range(7),
+)
+def test_further_fields_of_a_request_are_checked(project, more):
+    form = EndpointForm(
+        {"name": "N", "url": "https://example.com/v1", "model": "m", "more_fields": more},
+        kind="openai",
+        project=project,
+    )
+    assert "more_fields" in form.errors
+    assert more[:5] in str(form["more_fields"]).replace("&quot;", '"')
+
+
+def test_the_fields_of_a_request_are_set_and_read_by_rest(project, endpoint, bob_api):
+    root = f"/api/projects/{project.pk}/endpoints/{endpoint.pk}"
+    wanted = {"tokens_field": "max_completion_tokens", "left_out": ["seed"], "more_fields": {"reasoning_effort": "low"}}
+    changed = bob_api.patch(root, json.dumps(wanted), content_type="application/json").json()
+    assert {name: changed[name] for name in wanted} == wanted
+    kept = bob_api.patch(root, json.dumps({"name": "Other"}), content_type="application/json").json()
+    assert {name: kept[name] for name in wanted} == wanted
+    refused = bob_api.patch(root, json.dumps({"more_fields": {"model": "x"}}), content_type="application/json")
+    assert "Atelier sets model itself" in refused.content.decode()

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -20,18 +21,19 @@ from django.test import Client
 from atelier import installation
 from atelier.accounts.models import APIKey
 from atelier.jobs.models import Status
-from curation import importing
+from curation.imports import drafts
 from curation.models import Dataset, Import, Record
 from tests.system.conftest import chat_file
 from tests.system.installation import ROOT
 from tests.system.processes import wait_for
+from tests.system.test_forks import REPLACED, drained, ports_of, threads_of
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 REDIS = os.environ.get("REDIS_URL", "")
 
 
 def database_url() -> str:
-    """Of the test's own database, for processes that are not the test."""
+    """Return the URL of the test's own database, for processes that are not the test."""
     at = connection.settings_dict
     login = quote(at["USER"]) + (":" + quote(at["PASSWORD"]) if at["PASSWORD"] else "")
     return f"postgres://{login}@{at['HOST']}:{at['PORT'] or 5432}/{at['NAME']}"
@@ -39,7 +41,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def prefix() -> Iterator[str]:
-    """Keys of this test alone in the shared Redis."""
+    """Provide a prefix for the keys of this test alone in the shared Redis."""
     mine = f"atelier-test-{uuid.uuid4().hex[:8]}:"
     yield mine
     client = redis.Redis.from_url(REDIS)
@@ -48,31 +50,47 @@ def prefix() -> Iterator[str]:
 
 
 @contextmanager
-def worker(folder: Path, prefix: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = next(child.argv for child in installation.children(0) if child.name == "worker")
+def processes(
+    folder: Path, prefix: str, *names: str, more: list[str] | None = None, **extra: str
+) -> Iterator[list[Any]]:
+    """Run processes of `up` by their names, on the test's own database; `more` are further words for each."""
+    commands = {child.name: child.argv for child in installation.children(0)}
     environment = {
         **os.environ, "DATABASE_URL": database_url(), "REDIS_URL": REDIS, "ATELIER_REDIS_PREFIX": prefix,
-        "ATELIER_DATA": str(folder), "ATELIER_JOB_LEASE": "3", "ATELIER_JOB_REAP": "1",
+        "ATELIER_DATA": str(folder), "ATELIER_JOB_LEASE": "3", "ATELIER_JOB_REAP": "1", **extra,
     }  # fmt: skip
-    with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    started = []
     try:
-        yield process
+        for name in names:
+            with (folder / f"{name}.log").open("ab") as log:
+                started.append(
+                    subprocess.Popen(
+                        [*commands[name], *(more or [])], cwd=ROOT, env=environment, stdout=log,
+                        stderr=subprocess.STDOUT, start_new_session=True,
+                    )
+                )  # fmt: skip
+        yield started
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for process in started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def worker(folder: Path, prefix: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a worker, and the reaper that wakes it."""
+    with processes(folder, prefix, "worker", "reaper") as started:
+        yield started[0]
 
 
 @pytest.fixture
 def job(project, alice, tmp_path) -> Import:
-    """An import of 10,000 conversations that waits for a worker: nobody has told one."""
+    """Return an import of 10,000 conversations that waits for a worker: none was notified."""
     dataset = Dataset.objects.create(project=project, name="Rows", kind="conversations")
     with chat_file(tmp_path / "rows.jsonl", 10_000).open("rb") as file:
-        found = importing.begin(dataset, alice, file=File(file), name="rows.jsonl")
-    importing.confirm(found, importing.mapping_from(found.mapping))
+        found = drafts.begin(dataset, alice, file=File(file), name="rows.jsonl")
+    drafts.confirm(found, drafts.mapping_from(found.mapping))
     found.refresh_from_db()
     return found
 
@@ -146,3 +164,26 @@ def test_messages_travel_as_json_under_our_prefix(job, tmp_path, prefix):
     assert b"application/json" in message
     assert b"curation.tasks.import_file" in message
     assert b"rows.jsonl" not in message
+
+
+def test_twelve_thousand_wake_ups_hang_no_child_on_postgresql(job, tmp_path, prefix):
+    """As on SQLite, where a child that was forked beside a thread inherited a lock for ever."""
+    times = 12_000
+    with processes(tmp_path, prefix, "reaper", ATELIER_JOB_REAP="1"):
+        program = "from celery import current_app\nimport atelier\nfor _ in range(int(sys.argv[1])):\n"
+        program += "    current_app.send_task('curation.tasks.import_file', args=[0], queue='default')\n"
+        environment = {
+            **os.environ, "REDIS_URL": REDIS, "ATELIER_REDIS_PREFIX": prefix, "ATELIER_DATA": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "atelier.settings",
+        }  # fmt: skip
+        command = [sys.executable, "-c", "import sys\n" + program, str(times)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+        with processes(tmp_path, prefix, "worker", more=REPLACED) as started:
+            wait_for(lambda: "ready" in (tmp_path / "worker.log").read_text(), 60, "the worker")
+            assert len(threads_of(started[0].pid)) == 1
+            drained(redis.Redis.from_url(REDIS), prefix)
+            far = ports_of(started[0].pid)
+            assert far, "its connections to Redis"
+            assert int(connection.settings_dict["PORT"] or 5432) not in far, "the main process opened the database"
+            wait_for(lambda: look(job).is_over, 60, "the import that waited among them")
+    assert (tmp_path / "worker.log").read_text().count("import_file[") >= 2 * times - 8

@@ -21,12 +21,12 @@ result = [project.pk, dataset.pk]
 IMPORT = """
 from django.core.files import File
 from atelier.jobs import queue
-from curation import importing
+from curation.imports import drafts
 from curation.models import Dataset
 dataset = Dataset.objects.get(pk=dataset)
 with open(path, "rb") as file:
-    job = importing.begin(dataset, dataset.project.created_by, file=File(file), name="rows.jsonl")
-importing.confirm(job, importing.mapping_from(job.mapping))
+    job = drafts.begin(dataset, dataset.project.created_by, file=File(file), name="rows.jsonl")
+drafts.confirm(job, drafts.mapping_from(job.mapping))
 if wake:
     queue.wake(job)
 result = job.pk
@@ -35,14 +35,14 @@ result = job.pk
 
 DISTIL = """
 from atelier.jobs import queue
-from curation import distillation
+from curation.distillation import drafts
 from curation.models import Dataset
 from inference.models import Endpoint
 dataset = Dataset.objects.get(pk=dataset)
 prices = {"price_in": 1, "price_out": 1}
 teacher = Endpoint.objects.create(project=dataset.project, name="Fake", kind="openai", url=url, model="fake", **prices)
 target = Dataset(project=dataset.project, name="Answers", kind="conversations")
-job = distillation.start(distillation.draft(
+job = drafts.start(drafts.draft(
     dataset.project, teacher, dataset=dataset, target=target,
     name="", template="{{ text }}", sampling={"max_tokens": 64}, concurrency=concurrency,
 ), dataset.project.created_by)
@@ -66,13 +66,13 @@ def start_import(installation: Installation, dataset: int, path: Path, *, wake: 
 
 
 def new_project(installation: Installation) -> tuple[int, int]:
-    """Ids of a project and of its dataset of conversations."""
+    """Return the ids of a project and of its dataset of conversations."""
     project, dataset = installation.run(PROJECT)
     return project, dataset
 
 
 def chat_file(path: Path, rows: int, words: int = 40) -> Path:
-    """Conversations that all differ, one a line."""
+    """Write conversations that all differ, one per line."""
     with path.open("w") as file:
         for number in range(rows):
             asked = f"Question {number}: " + " ".join(f"w{number * 7 + at}" for at in range(words))
@@ -86,7 +86,7 @@ def count(installation: Installation, sql: str, *values: object) -> int:
 
 
 def in_the_middle(installation: Installation, table: str, pk: int, least: int, most: int, seconds: float = 60) -> int:
-    """Wait until the job has done at least so much; says where it stood."""
+    """Wait until the job has done at least so much; return how much."""
 
     def look() -> int:
         row = installation.row(table, pk)
@@ -109,13 +109,13 @@ class Teacher:
         self.process, self.url, self.calls = process, url, calls
 
     def asked(self) -> list[str]:
-        """The last user message of every call that came, in order."""
+        """Return the last user message of every call that came, in order."""
         return [json.loads(line) for line in self.calls.read_text().splitlines()] if self.calls.exists() else []
 
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> Iterator[Callable[[float], Teacher]]:
-    """Starts a teacher that takes so many seconds for an answer."""
+    """Provide a function that starts a teacher that takes so many seconds for an answer."""
     started: list[Teacher] = []
 
     def start(latency: float) -> Teacher:

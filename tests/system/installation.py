@@ -18,20 +18,23 @@ from typing import Any
 
 from atelier import embedded_redis, environment
 from atelier import installation as shipped
-from atelier.processes import free_port
+from atelier.processes.supervisor import free_port
+from tests.fakes.loopback import EVERY_PORT_TEXT
 from tests.system.processes import alive, of_folder, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
-QUICK = {"ATELIER_JOB_LEASE": "3", "ATELIER_JOB_REAP": "1", "ATELIER_LOG_LEVEL": "INFO"}
+QUICK = {"ATELIER_JOB_LEASE": "3", "ATELIER_JOB_REAP": "1", "ATELIER_LOG_LEVEL": "INFO",
+         "ATELIER_PRIVATE_HOSTS": EVERY_PORT_TEXT}  # fmt: skip
 
 
 class Installation:
-    """Processes by their names in `up`: redis, web, worker, trainer, server."""
+    """Processes by their names in `up`: redis, web, reaper, worker, trainer, webhooks, server."""
 
     def __init__(self, folder: Path, port: int, extra: dict[str, str]) -> None:
         self.folder, self.port, self.extra = folder, port, extra
         self.base_url = f"http://127.0.0.1:{port}"
+        self.more: dict[str, list[str]] = {}  # further words of a process's command
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.seen: set[int] = set()  # every session that was started here
         (folder / "log").mkdir(parents=True, exist_ok=True)
@@ -48,11 +51,13 @@ class Installation:
         if name == "redis":
             return embedded_redis.command(environment.redis_socket(self.folder), self.folder / "redis")
         found = {child.name: child.argv for child in shipped.children(self.port)}
-        return found[name]
+        return found[name] + self.more.get(name, [])
 
     def start(self, *names: str) -> None:
-        """Start processes, each in a session of its own; returns when Redis and web answer."""
-        for name in names:
+        """Start processes, each in a session of its own; returns when Redis and web answer. Workers bring the reaper along."""
+        if {"worker", "trainer", "webhooks"} & set(names) and "reaper" not in self.processes:
+            names = (*names, "reaper")
+        for name in dict.fromkeys(names):
             with (self.folder / "log" / f"{name}.log").open("ab") as log:
                 process = subprocess.Popen(
                     self.command(name), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -79,7 +84,7 @@ class Installation:
         process.wait()
 
     def end(self) -> None:
-        """Leave nothing running, whatever happened."""
+        """Stop everything, whatever happened."""
         for name in list(self.processes):
             try:
                 self.kill(name)
@@ -93,7 +98,7 @@ class Installation:
                 os.kill(pid, signal.SIGKILL)
 
     def leftovers(self) -> list[tuple[int, str]]:
-        """Living processes of this installation that are none of its present ones, nor below them."""
+        """Return living processes of this installation that are none of its present ones, nor below them."""
         mine = {process.pid for process in self.processes.values()}
         return [
             (pid, words) for pid, words in of_folder(self.folder)
@@ -103,7 +108,7 @@ class Installation:
     # --- what it holds ---
 
     def run(self, code: str, **values: Any) -> Any:
-        """Run Python with Django set up in a process of its own; `values` are its names, `result` is given back."""
+        """Run Python with Django set up in a process of its own; `values` are its names, `result` is returned."""
         program = (
             "import json, sys, django\ndjango.setup()\nglobals().update(json.loads(sys.stdin.read()))\n"
             f"{code}\nprint('\\n' + json.dumps(globals().get('result'), default=str))"
@@ -122,7 +127,7 @@ class Installation:
         )  # fmt: skip
 
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Look into the database from outside, without Django."""
+        """Query the database from outside, without Django."""
         connection = sqlite3.connect(f"file:{self.folder / 'db.sqlite3'}?mode=ro", uri=True, timeout=20)
         connection.row_factory = sqlite3.Row
         try:
@@ -134,7 +139,7 @@ class Installation:
         return self.rows(f"SELECT * FROM {table} WHERE id = ?", pk)[0]
 
     def wait_over(self, table: str, pk: int, seconds: float) -> dict[str, Any]:
-        """The job's row once it is over; fails early, with the job's own words, when it failed."""
+        """Return the job's row once it has ended; fail early, with the job's own words, when it failed."""
 
         def over() -> dict[str, Any] | None:
             row = self.row(table, pk)
@@ -146,7 +151,7 @@ class Installation:
         return (self.folder / "log" / f"{name}.log").read_text(errors="replace")
 
     def login(self) -> tuple[str, str]:
-        """Name and password of the first owner."""
+        """Return name and password of the first owner."""
         name, password = (self.folder / "first-login.txt").read_text().splitlines()[:2]
         return name, password
 
@@ -171,7 +176,7 @@ def ancestors(pid: int) -> set[int]:
 
 @contextmanager
 def running(folder: Path, *names: str, **extra: str) -> Iterator[Installation]:
-    """A prepared installation (database, first owner) with these processes up; all of them are gone afterwards."""
+    """Run a prepared installation (database, first owner) with these processes; all of them are ended afterwards."""
     installation = Installation(folder, free_port("127.0.0.1", 18_400 + os.getpid() % 2000), extra)
     done = installation.manage("prepare")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def alive(pid: int) -> bool:
-    """A zombie is dead: it holds nothing but its number."""
+    """Return whether a process is alive. A zombie is dead: it holds nothing but its number."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -17,7 +17,7 @@ def alive(pid: int) -> bool:
 
 
 def descendants(root: int) -> list[int]:
-    """All living processes below one."""
+    """Return all living processes below one."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -35,7 +35,7 @@ def descendants(root: int) -> list[int]:
 
 
 def of_folder(folder: Path) -> list[tuple[int, str]]:
-    """(pid, command line) of every living process that names the folder in its command line or its environment."""
+    """Return (pid, command line) of every living process that names the folder in its command line or its environment."""
     wanted = str(folder).encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
@@ -50,7 +50,7 @@ def of_folder(folder: Path) -> list[tuple[int, str]]:
 
 
 def wait_for(look: Callable[[], T], seconds: float, what: str = "what should have come") -> T:
-    """The first true answer of `look`. Fails the test when none comes in time."""
+    """Return the first true answer of `look`. Fails the test when none comes in time."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()

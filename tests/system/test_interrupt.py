@@ -16,7 +16,7 @@ ROWS = 20_000
 
 
 def interrupted(installation: Installation, path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    """An import by the command, which gets a SIGINT in the middle of it."""
+    """Run an import by the command, which gets a SIGINT in the middle of it."""
     words = [sys.executable, "manage.py", "import_records", str(path), "--dataset", "Interrupted", *options]
     process = subprocess.Popen(
         words, cwd=ROOT, env=installation.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -35,7 +35,7 @@ def test_work_in_the_commands_own_process_pauses_and_can_go_on(tmp_path):
         new_project(installation)
         ended = interrupted(installation, path, "--here")
         assert ended.returncode == 130
-        assert "paused: its page can resume it." in ended.stderr
+        assert "paused: you can resume it on its page." in ended.stderr
         row = installation.row("curation_import", 1)
         assert row["status"] == "paused"
         assert 0 < count(installation, "curation_record") == row["done"] < ROWS
@@ -52,6 +52,6 @@ def test_work_of_a_worker_goes_on_without_the_command(tmp_path):
         new_project(installation)
         ended = interrupted(installation, path)
         assert ended.returncode == 130
-        assert "goes on in the background" in ended.stderr
+        assert "continues in the background" in ended.stderr
         assert installation.wait_over("curation_import", 1, 90)["status"] == "done"
         assert count(installation, "curation_record") == ROWS

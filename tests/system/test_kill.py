@@ -1,4 +1,4 @@
-"""kill -9 in the middle of everything: the job goes on after a restart, nothing is lost, nothing is there twice."""
+"""kill -9 in the middle of everything: the job goes on after a restart, nothing is lost, nothing appears twice."""
 
 import json
 import time
@@ -76,14 +76,14 @@ RUN = """
 from atelier.jobs import queue
 from curation.models import Dataset, Version
 from tests.training.conftest import conversation, stored
-from training import runs
+from training.runs import control
 dataset = Dataset.objects.get(pk=dataset)
 numbers = {"train": range(64), "validation": range(100, 104), "test": []}
 files = {split: stored([conversation(n) for n in found]) for split, found in numbers.items()}
 version = Version.objects.create(
     project=dataset.project, dataset=dataset, number=1, status="done", content_hash="ab" * 32, files=files, rows=68
 )
-run = runs.start(version, base, runs.recipe_for(base, recipe), dataset.project.created_by)
+run = control.start(version, base, control.recipe_for(base, recipe), dataset.project.created_by)
 queue.wake(run)
 result = run.pk
 """

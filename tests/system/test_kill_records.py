@@ -11,7 +11,7 @@ from tests.system.installation import Installation, running
 pytestmark = pytest.mark.slow
 
 RECORDS = """
-from curation import contents
+from curation.records import derived
 from curation.models import Dataset, Record
 dataset = Dataset.objects.get(pk=dataset)
 made = [
@@ -21,13 +21,13 @@ made = [
     ])
     for n in range(rows)
 ]
-contents.complete_all(made, dataset)
+derived.complete_all(made, dataset)
 Record.objects.bulk_create(made, batch_size=500)
 """
 REPLACE = """
 from atelier.jobs import queue
 from curation import bulk
-from curation.filters import Filters
+from curation.search.filters import Filters
 from curation.models import Dataset
 dataset = Dataset.objects.get(pk=dataset)
 options = {"find": "colour", "replace": "hue", "regex": False, "case": False, "words": True, "pieces": "assistant"}
@@ -62,7 +62,7 @@ Change.objects.bulk_create([
 """
 DELETE = """
 from atelier.jobs import queue
-from curation import deletion
+from curation.datasets import deletion
 from curation.models import Dataset
 job = deletion.begin(Dataset.objects.get(pk=dataset), None)
 queue.wake(job)
@@ -74,7 +74,7 @@ project = Dataset.objects.get(pk=dataset).project
 result = Dataset.objects.create(project=project, name="Neighbour", kind="conversations").pk
 """
 SEARCH = """
-from curation.filters import Filters
+from curation.search.filters import Filters
 from curation.models import Dataset
 dataset = Dataset.objects.get(pk=dataset)
 result = {word: Filters(q=word).records(dataset).count() for word in words}
@@ -82,7 +82,7 @@ result = {word: Filters(q=word).records(dataset).count() for word in words}
 
 
 def killed_twice(installation: Installation, table: str, pk: int, rows: int) -> dict[str, Any]:
-    """The worker dies soon after the start and again past the half; gives the job once it is over."""
+    """Kill the worker soon after the start and again past the half; return the job once it has ended."""
     for least in (1, rows // 2):
         in_the_middle(installation, table, pk, least, rows)
         installation.kill("worker")

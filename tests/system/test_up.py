@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atelier.processes import free_port
+from atelier.processes.supervisor import free_port
 from tests.system.conftest import DISTIL, DOCUMENTS, new_project
 from tests.system.installation import ROOT, Installation
 from tests.system.processes import alive, descendants, of_folder, wait_for
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def up(tmp_path):
-    """`manage.py up` with a data folder of its own, and the installation to look into it."""
+    """Run `manage.py up` with a data folder of its own, and provide the installation to look into it."""
     installation = Installation(tmp_path / "data", free_port("127.0.0.1", 18_400 + os.getpid() % 2000), {})
     with (tmp_path / "up.log").open("wb") as log:
         process = subprocess.Popen(
@@ -98,7 +98,7 @@ def test_a_killed_worker_is_started_again(up):
 def test_a_second_up_says_that_one_is_running(up):
     done = up.manage("up", timeout=60)
     assert done.returncode == 1
-    assert "running already" in done.stderr
+    assert "already running" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -11,8 +11,8 @@ from django.core.files.storage import default_storage
 
 from curation.models import Dataset, Version
 from tests.fakes import tiny_model
-from training import runs
 from training.models import Run
+from training.runs import control
 
 SLUG = "smollm2-135m-instruct"
 QUICK = {
@@ -34,7 +34,7 @@ def tiny_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def tiny_base(tiny_folder, data_folder, settings) -> Path:
-    """The tiny model where the app looks for the sample's student."""
+    """Install the tiny model where the app looks for the sample's student."""
     return Path(shutil.copytree(tiny_folder, Path(settings.MODELS_DIR) / SLUG))
 
 
@@ -58,7 +58,7 @@ def conversation(number: int) -> dict:
 
 @pytest.fixture
 def version(project) -> Version:
-    """Sixteen conversations to train on, four to validate with."""
+    """Return a version of sixteen conversations to train on, four to validate with."""
     dataset = Dataset.objects.create(project=project, name="Rewrites", kind=Dataset.Kind.CONVERSATIONS)
     files = {
         "train": stored([conversation(n) for n in range(16)]),
@@ -79,4 +79,4 @@ def version(project) -> Version:
 @pytest.fixture
 def run(version, bob) -> Run:
     """A queued run of a few steps."""
-    return runs.start(version, SLUG, runs.recipe_for(SLUG, QUICK), bob, "first try")
+    return control.start(version, SLUG, control.recipe_for(SLUG, QUICK), bob, "first try")

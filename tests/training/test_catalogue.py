@@ -37,8 +37,20 @@ def test_mistral_bases_are_served_with_mistrals_tokenizer():
         assert ("--tokenizer-mode" in base.serve) == base.is_mistral
 
 
+def test_bases_that_cannot_be_trained_say_why():
+    assert {slug for slug, base in catalogue.load().items() if base.untrainable} == {
+        "mixtral-8x22b-instruct-v0-1",
+        "pixtral-12b-2409",
+    }
+
+
+def test_every_thinking_base_is_served_with_its_parser():
+    for base in catalogue.load().values():
+        assert ("--reasoning-parser" in base.serve) == base.reasoning
+
+
 def test_an_unknown_base_is_refused_with_the_names():
-    with pytest.raises(catalogue.CatalogueError, match=r"no base 'gpt'\. There are: smollm2"):
+    with pytest.raises(catalogue.CatalogueError, match=r"No base is called 'gpt'\. Available: smollm2"):
         catalogue.get("gpt")
 
 
@@ -46,7 +58,7 @@ def test_an_unknown_base_is_refused_with_the_names():
     ("text", "sentence"),
     [
         ("[a]\ntokenizer = 'x'", "a: tokenizer must be one of"),
-        ("[a]\ntokenizer = 'mistral-v3'\nsize = 3", "a: there is no field 'size'"),
+        ("[a]\ntokenizer = 'mistral-v3'\nsize = 3", "a: unknown field 'size'"),
         ("[a]\ntokenizer = 'mistral-v3'", "a: missing"),
         ("[a", "cannot be read"),
     ],

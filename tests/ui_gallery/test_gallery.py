@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[str]:
-    """Address of a running gallery."""
+    """Provide the URL of a running gallery."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -56,7 +56,7 @@ def browser() -> Iterator[Browser]:
 
 
 def open_page(browser: Browser, width: int, theme: str = "light") -> tuple[Page, list[str]]:
-    """A page of that width, and the complaints that its console will have made."""
+    """Return a page of that width, and the complaints that its console will have made."""
     page = browser.new_context(
         viewport={"width": width, "height": 844}, color_scheme=theme, reduced_motion="reduce"
     ).new_page()

@@ -17,7 +17,7 @@ POLICY = (
 
 
 def strict_policy(get_response: Callable) -> Callable:
-    """The content policy of the app, so that a breach shows here first."""
+    """Return a middleware with the content policy of the app, so that a breach shows here first."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: bring the database up to date and make the first owner, for installations in containers."""
+"""The command `manage.py prepare`: migrates the database and creates the first owner, for installations in containers."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ from atelier import installation
 
 
 class Command(BaseCommand):
-    help = "Migrate the database; on an empty one make the owner and print the login."
+    help = "Migrate the database. In an empty database, create the owner and print the login once."
 
     def handle(self, *args: Any, **options: Any) -> None:
         installation.prepare(self.stdout.write)
-        login = installation.first_login()
-        if login:
-            self.stdout.write(f"Sign in as {login[0]} with the password {login[1]}")
+        for line in installation.login_lines():
+            self.stdout.write(line)

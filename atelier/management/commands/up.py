@@ -1,4 +1,4 @@
-"""`manage.py up`: everything on one machine, until Ctrl-C."""
+"""The command `manage.py up`: everything on one machine, until Ctrl-C."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from atelier import installation
-from atelier.processes import AlreadyRunning
+from atelier.processes.supervisor import AlreadyRunning
 
 
 class Command(BaseCommand):
@@ -30,16 +30,10 @@ class Command(BaseCommand):
 
 
 def greeting(address: str) -> str:
-    """What stands in the terminal while everything is up: the address, how to sign in, how to end."""
-    return "\n".join([f"Atelier is at {address}", *login(), "Ctrl-C stops everything."])
+    """Return what the terminal shows while everything is up: the URL, how to sign in, how to stop."""
+    return "\n".join([f"Atelier is at {address}", *installation.login_lines(), "Ctrl-C stops everything."])
 
 
 def farewell() -> str:
-    """For whoever ends by themselves: nothing answers any more, so how to have it again."""
-    return "\n".join(["`make run` starts Atelier again, with all that is here now.", *login()])
-
-
-def login() -> list[str]:
-    """The first login as a line, as long as its password was not changed."""
-    known = installation.first_login()
-    return [f"Sign in as {known[0]} with the password {known[1]}"] if known else []
+    """Return how to start Atelier again, for a terminal session that ends with nothing left running."""
+    return "\n".join(["`make run` starts Atelier again with everything in this project.", *installation.login_lines()])

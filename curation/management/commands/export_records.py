@@ -1,4 +1,4 @@
-"""Export the records of a dataset, or a version, into a file."""
+"""The command `manage.py export_records`: exports the records of a dataset, or a version, into a file."""
 
 import json
 from pathlib import Path
@@ -7,27 +7,25 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
-from atelier.management.job_command import JobCommand, Refused, find
-from curation import exports, versions
+from atelier.management.job_command import CommandRefused, JobCommand, find
+from curation import exports
 from curation.formats import WRITERS
 from curation.models import Export
+from curation.versions import freezes
 
 
 class Command(JobCommand):
-    help = (
-        "Export DATASET (name or id), or with --of-version a version, into the file OUTPUT. What the format cannot hold is "
-        "counted and named. Exit codes: 0 done, 1 failed, 2 wrong arguments, 4 done, but with --strict some record was left out."
-    )
+    help = "Export DATASET (name or id), or with --of-version a version, into the file OUTPUT. Records that the format cannot hold are counted and named. Exit codes: 0 done, 1 failed, 2 wrong arguments, 4 with --strict when records were left out."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("dataset", nargs="?", default="", help="name or id; left out with --of-version")
+        parser.add_argument("dataset", nargs="?", default="", help="name or id; omit with --of-version")
         parser.add_argument("--of-version", default="", help='id, or "NAME v3"')
         parser.add_argument("--split", default="", help="of the version: train, validation or test; default: all")
         parser.add_argument("--format", default="chat", choices=sorted(WRITERS), help="default: chat")
         parser.add_argument("--filters", default="{}", help='JSON, as in the list\'s address: {"status": "accepted"}')
-        parser.add_argument("--output", type=Path, help="the file to write; an existing one is left alone")
-        parser.add_argument("--strict", action="store_true", help="end with code 4 when a record was left out")
+        parser.add_argument("--output", type=Path, help="the file to write; an existing file is not overwritten")
+        parser.add_argument("--strict", action="store_true", help="exit with 4 when a record was left out")
 
     def facts(self, job: Any) -> dict[str, Any]:
         return {name: getattr(job, name) for name in ("name", "size", "skipped", "skipped_why")}
@@ -46,21 +44,21 @@ class Command(JobCommand):
     def _begun(self, options: dict[str, Any]) -> Export:
         project = self.project(options)
         if bool(options["dataset"]) == bool(options["of_version"]):
-            raise Refused("Name either a dataset or an --of-version.")
+            raise CommandRefused("Give either a dataset or --of-version.")
         if options["output"] and options["output"].exists():
-            raise Refused(f"{options['output']} is there already: name another file.")
+            raise CommandRefused(f"{options['output']} already exists. Choose another file.")
         try:
-            version = versions.named(project, options["of_version"]) if options["of_version"] else None
+            version = freezes.named(project, options["of_version"]) if options["of_version"] else None
             dataset = version.dataset if version else find(project.datasets.all(), options["dataset"], "dataset")
             filters = json.loads(options["filters"])
             if not isinstance(filters, dict):
-                raise ValidationError("--filters is a JSON object.")
+                raise ValidationError("--filters must be a JSON object.")
             chosen = {"filters": filters, "version": version, "split": options["split"]}
             return exports.begin(dataset, None, options["format"], **chosen)
         except ValidationError as error:
-            raise Refused(" ".join(error.messages)) from error
+            raise CommandRefused(" ".join(error.messages)) from error
         except json.JSONDecodeError as error:
-            raise Refused(f"--filters is no JSON: {error}") from error
+            raise CommandRefused(f"--filters isn't valid JSON: {error}") from error
 
     def _save(self, job: Export, path: Path) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Write a split of a version as chat JSONL."""
+"""The command `manage.py export_version`: writes a split of a version as chat JSONL."""
 
 import sys
 from pathlib import Path
@@ -6,27 +6,26 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from atelier.management.job_command import ProjectCommand, Refused
-from curation import exporting, versions
+from atelier.management.job_command import CommandRefused, ProjectCommand
+from curation.versions import files as version_files
+from curation.versions import freezes
 
 
 class Command(ProjectCommand):
-    help = (
-        "Write a split of a frozen version as chat JSONL, its hash checked first. Ends with 1 and a sentence otherwise."
-    )
+    help = "Write a split of a frozen version as chat JSONL after checking its hash. Exit code 1 with an error message otherwise."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("version", help='id of the version, or its dataset and number as "NAME v3"')
         parser.add_argument("--split", default="train", help="train (the default), validation or test")
         parser.add_argument(
-            "--output", type=Path, help="file to write; else standard output. An existing file is left alone"
+            "--output", type=Path, help="file to write; default: standard output. An existing file is not overwritten"
         )
         parser.add_argument("--bare", action="store_true", help="only messages and tools, no id and metadata")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        version = versions.named(self.project(options), options["version"])
-        pieces = exporting.export_version(version, options["split"], options["bare"])
+        version = freezes.named(self.project(options), options["version"])
+        pieces = version_files.export(version, options["split"], options["bare"])
         if options["output"] is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
@@ -35,7 +34,9 @@ class Command(ProjectCommand):
             with options["output"].open("xb") as out:
                 out.writelines(pieces)
         except FileExistsError as error:
-            raise Refused(f"{options['output']} is there already: name another file, or remove that one.") from error
+            raise CommandRefused(
+                f"{options['output']} already exists. Choose another file, or remove that one."
+            ) from error
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
         count = version.file(options["split"])["rows"]

@@ -1,4 +1,4 @@
-"""Import a file or an address into a dataset, and wait for the end."""
+"""The command `manage.py import_records`: imports a file or a URL into a dataset, and waits for the end."""
 
 import json
 from pathlib import Path
@@ -9,16 +9,22 @@ from django.core.files import File
 from django.core.management.base import CommandError, CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import JobCommand, Refused, find
-from curation import datasets, importing, moving
+from atelier.management.job_command import CommandRefused, JobCommand, find
+from atelier.web import border
+from curation.datasets import settings
+from curation.formats.readers.encodings import NAMES
+from curation.formats.readers.layouts import QUOTINGS
+from curation.formats.readers.sources import READINGS
+from curation.imports import drafts
+from curation.imports.annotated import plan
 from curation.models import Dataset, Import
 
 
 class Command(JobCommand):
     help = (
-        "Import a FILE, URL, folder, s3://bucket/prefix or hub:NAME into a dataset, which is made when there is none of that name. Formats: JSONL, JSON, CSV, TSV, Parquet, "
+        "Import a FILE, URL, folder, s3://bucket/prefix or hub:NAME into a dataset, which is created if it does not exist. Formats: JSONL, JSON, CSV, TSV, Parquet, "
         "XLSX, text; gzipped, or a zip of several. Without --mapping the columns are mapped by their names and contents. "
-        "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but no row came in, or with --strict some row failed, 130 cancelled."
+        "Exit codes: 0 done (also when single rows failed), 1 failed, 2 wrong arguments, 4 done, but no row was imported or, with --strict, some row failed, 130 cancelled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,38 +32,56 @@ class Command(JobCommand):
         parser.add_argument("source", metavar="SOURCE")
         parser.add_argument("--dataset", default="", help="name or id; default: the file's name")
         parser.add_argument(
-            "--kind", choices=Dataset.Kind.values, help="of a new dataset; default: what the file looks like"
+            "--kind", choices=Dataset.Kind.values, help="of a new dataset; default: detected from the file"
         )
         parser.add_argument(
             "--mapping",
             default="",
             help='JSON, or a file of it: {"kind": "documents", "fields": ["text"], "metadata": ["topic"], …}',
         )
+        parser.add_argument("--keep-duplicates", action="store_true", help="import rows that the dataset already has")
         parser.add_argument(
-            "--keep-duplicates", action="store_true", help="import rows again that the dataset has already"
-        )
-        parser.add_argument(
-            "--update", action="store_true", help="a row with the key of a record changes it instead of adding one"
+            "--update", action="store_true", help="a row with the ID of a record updates it instead of adding one"
         )
         parser.add_argument(
             "--sheet", default="", help="of a workbook: the sheet to read; default: the first with rows"
         )
-        parser.add_argument("--endpoint", default="", help="of s3://…: the address of the store, when it is not AWS")
+        parser.add_argument("--encoding", default="", help=f"of a text file; default: guessed. {', '.join(NAMES)}")
+        parser.add_argument(
+            "--delimiter", default="", help="of a table of text: a comma, semicolon or pipe, or tab; default: guessed"
+        )
+        parser.add_argument(
+            "--quoting", default="", choices=["", *QUOTINGS], metavar="QUOTING",
+            help=f"of a table of text: {', '.join(QUOTINGS)}; default: guessed",
+        )  # fmt: skip
+        parser.add_argument(
+            "--header",
+            default="",
+            metavar="ROW",
+            help="of a table: the row with the names, 0 for none; default: guessed",
+        )
+        parser.add_argument("--endpoint", default="", help="of s3://…: the URL of the store, if it isn't AWS")
         for part in ("config", "split", "revision"):
             parser.add_argument(f"--{part}", default="", help=f"of hub:NAME: the {part}")
         parser.add_argument(
             "--from", dest="tool", choices=["label-studio", "argilla"], default="",
-            help="the SOURCE is an export of this tool: its questions, annotations and suggestions come along",
+            help="the SOURCE is an export of this tool; its questions, annotations and suggestions are imported too",
         )  # fmt: skip
-        parser.add_argument("--labeling-config", default="", metavar="FILE", help="of label-studio: the project's XML")
-        parser.add_argument("--people", default="", help='who is who: JSON, or a file of it: {"user 1": "ann"}')
         parser.add_argument(
-            "--reviewed-by", default="", metavar="WHO", help="records arrive accepted, marked as reviewed by WHO"
+            "--labeling-config", default="", metavar="FILE", help="of label-studio: the project's labelling XML"
         )
-        parser.add_argument("--strict", action="store_true", help="end with code 4 when a row failed")
+        parser.add_argument(
+            "--people", default="", help='users of the tool and of this team: JSON or a JSON file: {"user 1": "ann"}'
+        )
+        parser.add_argument(
+            "--reviewed-by", default="", metavar="WHO", help="import records as accepted, marked as reviewed by WHO"
+        )
+        parser.add_argument("--strict", action="store_true", help="exit with 4 when a row failed")
 
     def facts(self, job: Any) -> dict[str, Any]:
-        return {"dataset": job.dataset_id, **{n: getattr(job, n) for n in ("ok", "updated", "failed", "skipped")}}
+        notes = [*job.source.get("notes", []), *job.source.get("row_notes", [])]
+        sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
+        return {"dataset": job.dataset_id, **sums, "notes": notes}
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
@@ -69,52 +93,54 @@ class Command(JobCommand):
                 job.mark_accepted_by = options["reviewed_by"][:120]
                 job.save(update_fields=["mark_accepted_by"])
             _move(job, options)
-            chosen = importing.mapping_from(mapping) if mapping is not None else None
-            importing.confirm_unseen(
+            chosen = drafts.mapping_from(mapping) if mapping is not None else None
+            drafts.confirm_unseen(
                 job, chosen, skip_duplicates=not options["keep_duplicates"], update_by_key=options["update"]
             )
         except ValidationError as error:
             if is_new:
                 dataset.delete()
-            raise Refused(" ".join(error.messages)) from error
+            raise CommandRefused(" ".join(error.messages)) from error
         for note in [] if options["json"] else job.source.get("notes", []):
             self.stdout.write(note)
         self.finish(job, options)
         job.refresh_from_db()
+        for note in [] if options["json"] else job.source.get("row_notes", []):
+            self.stdout.write(note)
         if job.failed and (options["strict"] or not job.ok):
             raise CommandError(
-                f"{job.failed:,} of {job.done:,} rows failed: see the import's page, or its issues in the API.",
+                f"{job.failed:,} of {job.done:,} rows failed. See the import's page, or its issues in the API.",
                 returncode=4,
             )
 
 
 def _move(job: Import, options: dict[str, Any]) -> None:
-    """Note how an export of another tool is moved. Raises ValidationError when the file is no such export."""
-    tool, found = options["tool"], moving.name_of(job)
-    if tool and found.lower().replace(" ", "-") != tool:
-        raise ValidationError(f"This is no export of {tool} that can be read: see docs/moving.md.")
-    if found:
+    """Note how another tool's export is imported. Raises ValidationError if the file is no such export."""
+    tool, detected = options["tool"], plan.name_of(job)
+    if tool and detected.lower().replace(" ", "-") != tool:
+        raise ValidationError(f"This isn't a readable export of {tool}. See docs/importing-annotations.md.")
+    if detected:
         try:
             config = Path(options["labeling_config"]).read_text("utf-8") if options["labeling_config"] else ""
         except (OSError, ValueError) as error:
-            raise Refused(f"--labeling-config cannot be read: {error}") from error
-        moving.wish(job, config=config, people=_json("--people", options["people"]))
+            raise CommandRefused(f"--labeling-config cannot be read: {error}") from error
+        plan.configure(job, config=config, people=_json("--people", options["people"]))
         job.save(update_fields=["source"])
 
 
 def _mapping(given: str) -> Any:
-    """The JSON of --mapping, or of the file it names."""
+    """Return the JSON of --mapping, or of the file it names."""
     return _json("--mapping", given)
 
 
-def _json(option: str, given: str) -> Any:
-    if not given:
+def _json(option: str, value: str) -> Any:
+    if not value:
         return None
     try:
-        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+        text = value if value.lstrip().startswith("{") else Path(value).read_text("utf-8")
         return json.loads(text)
     except (OSError, ValueError) as error:
-        raise Refused(f"{option} is neither JSON nor a file of it: {error}") from error
+        raise CommandRefused(f"{option} is neither JSON nor a JSON file: {error}") from error
 
 
 def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
@@ -123,30 +149,30 @@ def _dataset(project: Project, options: dict[str, Any]) -> tuple[Dataset, bool]:
         or options["source"].split("?")[0].rstrip("/").rsplit("/", 1)[-1].removeprefix("hub:").split(".")[0]
         or "Imported"
     )
-    if name.isdigit():
+    if border.whole(name) is not None:
         return find(project.datasets.all(), name, "dataset"), False
     found = project.datasets.filter(name=name).first()
     if found is not None:
         return found, False
-    return datasets.create(project, None, name, options["kind"] or Dataset.Kind.CONVERSATIONS), True
+    return settings.create(project, None, name, options["kind"] or Dataset.Kind.CONVERSATIONS), True
 
 
 def _begin(dataset: Dataset, options: dict[str, Any], any_kind: bool) -> Import:
     source = options["source"]
-    more: dict[str, Any] = {"any_kind": any_kind, "sheet": options["sheet"]}
+    more: dict[str, Any] = {"any_kind": any_kind, "reading": {name: options[name] for name in READINGS}}
     if source.startswith(("http://", "https://")):
-        return importing.begin(dataset, None, url=source, **more)
+        return drafts.begin(dataset, None, url=source, **more)
     if source.startswith("s3://"):
         origin = {"kind": "s3", "address": source, "endpoint": options["endpoint"]}
-        return importing.begin(dataset, None, origin=origin, **more)
+        return drafts.begin(dataset, None, origin=origin, **more)
     if source.startswith("hub:"):
         origin = {"kind": "hub", "name": source[4:], **{n: options[n] for n in ("config", "split", "revision")}}
-        return importing.begin(dataset, None, origin=origin, **more)
+        return drafts.begin(dataset, None, origin=origin, **more)
     path = Path(source)
     if path.is_dir():
         origin = {"kind": "folder", "path": str(path.absolute())}
-        return importing.begin(dataset, None, origin=origin, **more)
+        return drafts.begin(dataset, None, origin=origin, **more)
     if not path.is_file():
-        raise ValidationError(f"There is no file {source}.")
+        raise ValidationError(f"{source} does not exist.")
     with path.open("rb") as file:
-        return importing.begin(dataset, None, file=File(file, name=path.name), name=path.name, **more)
+        return drafts.begin(dataset, None, file=File(file, name=path.name), name=path.name, **more)

@@ -1,4 +1,4 @@
-"""`manage.py demo`: start everything, run the loop on the sample, show the result, stay up."""
+"""The command `manage.py demo`: starts everything, runs the loop on the sample, shows the result, stays up."""
 
 import sys
 import time
@@ -12,19 +12,23 @@ from rich.table import Table
 from atelier import installation
 from atelier.jobs import terminal
 from atelier.management.commands.up import farewell, greeting
-from atelier.processes import AlreadyRunning
+from atelier.processes.supervisor import AlreadyRunning
 from inference.demo import Demo, write
 
 
-class Ended(Exception):
-    """Ctrl-C."""
+class Interruption(Exception):
+    """An interruption by Ctrl-C."""
 
 
 class Command(BaseCommand):
-    help = "Start everything, run the whole loop on the sample, print base against tuned, and stay up until Ctrl-C."
+    help = (
+        "Start everything, run the whole loop on the sample, print base against tuned, and keep running until Ctrl-C."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="end after the loop; the exit code says how it went")
+        parser.add_argument(
+            "--once", action="store_true", help="exit after the loop; the exit code tells whether it succeeded"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with installation.ended_by_signal() as ended:
@@ -33,8 +37,8 @@ class Command(BaseCommand):
                     self._loop(up, ended)
                     if not options["once"]:
                         self._stay(up, ended)
-            except Ended:
-                self.stdout.write("Stopped before the end; `make demo` takes it up again.")
+            except Interruption:
+                self.stdout.write("Stopped before the end. Run `make demo` again to continue.")
                 sys.exit(130)
             except ValidationError as error:
                 self._fail(" ".join(error.messages))
@@ -54,9 +58,9 @@ class Command(BaseCommand):
         def tick() -> None:
             up.supervisor.watch()
             if ended():
-                raise Ended
+                raise Interruption
 
-        self.stdout.write(f"Atelier is at {up.address}; what follows runs there too.")
+        self.stdout.write(f"Atelier is at {up.address}; the following runs there too.")
         demo = Demo(run=lambda job: terminal.run(job, tick=tick), tick=tick, say=self.stdout.write)
         began = time.monotonic()
         facts = demo.walk()
@@ -69,7 +73,7 @@ class Command(BaseCommand):
 
 
 def show(facts: dict[str, Any], seconds: float) -> None:
-    """Base against tuned, as a table in the terminal."""
+    """Print base against tuned, as a table in the terminal."""
     table = Table(title=f"Unseen briefs: {facts['rows']['test']} of the test split, the whole loop in {seconds:.0f} s")
     for name, style in (("", ""), ("Base", "dim"), ("Tuned", "bold")):
         table.add_column(name, style=style, justify="left" if not name else "right")

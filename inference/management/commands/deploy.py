@@ -1,4 +1,4 @@
-"""`manage.py deploy`: want a base or an adapter served, or not any more."""
+"""The command `manage.py deploy`: serves a base or an adapter, or stops serving it."""
 
 import json
 import sys
@@ -8,32 +8,29 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from atelier.accounts.models import Project
-from atelier.management.job_command import ProjectCommand, Refused
-from inference import deployments
+from atelier.management.job_command import CommandRefused, ProjectCommand
+from atelier.web import border
 from inference.models import Deployment
+from inference.serving import deployments
 from training import catalogue
 from training.models import Adapter
 
 
 class Command(ProjectCommand):
-    help = (
-        "Deploy a base (by its name in the catalogue) or an adapter (by its id or name, or run:NUMBER). With --down take "
-        "it down again. With --wait, wait until it answers. Exit codes: 0 done, 1 it failed (the server's words are "
-        "printed), 4 not ready in time. What serves is `manage.py serve_models`, part of `make run`."
-    )
+    help = "Deploy a base (by its name in the catalogue) or an adapter (by its id or name, or run:NUMBER). With --down, stop serving it. With --wait, wait until it answers. Exit codes: 0 done, 1 failed (the server's message is printed), 4 not ready in time. The models are served by `manage.py serve_models`, part of `make run`."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("model", help="BASE or ADAPTER: smollm2-135m-instruct, an adapter's id or name, or run:3")
-        parser.add_argument("--down", action="store_true", help="take it down instead")
-        parser.add_argument("--wait", action="store_true", help="wait until it is ready, or down")
+        parser.add_argument("--down", action="store_true", help="stop serving it instead")
+        parser.add_argument("--wait", action="store_true", help="wait until it is ready, or stopped")
         parser.add_argument("--timeout", type=float, default=600, help="seconds to wait at most (default 600)")
         parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         base, adapter = self.model(project, options["model"])
-        deployment = self.wish(project, base, adapter, options["down"])
+        deployment = self.request(project, base, adapter, options["down"])
         code = self.wait(deployment, adapter, options) if options["wait"] else 0
         seen = deployments.live(Deployment.objects.get(pk=deployment.pk))
         if options["json"]:
@@ -49,34 +46,34 @@ class Command(ProjectCommand):
         if code:
             sys.exit(code)
 
-    def model(self, project: Project, wanted: str) -> tuple[str, Adapter | None]:
-        """The base's slug, and the adapter when one is meant."""
-        if wanted in catalogue.load():
-            return wanted, None
+    def model(self, project: Project, name: str) -> tuple[str, Adapter | None]:
+        """Return the base's slug, and the adapter when one is meant."""
+        if name in catalogue.load():
+            return name, None
         rows = project.adapters.all()
-        if wanted.startswith("run:"):
-            found = rows.filter(run__number=int(wanted[4:]) if wanted[4:].isdigit() else 0).first()
+        if name.startswith("run:"):
+            adapter = rows.filter(run__number=border.whole(name[4:]) or 0).first()
         else:
-            found = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else rows.filter(name=wanted).first()
-        if found is None:
+            adapter = rows.filter(pk=pk).first() if (pk := border.whole(name)) else rows.filter(name=name).first()
+        if adapter is None:
             names = ", ".join([*catalogue.load(), *(f"{a.pk}: {a.name}" for a in rows)])
-            raise Refused(f"There is no base or adapter {wanted!r}. There are: {names}.")
-        return found.base, found
+            raise CommandRefused(f"No base or adapter is called {name!r}. Available: {names}.")
+        return adapter.base, adapter
 
-    def wish(self, project: Project, base: str, adapter: Adapter | None, is_down: bool) -> Deployment:
+    def request(self, project: Project, base: str, adapter: Adapter | None, is_down: bool) -> Deployment:
         if not is_down:
             return deployments.deploy(project, base, [adapter] if adapter else [])
         deployment = project.deployments.filter(base=base).first()
         if deployment is None:
-            raise Refused(f"{base} was never deployed in {project}.")
+            raise CommandRefused(f"{base} was never deployed in {project}.")
         if adapter:
-            deployments.take_down_adapter(deployment, adapter)
+            deployments.remove_adapter(deployment, adapter)
         else:
-            deployments.take_down(deployment)
+            deployments.stop(deployment)
         return deployment
 
     def wait(self, deployment: Deployment, adapter: Adapter | None, options: dict[str, Any]) -> int:
-        """0 when it is as wanted, 1 when it failed, 4 when the time is over."""
+        """Wait for the deployment. Returns 0 when it is as wanted, 1 when it failed, 4 when the time is over."""
         deadline, told = time.monotonic() + options["timeout"], ""
         while time.monotonic() < deadline:
             seen = deployments.live(Deployment.objects.get(pk=deployment.pk))
@@ -92,7 +89,7 @@ class Command(ProjectCommand):
         return 4
 
 
-def is_as_wanted(seen: deployments.Live, adapter: Adapter | None, is_down: bool) -> bool:
+def is_as_wanted(seen: deployments.DeploymentStatus, adapter: Adapter | None, is_down: bool) -> bool:
     loaded = adapter is not None and adapter.served_name in seen.deployment.loaded
     if is_down:
         return not loaded if adapter else seen.state == "down"

@@ -1,4 +1,4 @@
-"""`manage.py serve_models`: the process that serves what deployments want."""
+"""The command `manage.py serve_models`: the process that serves what deployments want."""
 
 import signal
 import sys
@@ -9,15 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from atelier.processes import AlreadyRunning, only_one
-from inference.server import ModelServer
+from atelier.processes.supervisor import AlreadyRunning, only_one
+from inference.serving.reconciler import Reconciler
 
 
 class Command(BaseCommand):
-    help = (
-        "Serve what is deployed: one vLLM process for each base model, adapters loaded and unloaded as they are wanted. "
-        "Runs until SIGTERM or Ctrl-C, and then stops every process it started. Exit code 0, or 1 when another one runs."
-    )
+    help = "Serve the deployed models: one vLLM process for each base, with adapters loaded and unloaded on demand. Runs until SIGTERM or Ctrl-C, then stops every process that it started. Exit code 0, or 1 if another model server is running."
 
     def handle(self, *args: Any, **options: Any) -> None:
         ended = threading.Event()
@@ -26,12 +23,12 @@ class Command(BaseCommand):
         Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
         try:
             with only_one(Path(settings.DATA_DIR) / "serve.lock"):
-                self.stdout.write("The model server runs.")
-                ModelServer(say=self.say).run(ended)
+                self.stdout.write("The model server is running.")
+                Reconciler(say=self.say).run(ended)
         except AlreadyRunning:
-            self.stderr.write("Another model server runs with this data folder already; stop that one first.")
+            self.stderr.write("Another model server is already running with this data folder. Stop it first.")
             sys.exit(1)
-        self.stdout.write("The model server ended, and all that it served.")
+        self.stdout.write("The model server ended and stopped everything it served.")
 
     def say(self, words: str) -> None:
         self.stdout.write(words)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from curation import contents
 from curation.annotation import questions, queue
 from curation.models import Dataset, Queue, Record
+from curation.records import derived
 
 TEXT = "The night at the town hall went well, said Mira."
 
@@ -17,7 +17,7 @@ def make_record(dataset: Dataset, number: int = 0, answer: str = TEXT, **more: A
         dataset=dataset, fields={"brief": f"brief {number}"}, split="train", source_group=f"{number:064d}",
         messages=[{"role": "user", "content": f"brief {number}"}, {"role": "assistant", "content": answer}], **more,
     )  # fmt: skip
-    contents.complete(record)
+    derived.complete(record)
     record.save()
     return record
 
@@ -34,7 +34,7 @@ def tone(chats):
 
 @pytest.fixture
 def waiting(chats, tone) -> Callable[..., Queue]:
-    """A queue with so many records."""
+    """Return a function that creates a queue with so many records."""
 
     def build(count: int = 3, **settings: Any) -> Queue:
         for number in range(count):

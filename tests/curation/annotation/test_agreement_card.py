@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from curation import data_card, tasks, versions
-from curation.annotation import agreeing, answers, questions, queue
+from curation import tasks
+from curation.annotation import agreement, answers, questions, queue
 from curation.models import Annotation, Record, Version
+from curation.versions import card as data_card
+from curation.versions import freezes
 
 
 def answer(box, user, *tones: str) -> None:
@@ -15,7 +17,7 @@ def answer(box, user, *tones: str) -> None:
 
 
 def frozen(dataset, **filters) -> Version:
-    version = versions.create(dataset, None, filters=filters, shares={"train": 1})
+    version = freezes.create(dataset, None, filters=filters, shares={"train": 1})
     tasks.freeze(version.pk)
     version.refresh_from_db()
     assert version.status == "done", version.error
@@ -60,7 +62,7 @@ def test_where_nobody_could_agree_the_card_says_nothing_of_it(waiting, ann):
 
 
 def test_of_very_many_answers_whole_records_are_measured(answered, monkeypatch):
-    monkeypatch.setattr(agreeing, "MOST_FROZEN", 5)
+    monkeypatch.setattr(agreement, "MOST_FROZEN", 5)
     version = frozen(answered)
     assert version.figures["agreement"]["answers"] == 4
     assert "The first 4 answers to 2 of its records" in version.card

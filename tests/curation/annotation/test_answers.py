@@ -3,9 +3,10 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from curation import markdown, records
+from atelier.web import markdown
 from curation.annotation import answers, questions, queue, suggestions, targets, values
 from curation.models import Annotation, Question, Suggestion, Task
+from curation.records import changes
 from tests.curation.annotation.conftest import make_record
 
 LABELS = {"labels": ["plain", "loud"]}
@@ -13,9 +14,9 @@ SPANS = LABELS | {"piece": "answer"}
 
 
 def rewritten(chats, user, answer: str) -> None:
-    """Somebody edits the answer of the only record."""
+    """Edit the answer of the only record."""
     record = chats.records.get()
-    records.edit(record, user, {targets.piece(record, "answer").name: answer}, record.revision)
+    changes.edit(record, user, {targets.piece(record, "answer").name: answer}, record.revision)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_spans_count_characters_not_bytes_and_come_back_sorted_once(chats):
     assert values.clean(question, [last, {"start": 0, "end": 1, "label": "plain"}, last], record) == [
         {"start": 0, "end": 1, "label": "plain"}, last,
     ]  # fmt: skip
-    with pytest.raises(ValidationError, match="has 7 characters"):
+    with pytest.raises(ValidationError, match="has only 7 characters"):
         values.clean(question, [{"start": 3, "end": 8, "label": "loud"}], record)
 
 
@@ -120,7 +121,7 @@ def test_a_text_of_a_record_that_changed_meanwhile_is_not_overwritten(waiting, c
     held = queue.next_task(box, ann)
     rewritten(chats, bob, "Bob's.")
     held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
-    with pytest.raises(ValidationError, match="changed this record"):
+    with pytest.raises(ValidationError, match="This record was changed"):
         answers.submit(held, {"tone": "plain", "right": "mine"})
     assert chats.records.get().messages[1]["content"] == "Bob's."
     answers.submit(held, {"tone": "plain", "right": "mine"})  # having seen it
@@ -133,7 +134,7 @@ def test_parts_marked_in_a_text_that_changed_meanwhile_are_not_taken(waiting, ch
     held = queue.next_task(box, ann)
     rewritten(chats, bob, "Quite another.")
     held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
-    with pytest.raises(ValidationError, match="changed this record"):
+    with pytest.raises(ValidationError, match="This record was changed"):
         answers.submit(held, {"tone": "plain", "names": [{"start": 0, "end": 2, "label": "name"}]})
 
 
@@ -141,7 +142,7 @@ def test_a_review_of_the_record_meanwhile_is_in_nobodys_way(waiting, chats, ann,
     questions.create(chats, title="Right", kind="text", options={"piece": "answer"})
     box = waiting(1)
     held = queue.next_task(box, ann)
-    records.review(chats.records.get(), bob, "accept")
+    changes.review(chats.records.get(), bob, "accept")
     held = Annotation.objects.select_related("record", "task").get(pk=held.pk)
     assert held.record.revision > held.record_revision
     answers.submit(held, {"tone": "plain", "right": "mine"})
@@ -180,10 +181,10 @@ def test_what_somebody_settled_or_changed_since_is_not_taken_back(waiting, chats
     box = waiting(1)
     answers.submit(queue.next_task(box, ann), {"tone": "plain"})
     chats.records.update(revision=7)
-    with pytest.raises(ValidationError, match="changed the record"):
+    with pytest.raises(ValidationError, match="record has changed"):
         answers.undo(box, ann)
     Task.objects.update(settled_by=bob)
-    with pytest.raises(ValidationError, match="settled already"):
+    with pytest.raises(ValidationError, match="already decided"):
         answers.undo(box, ann)
 
 
@@ -193,7 +194,7 @@ def test_a_skip_is_taken_back_unless_somebody_else_has_the_record(waiting, ann, 
     assert answers.undo(box, ann).state == "open"
     answers.skip(queue.next_task(box, ann), "tired")
     queue.next_task(box, bob)
-    with pytest.raises(ValidationError, match="Somebody else"):
+    with pytest.raises(ValidationError, match="Someone else"):
         answers.undo(box, ann)
 
 

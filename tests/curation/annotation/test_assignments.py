@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from atelier.accounts import members
 from atelier.accounts.models import Membership, Project, Role, Team, User
-from curation.annotation import answers, assignments, queue, reviewing
+from curation.annotation import answers, assignments, queue, review
 from curation.models import Annotation, Assignment, Change, Dataset, Task
 from tests.conftest import member, signed_in
 from tests.curation.annotation.conftest import make_record
@@ -63,7 +63,7 @@ def test_what_somebody_had_goes_to_others_when_they_go(team, waiting, chats, ali
     """One record was sent back to Ann, one is on her screen, one is assigned to her, and one she has answered."""
     box = waiting(4)
     kept = submit(box, ann)
-    returned = reviewing.send_back(Annotation.objects.get(pk=submit(box, ann).pk), bob, "Calmer.")
+    returned = review.send_back(Annotation.objects.get(pk=submit(box, ann).pk), bob, "Calmer.")
     held = queue.next_task(box, ann, beside=returned.pk)
     answers.draft(held, {"tone": "loud"})
     last = chats.records.order_by("pk").last()
@@ -85,7 +85,7 @@ def test_of_several_answers_only_the_place_of_who_went_is_free(team, waiting, an
     box = waiting(1, overlap=2)
     first = submit(box, ann)
     submit(box, bob)
-    reviewing.send_back(Annotation.objects.get(pk=first.pk), bob, "Calmer.")
+    review.send_back(Annotation.objects.get(pk=first.pk), bob, "Calmer.")
     assert Task.objects.values_list("given", "submitted", "state").get() == (2, 1, "open")
     removed(ann, team)
     assert Task.objects.values_list("given", "submitted", "state").get() == (1, 1, "open")
@@ -117,7 +117,7 @@ def test_other_teams_and_other_roles_keep_what_they_have(team, waiting, chats, a
 def test_who_comes_back_finds_the_draft_and_holds_it_like_any(team, waiting, ann, bob):
     """A record that was sent back has no end of its lock; given anew it has one."""
     box = waiting(1)
-    first = reviewing.send_back(Annotation.objects.get(pk=submit(box, ann).pk), bob, "Calmer.")
+    first = review.send_back(Annotation.objects.get(pk=submit(box, ann).pk), bob, "Calmer.")
     made_viewer(ann, team)
     members.set_role(ann.memberships.get(), "annotator")
     again = queue.next_task(box, ann)
@@ -135,8 +135,8 @@ def test_nothing_is_sent_back_to_somebody_who_cannot_answer(team, waiting, ann, 
     box = waiting(1)
     done = submit(box, ann)
     go(ann, team)
-    with pytest.raises(ValidationError, match="ann may not annotate here any more"):
-        reviewing.send_back(Annotation.objects.get(pk=done.pk), bob, "Calmer.")
+    with pytest.raises(ValidationError, match="ann can no longer annotate here"):
+        review.send_back(Annotation.objects.get(pk=done.pk), bob, "Calmer.")
     assert Annotation.objects.get(pk=done.pk).state == "submitted"
 
 
@@ -149,7 +149,7 @@ def test_who_goes_at_the_same_moment_is_sent_nothing_back(team, waiting, ann, bo
 
     def send() -> None:
         try:
-            reviewing.send_back(done, bob, "Calmer.")
+            review.send_back(done, bob, "Calmer.")
         except ValidationError as error:
             said.extend(error.messages)
         finally:
@@ -162,7 +162,7 @@ def test_who_goes_at_the_same_moment_is_sent_nothing_back(team, waiting, ann, bo
         other.join(1)
         assert other.is_alive()
     other.join(20)
-    assert said == ["ann may not annotate here any more. Correct it instead."]
+    assert said == ["ann can no longer annotate here. Correct the answer instead."]
     assert Annotation.objects.get(pk=done.pk).state == "submitted"
 
 
@@ -239,7 +239,7 @@ def test_records_go_to_members_who_may_annotate_alone(team, waiting, chats, ann,
 def test_the_page_says_when_records_wait_for_nobody(team, waiting, chats, ann, bob, as_bob):
     box = waiting(3, assigned_only=True)
     page = reverse("curation:queue", args=[chats.project_id, chats.pk])
-    assert "3 records want more answers" in as_bob.get(page).content.decode()
+    assert "3 records need more answers" in as_bob.get(page).content.decode()
     assignments.assign(chats, chats.records.all(), [ann], bob)
     assert assignments.unassigned(box) == "0"
     queue.next_task(box, ann)
@@ -249,7 +249,7 @@ def test_the_page_says_when_records_wait_for_nobody(team, waiting, chats, ann, b
     submit(box, ann)
     made_viewer(ann, team)
     assert assignments.unassigned(box) == "1"
-    assert "One record wants more answers" in as_bob.get(page).content.decode()
+    assert "One record needs more answers" in as_bob.get(page).content.decode()
     assignments.assign(chats, chats.records.all(), [bob], bob)
     assert assignments.unassigned(box) == "0"
 
@@ -257,15 +257,15 @@ def test_the_page_says_when_records_wait_for_nobody(team, waiting, chats, ann, b
 def test_a_bulk_assignment_of_people_who_went_says_so(team, waiting, chats, ann, bob):
     from atelier.jobs import claims
     from curation import bulk
-    from curation.filters import Filters
     from curation.models import BulkAction
+    from curation.search.filters import Filters
 
     waiting(1)
     job = bulk.begin(chats, bob, "assign", Filters(), options={"users": ["ann"], "evenly": True})
     made_viewer(ann, team)
     claims.execute(BulkAction, job.pk, bulk.run)
     job.refresh_from_db()
-    assert (job.status, job.error) == ("failed", "None of the people may annotate in the team any more.")
+    assert (job.status, job.error) == ("failed", "None of these people can annotate in the team any longer.")
     assert not Assignment.objects.exists()
     assert not Change.objects.exists()
 

@@ -9,9 +9,9 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from atelier.accounts.models import Role, User
-from curation.annotation import answers, assignments, queue, settings
-from curation.filters import Filters
+from curation.annotation import answers, assignments, queue, queue_settings
 from curation.models import Annotation, Assignment, Task
+from curation.search.filters import Filters
 from tests.conftest import member
 from tests.curation.annotation.conftest import make_record
 
@@ -81,7 +81,7 @@ def test_who_comes_back_too_late_is_told_and_nothing_is_given_twice(waiting, ann
     expire(held)
     answers.submit(queue.next_task(box, bob), {"tone": "plain"})
     held.refresh_from_db()
-    with pytest.raises(answers.Lost):
+    with pytest.raises(answers.LockLost):
         answers.submit(held, {"tone": "loud"})
     held.refresh_from_db()
     assert (held.state, held.answers) == ("expired", {"tone": "loud"})
@@ -98,7 +98,7 @@ def test_a_skipped_record_goes_to_somebody_else(waiting, ann, bob):
 def test_a_closed_queue_gives_nothing_new_but_what_is_held(waiting, ann, bob):
     box = waiting(2)
     held = queue.next_task(box, ann)
-    settings.change(box, is_open=False)
+    queue_settings.change(box, is_open=False)
     assert queue.next_task(box, ann).pk == held.pk
     assert queue.next_task(box, bob) is None
 
@@ -127,7 +127,7 @@ def test_a_shuffled_queue_is_not_in_order_of_ids(waiting, chats):
     box = waiting(40, order="shuffled")
     order = list(box.tasks.order_by("place").values_list("record_id", flat=True))
     assert order != sorted(order)
-    settings.change(box, order="oldest")
+    queue_settings.change(box, order="oldest")
     order = list(box.tasks.order_by("place").values_list("record_id", flat=True))
     assert order == sorted(order)
 
@@ -168,7 +168,7 @@ def test_a_lower_overlap_settles_what_has_enough_answers(waiting, ann):
     box = waiting(1, overlap=2)
     answers.submit(queue.next_task(box, ann), {"tone": "loud"})
     assert Task.objects.get().state == "open"
-    settings.change(box, overlap=1)
+    queue_settings.change(box, overlap=1)
     task = Task.objects.select_related("record").get()
     assert (task.state, task.record.labels) == ("done", ["loud"])
 
@@ -198,7 +198,7 @@ def test_fifty_people_at_once_get_every_record_exactly_its_overlap(team, waiting
 
 
 def again(call, *args, **more):
-    """SQLite has one writer, and is not fair among fifty that wait: who waited 20 seconds in vain asks once more."""
+    """Repeat a call that waited 20 seconds in vain: SQLite has one writer, and is not fair among fifty that wait."""
     try:
         return call(*args, **more)
     except OperationalError as error:
@@ -208,7 +208,7 @@ def again(call, *args, **more):
 
 
 def race(box, people: list[User]) -> list[str]:
-    """Each person answers until nothing waits, all at once. Returns what went wrong."""
+    """Let each person answer until nothing waits, all at once. Returns what went wrong."""
     errors: list[str] = []
     barrier = threading.Barrier(len(people))
 

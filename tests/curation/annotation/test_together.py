@@ -1,4 +1,4 @@
-"""Disputes, reviewing, honeypots, progress and comments, below the pages."""
+"""Disagreements, reviewing, honeypots, progress and comments, below the pages."""
 
 from datetime import timedelta
 
@@ -8,14 +8,14 @@ from django.utils import timezone
 
 from curation.annotation import (
     adjudication,
-    agreeing,
+    agreement,
     answers,
     comments,
     honeypots,
     progress,
     questions,
     queue,
-    reviewing,
+    review,
 )
 from curation.models import Annotation, Mention, Record, Task
 from tests.curation.annotation.conftest import TEXT, make_record
@@ -53,20 +53,20 @@ def test_two_editors_cannot_settle_the_same_at_once(waiting, ann, bob, alice):
     submit(box, bob, tone="loud")
     first, second = Task.objects.get(), Task.objects.get()
     adjudication.decide(first, alice, {"tone": "loud"}, "")
-    with pytest.raises(ValidationError, match="alice settled it meanwhile"):
+    with pytest.raises(ValidationError, match="alice has already decided this record"):
         adjudication.decide(second, bob, {"tone": "plain"}, "")
     assert Record.objects.get().labels == ["loud"]
 
 
 def test_a_decision_is_not_taken_back_over_somebody_elses_change(waiting, ann, bob, alice):
-    from curation import records
+    from curation.records import changes
 
     box = waiting(1, overlap=2)
     submit(box, ann, tone="plain")
     submit(box, bob, tone="loud")
     task = adjudication.decide(Task.objects.get(), alice, {"tone": "loud"}, "")
-    records.change(Record.objects.get(), bob, "edit", labels=["mine"])
-    with pytest.raises(ValidationError, match="Somebody changed the record since"):
+    changes.change(Record.objects.get(), bob, "edit", labels=["mine"])
+    with pytest.raises(ValidationError, match="The record has changed since"):
         adjudication.reopen(task, alice)
     assert Record.objects.get().labels == ["mine"]
     assert Task.objects.get().state == Task.State.DONE
@@ -76,7 +76,7 @@ def test_what_is_sent_back_does_not_expire_and_stands_when_it_comes_again(waitin
     box = waiting(2)
     first = submit(box, ann, tone="loud")
     assert Record.objects.get(pk=first.record_id).labels == ["loud"]
-    reviewing.send_back(Annotation.objects.get(pk=first.pk), bob, "Calmer.")
+    review.send_back(Annotation.objects.get(pk=first.pk), bob, "Calmer.")
     assert Record.objects.get(pk=first.record_id).labels == []
     assert Mention.objects.get().user == ann
     again = queue.next_task(box, ann)
@@ -87,7 +87,7 @@ def test_what_is_sent_back_does_not_expire_and_stands_when_it_comes_again(waitin
     task = Task.objects.get(record=first.record_id)
     assert (task.state, task.given, task.submitted) == ("done", 1, 1)
     assert Annotation.objects.get(pk=first.pk).review == ""
-    reviewing.accept(Annotation.objects.get(pk=first.pk), bob)
+    review.accept(Annotation.objects.get(pk=first.pk), bob)
     assert progress.people(box.dataset.project, box.dataset)[0].returned == 1
     assert Record.objects.get(pk=first.record_id).labels == ["plain"]
 
@@ -95,13 +95,13 @@ def test_what_is_sent_back_does_not_expire_and_stands_when_it_comes_again(waitin
 def test_imported_answers_cannot_be_sent_back(waiting, ann, bob):
     annotation = submit(waiting(1), ann, tone="loud")
     Annotation.objects.update(user=None)
-    with pytest.raises(ValidationError, match="Nobody here gave this answer"):
-        reviewing.send_back(Annotation.objects.get(pk=annotation.pk), bob, "x")
+    with pytest.raises(ValidationError, match="This answer was imported"):
+        review.send_back(Annotation.objects.get(pk=annotation.pk), bob, "x")
 
 
 def test_answers_of_records_that_want_more_are_not_reviewed(waiting, chats, ann):
     submit(waiting(1, overlap=2), ann, tone="loud")
-    assert not reviewing.waiting(chats).exists()
+    assert not review.waiting(chats).exists()
 
 
 # --- honeypots ---
@@ -136,7 +136,7 @@ def test_honeypots_are_mixed_in_judged_and_never_stand(trapped, chats, ann, bob)
     assert set(judged.filter(user=bob).values_list("is_right", flat=True)) == {False}
     tests = Task.objects.filter(known__isnull=False)
     assert {(task.state, str(task.answers), str(task.record.labels)) for task in tests} == {("open", "{}", "[]")}
-    assert not agreeing.answered(chats).filter(task__known__isnull=False).exists()
+    assert not agreement.answered(chats).filter(task__known__isnull=False).exists()
     assert queue.counts(box)["all"] == 30
     people = {one.name: one for one in progress.people(chats.project, chats)}
     assert (people["ann"].accuracy, people["bob"].accuracy) == (1.0, 0.0)
@@ -159,14 +159,14 @@ def test_no_honeypot_comes_when_nothing_else_waits(trapped, ann):
 
 
 def test_other_settings_do_not_turn_honeypots_into_records(trapped, chats, ann):
-    from curation.annotation import settings
+    from curation.annotation import queue_settings
 
     box = trapped(3)
-    settings.change(box, overlap=2)
-    settings.change(box, overlap=1)
+    queue_settings.change(box, overlap=2)
+    queue_settings.change(box, overlap=1)
     assert set(box.tasks.filter(known__isnull=False).values_list("wanted", flat=True)) == {honeypots.ALWAYS}
     task = box.tasks.filter(known__isnull=False).first()
-    with pytest.raises(ValidationError, match="tests people"):
+    with pytest.raises(ValidationError, match="is a control question"):
         adjudication.decide(task, ann, {"tone": "loud"}, "", again=True)
 
 
@@ -199,7 +199,7 @@ def test_known_answers_are_checked_like_any(chats, tone):
     for wrong in ({"tone": "red"}, {}, {"nothing": 1}):
         with pytest.raises(ValidationError, match="Row 0"):
             honeypots.mark(chats, [{"record": record.pk, "answers": wrong}])
-    with pytest.raises(ValidationError, match="there is no record"):
+    with pytest.raises(ValidationError, match="is not in this dataset"):
         honeypots.mark(chats, [{"record": 10**9, "answers": {"tone": "loud"}}])
     assert not Task.objects.exists()
 
@@ -233,12 +233,12 @@ def test_agreement_goes_by_week_and_by_day(waiting, chats, ann, bob):
             submit(box, user, tone=tone)
     old = Task.objects.order_by("pk").first()
     Annotation.objects.filter(task=old).update(submitted_at=timezone.now() - timedelta(days=14))
-    found = agreeing.figures(chats)
+    found = agreement.figures(chats)
     assert [week["percent"] for week in found["questions"][0]["weeks"]] == [1.0, 0.0]
     assert [one["questions"] for one in found["worst"]] == [["Tone"]]
     today = timezone.localdate()
-    assert agreeing.figures(chats, since=today)["records"] == 1
-    assert agreeing.figures(chats, until=today - timedelta(days=7))["records"] == 1
+    assert agreement.figures(chats, since=today)["records"] == 1
+    assert agreement.figures(chats, until=today - timedelta(days=7))["records"] == 1
 
 
 # --- comments ---

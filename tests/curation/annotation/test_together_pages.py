@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from curation.annotation import agreeing, answers, comments, honeypots, queue
+from curation.annotation import agreement, answers, comments, honeypots, queue
 from curation.models import Annotation, Comment, Mention, Record, Task
 from tests.curation.annotation.conftest import make_record
 
@@ -23,7 +23,7 @@ def clients(as_alice, as_bob, as_ann, as_vic, as_charlie):
 
 
 @pytest.fixture
-def dispute(waiting, chats, alice, ann):
+def disagreement(waiting, chats, alice, ann):
     """A record that Alice calls plain and Ann loud, and one that both call plain."""
     box = waiting(2, overlap=2)
     box.tasks.update(wanted=2)
@@ -44,10 +44,10 @@ def api(chats, path):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("disputes", EDITORS), ("reviewing", EDITORS), ("agreement", EVERYBODY), ("progress", ANNOTATORS), ("honeypots", EDITORS),
+        ("disagreements", EDITORS), ("reviewing", EDITORS), ("agreement", EVERYBODY), ("progress", ANNOTATORS), ("honeypots", EDITORS),
     ],
 )  # fmt: skip
-def test_each_page_opens_for_whom_it_is_meant(dispute, chats, clients, name, wanted):
+def test_each_page_opens_for_whom_it_is_meant(disagreement, chats, clients, name, wanted):
     found = {who: client.get(address(name, chats)).status_code for who, client in clients.items()}
     assert found == wanted
 
@@ -55,18 +55,18 @@ def test_each_page_opens_for_whom_it_is_meant(dispute, chats, clients, name, wan
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
-        ("disputes", EDITORS), ("disputes/{task}", EDITORS), ("reviewing", EDITORS), ("agreement", EVERYBODY),
+        ("disagreements", EDITORS), ("disagreements/{task}", EDITORS), ("reviewing", EDITORS), ("agreement", EVERYBODY),
         ("progress", ANNOTATORS), ("honeypots", EDITORS), ("records/{record}/comments", EVERYBODY),
     ],
 )  # fmt: skip
-def test_each_address_of_the_api_answers_whom_it_is_meant_for(dispute, chats, team, clients, path, wanted):
+def test_each_address_of_the_api_answers_whom_it_is_meant_for(disagreement, chats, team, clients, path, wanted):
     from atelier.accounts.models import APIKey, User
 
     found = {}
     for who, client in clients.items():
         user = User.objects.get(username=who)
         _, key = APIKey.issue(user.teams.get(), user, "test")
-        path_now = path.format(task=dispute.pk, record=dispute.record_id)
+        path_now = path.format(task=disagreement.pk, record=disagreement.record_id)
         found[who] = client.get(api(chats, path_now), headers={"Authorization": f"Bearer {key}"}).status_code
     assert found == wanted
 
@@ -74,23 +74,23 @@ def test_each_address_of_the_api_answers_whom_it_is_meant_for(dispute, chats, te
 @pytest.mark.parametrize(
     ("name", "more", "allowed"),
     [
-        ("dispute", "task", EDITORS), ("undo_dispute", "task", EDITORS), ("measure_agreement", "", EDITORS),
+        ("disagreement", "task", EDITORS), ("undo_disagreement", "task", EDITORS), ("measure_agreement", "", EDITORS),
         ("honeypots", "", EDITORS), ("retire_honeypot", "task", EDITORS), ("honeypot", "record", EDITORS),
         ("add_comment", "record", ANNOTATORS),
     ],
 )  # fmt: skip
-def test_what_changes_something_is_refused_to_the_others(dispute, chats, clients, name, more, allowed):
-    args = {"task": [dispute.pk], "record": [dispute.record_id], "": []}[more]
+def test_what_changes_something_is_refused_to_the_others(disagreement, chats, clients, name, more, allowed):
+    args = {"task": [disagreement.pk], "record": [disagreement.record_id], "": []}[more]
     for who, status in allowed.items():
         if status != 200:
             assert clients[who].post(address(name, chats, *args), {"text": "x"}).status_code == status, who
-    dispute.refresh_from_db()
-    assert dispute.state == Task.State.DISPUTED
+    disagreement.refresh_from_db()
+    assert disagreement.state == Task.State.DISPUTED
     assert not Comment.objects.exists()
 
 
-def test_reviewing_moves_are_the_editors(dispute, chats, clients):
-    annotation = dispute.annotations.first()
+def test_reviewing_moves_are_the_editors(disagreement, chats, clients):
+    annotation = disagreement.annotations.first()
     for move in ("accept", "return", "correct", "unmark"):
         for who in ("ann", "vic", "charlie"):
             answer = clients[who].post(address("review_annotation", chats, annotation.pk, move), {"note": "x"})
@@ -99,58 +99,64 @@ def test_reviewing_moves_are_the_editors(dispute, chats, clients):
     assert annotation.review == ""
 
 
-def test_bob_settles_a_disagreement_and_everybody_sees_why(dispute, chats, clients):
-    page = clients["bob"].get(address("dispute", chats, dispute.pk)).content.decode()
+def test_bob_settles_a_disagreement_and_everybody_sees_why(disagreement, chats, clients):
+    page = clients["bob"].get(address("disagreement", chats, disagreement.pk)).content.decode()
     assert "alice" in page
     assert "ann" in page
-    loud = dispute.annotations.get(author="ann")
+    loud = disagreement.annotations.get(author="ann")
     answer = clients["bob"].post(
-        address("dispute", chats, dispute.pk), {"pick.tone": loud.pk, "note": "It <b>shouts</b>."}
+        address("disagreement", chats, disagreement.pk), {"pick.tone": loud.pk, "note": "It <b>shouts</b>."}
     )
     assert answer.status_code == 302
-    dispute.refresh_from_db()
-    assert (dispute.state, dispute.answers, dispute.settled_by.username) == ("done", {"tone": "loud"}, "bob")
-    assert dispute.record.labels == ["loud"]
+    disagreement.refresh_from_db()
+    assert (disagreement.state, disagreement.answers, disagreement.settled_by.username) == (
+        "done",
+        {"tone": "loud"},
+        "bob",
+    )
+    assert disagreement.record.labels == ["loud"]
     for who in ("alice", "bob", "ann", "vic"):
-        shown = clients[who].get(address("record", chats, dispute.record_id)).content.decode()
+        shown = clients[who].get(address("record", chats, disagreement.record_id)).content.decode()
         assert "It &lt;b&gt;shouts&lt;/b&gt;." in shown
-        assert "Settled by bob" in shown
-    answer = clients["bob"].post(address("undo_dispute", chats, dispute.pk))
-    assert answer.url == address("dispute", chats, dispute.pk)
-    dispute.refresh_from_db()
-    assert (dispute.state, dispute.answers) == ("disputed", {})
-    assert type(dispute.record).objects.get(pk=dispute.record_id).labels == []
+        assert "Decided by bob" in shown
+    answer = clients["bob"].post(address("undo_disagreement", chats, disagreement.pk))
+    assert answer.url == address("disagreement", chats, disagreement.pk)
+    disagreement.refresh_from_db()
+    assert (disagreement.state, disagreement.answers) == ("disputed", {})
+    assert type(disagreement.record).objects.get(pk=disagreement.record_id).labels == []
 
 
-def test_another_answer_can_be_written_and_nothing_chosen_is_said(dispute, chats, as_bob):
-    here = address("dispute", chats, dispute.pk)
+def test_another_answer_can_be_written_and_nothing_chosen_is_said(disagreement, chats, as_bob):
+    here = address("disagreement", chats, disagreement.pk)
     answer = as_bob.post(here, {})
     assert answer.status_code == 422
     assert "Choose one of the answers, or write a new one." in answer.content.decode()
     assert as_bob.post(here, {"pick.tone": "new", "q.tone": "nonsense"}).status_code == 422
     assert as_bob.post(here, {"pick.tone": "new", "q.tone": "loud"}).status_code == 302
-    assert Task.objects.get(pk=dispute.pk).answers == {"tone": "loud"}
+    assert Task.objects.get(pk=disagreement.pk).answers == {"tone": "loud"}
 
 
-def test_an_answer_of_another_record_cannot_be_chosen(dispute, chats, as_bob):
-    other = Annotation.objects.exclude(task=dispute).first()
-    assert as_bob.post(address("dispute", chats, dispute.pk), {"pick.tone": other.pk}).status_code == 422
+def test_an_answer_of_another_record_cannot_be_chosen(disagreement, chats, as_bob):
+    other = Annotation.objects.exclude(task=disagreement).first()
+    assert as_bob.post(address("disagreement", chats, disagreement.pk), {"pick.tone": other.pk}).status_code == 422
 
 
-def test_the_list_says_where_they_differ_and_the_rail_where_one_is(dispute, chats, as_bob):
+def test_the_list_says_where_they_differ_and_the_rail_where_one_is(disagreement, chats, as_bob):
     question = chats.questions.get(name="tone")
-    page = as_bob.get(address("disputes", chats))
-    assert page.context["tasks"] == [(dispute, [question.title])]
+    page = as_bob.get(address("disagreements", chats))
+    assert page.context["tasks"] == [(disagreement, [question.title])]
     assert [step["key"] for step in page.context["steps"] if step["active"]] == ["review"]
 
 
-def test_the_last_disagreement_leads_back_to_the_list(dispute, chats, as_bob):
-    pick = dispute.annotations.first().pk
-    assert as_bob.post(address("dispute", chats, dispute.pk), {"pick.tone": pick}).url == address("disputes", chats)
-    assert "Nothing to decide" in as_bob.get(address("disputes", chats)).content.decode()
+def test_the_last_disagreement_leads_back_to_the_list(disagreement, chats, as_bob):
+    pick = disagreement.annotations.first().pk
+    assert as_bob.post(address("disagreement", chats, disagreement.pk), {"pick.tone": pick}).url == address(
+        "disagreements", chats
+    )
+    assert "Nothing to decide" in as_bob.get(address("disagreements", chats)).content.decode()
 
 
-def test_the_reviewer_goes_through_answers_with_filters(dispute, chats, as_bob):
+def test_the_reviewer_goes_through_answers_with_filters(disagreement, chats, as_bob):
     page = as_bob.get(address("reviewing", chats) + "?person=ann")
     assert page.context["annotation"].author == "ann"
     assert page.context["found"] == 2
@@ -163,8 +169,8 @@ def test_the_reviewer_goes_through_answers_with_filters(dispute, chats, as_bob):
     assert as_bob.get(address("reviewing", chats) + "?person=ann").context["found"] == 2
 
 
-def test_what_is_sent_back_comes_first_with_the_comment(dispute, chats, as_bob, as_ann, ann):
-    annotation = dispute.annotations.get(author="ann")
+def test_what_is_sent_back_comes_first_with_the_comment(disagreement, chats, as_bob, as_ann, ann):
+    annotation = disagreement.annotations.get(author="ann")
     answer = as_bob.post(address("review_annotation", chats, annotation.pk, "return"), {"note": ""})
     assert answer.status_code == 422
     as_bob.post(address("review_annotation", chats, annotation.pk, "return"), {"note": "Read it <i>again</i>"})
@@ -180,26 +186,26 @@ def test_what_is_sent_back_comes_first_with_the_comment(dispute, chats, as_bob, 
     annotation.refresh_from_db()
     answers.submit(annotation, annotation.answers)
     page = as_bob.get(address("reviewing", chats) + "?person=ann").content.decode()
-    assert "Sent back before by bob." in page
+    assert "Sent back earlier by bob." in page
     assert "Not reviewed by" not in page
 
 
-def test_a_correction_stands_and_the_original_is_kept(dispute, chats, as_bob):
-    annotation = dispute.annotations.get(author="ann")
+def test_a_correction_stands_and_the_original_is_kept(disagreement, chats, as_bob):
+    annotation = disagreement.annotations.get(author="ann")
     here = address("review_annotation", chats, annotation.pk, "correct")
     assert as_bob.post(here, {"note": "no"}).status_code == 422
     assert as_bob.post(here, {"q.tone": "plain", "note": "calm"}).status_code == 302
     annotation.refresh_from_db()
     assert (annotation.answers, annotation.review) == ({"tone": "loud"}, "corrected")
-    dispute.refresh_from_db()
-    assert (dispute.answers, dispute.settled_note) == ({"tone": "plain"}, "calm")
+    disagreement.refresh_from_db()
+    assert (disagreement.answers, disagreement.settled_note) == ({"tone": "plain"}, "calm")
 
 
 def test_an_annotator_sees_nothing_of_honeypots(waiting, chats, as_ann, as_bob, ann):
     box = waiting(3, honeypot_rate=0.5)
     record = make_record(chats, 99)
     assert as_bob.post(address("honeypot", chats, record.pk), {"q.tone": "loud"}).status_code == 302
-    assert "tests annotators" in as_bob.get(address("record", chats, record.pk)).content.decode()
+    assert "is a control question" in as_bob.get(address("record", chats, record.pk)).content.decode()
     assert "honeypot" not in as_ann.get(address("record", chats, record.pk)).content.decode().lower()
     task = Task.objects.get(record=record)
     plain, test = box.tasks.filter(known__isnull=True).first(), task
@@ -267,31 +273,31 @@ def test_mentions_are_ones_own(chats, ann, bob, clients):
     assert mention.read_at is not None
 
 
-def test_progress_shows_editors_everybody_and_others_themselves(dispute, chats, clients):
+def test_progress_shows_editors_everybody_and_others_themselves(disagreement, chats, clients):
     assert {one.name for one in clients["bob"].get(address("progress", chats)).context["people"]} == {"alice", "ann"}
     assert {one.name for one in clients["ann"].get(address("progress", chats)).context["people"]} == {"ann"}
     assert clients["ann"].get(address("progress", chats) + "?all").status_code == 200
 
 
-def test_the_agreement_page_has_measures_and_what_differs_most(dispute, chats, as_vic):
+def test_the_agreement_page_has_measures_and_what_differs_most(disagreement, chats, as_vic):
     page = as_vic.get(address("agreement", chats)).content.decode()
     assert "Krippendorff&#x27;s alpha, nominal" in page
-    assert f"record {dispute.record_id}" in page
-    assert "Too little to measure" in as_vic.get(address("agreement", chats) + "?until=2001-01-01").content.decode()
+    assert f"record {disagreement.record_id}" in page
+    assert "Not enough answers" in as_vic.get(address("agreement", chats) + "?until=2001-01-01").content.decode()
     assert as_vic.get(address("agreement", chats) + "?since=nonsense").status_code == 200
 
 
-def test_many_answers_are_measured_by_a_job(dispute, chats, as_bob, clients, monkeypatch):
+def test_many_answers_are_measured_by_a_job(disagreement, chats, as_bob, clients, monkeypatch):
     from atelier.jobs import claims
     from curation.models import AgreementReport
 
-    monkeypatch.setattr(agreeing, "AT_ONCE", 2)
+    monkeypatch.setattr(agreement, "AT_ONCE", 2)
     page = as_bob.get(address("agreement", chats)).content.decode()
     assert "measured in the background" in page
     answer = as_bob.post(address("measure_agreement", chats))
     job = AgreementReport.objects.get()
     if not job.is_over:
-        claims.execute(AgreementReport, job.pk, agreeing.run)
+        claims.execute(AgreementReport, job.pk, agreement.run)
         job.refresh_from_db()
     assert job.status == "done", job.error
     assert job.figures["records"] == 2
@@ -300,7 +306,7 @@ def test_many_answers_are_measured_by_a_job(dispute, chats, as_bob, clients, mon
     assert "Measure again" in as_bob.get(address("agreement", chats)).content.decode()
 
 
-def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
+def test_it_all_goes_over_the_api(disagreement, chats, bob_api, ann):
     def post(path, body=None, **headers):
         return bob_api.post(api(chats, path), json.dumps(body or {}), content_type="application/json", headers=headers)
 
@@ -309,13 +315,13 @@ def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
     jobs = [post("agreement", **{"Idempotency-Key": "one"}).json()["id"] for _ in range(2)]
     assert jobs[0] == jobs[1]
     assert bob_api.get(f"/api/projects/{chats.project_id}/agreement/{jobs[0]}").status_code == 200
-    listed = bob_api.get(api(chats, "disputes")).json()["items"]
-    assert [one["record"] for one in listed] == [dispute.record_id]
-    settled = post(f"disputes/{dispute.pk}/settle", {"answers": {"tone": "loud"}, "note": "why"})
+    listed = bob_api.get(api(chats, "disagreements")).json()["items"]
+    assert [one["record"] for one in listed] == [disagreement.record_id]
+    settled = post(f"disagreements/{disagreement.pk}/settle", {"answers": {"tone": "loud"}, "note": "why"})
     assert settled.json()["stands"] == {"tone": "loud"}
-    assert post(f"disputes/{dispute.pk}/settle", {"answers": {"tone": "loud"}}).status_code == 200
-    assert post(f"disputes/{dispute.pk}/settle", {"answers": {"tone": "plain"}}).status_code == 422
-    assert post(f"disputes/{dispute.pk}/undo").json()["state"] == "disputed"
+    assert post(f"disagreements/{disagreement.pk}/settle", {"answers": {"tone": "loud"}}).status_code == 200
+    assert post(f"disagreements/{disagreement.pk}/settle", {"answers": {"tone": "plain"}}).status_code == 422
+    assert post(f"disagreements/{disagreement.pk}/undo").json()["state"] == "disputed"
     waiting = bob_api.get(api(chats, "reviewing?person=ann&limit=1")).json()
     assert waiting["next"] == waiting["items"][0]["id"]
     first = waiting["items"][0]["id"]
@@ -345,9 +351,9 @@ def test_it_all_goes_over_the_api(dispute, chats, bob_api, ann):
     assert bob_api.get(api(chats, f"annotations?record={2**63}")).status_code == 422
 
 
-def test_honeypots_of_answered_records_are_refused(dispute, chats):
-    with pytest.raises(Exception, match="was answered or given"):
-        honeypots.mark(chats, [{"record": dispute.record_id, "answers": {"tone": "loud"}}])
+def test_honeypots_of_answered_records_are_refused(disagreement, chats):
+    with pytest.raises(Exception, match="was already answered or given"):
+        honeypots.mark(chats, [{"record": disagreement.record_id, "answers": {"tone": "loud"}}])
 
 
 @pytest.mark.parametrize("leave", ["skip", "expire"])
@@ -362,41 +368,44 @@ def test_a_record_that_somebody_saw_becomes_no_honeypot(waiting, chats, as_bob, 
         queue.free_expired(box)
     unseen = chats.records.exclude(pk=given.record_id).get()
     for record, offered in ((given.record, False), (unseen, True)):
-        assert ("Make it a honeypot" in as_bob.get(address("record", chats, record.pk)).content.decode()) is offered
+        assert (
+            "Make it a control question" in as_bob.get(address("record", chats, record.pk)).content.decode()
+        ) is offered
     assert [row["record"] for row in honeypots.from_labels(chats, chats.records.all())] == [unseen.pk]
-    with pytest.raises(ValidationError, match="given to somebody"):
+    with pytest.raises(ValidationError, match="given to someone"):
         honeypots.mark(chats, [{"record": given.record_id, "answers": {"tone": "loud"}}])
 
 
-def test_the_review_step_counts_what_waits_for_people(dispute, chats, project, as_bob):
-    from atelier import loop
+def test_the_review_step_counts_what_waits_for_people(disagreement, chats, project, as_bob):
+    from atelier import registry
 
     home = reverse("project", args=[project.pk])
-    assert loop.counts(project)["review"] == 3  # two conversations, and one of them is disputed
-    assert "records wait for review, 1 disagreement waits for a decision." in as_bob.get(home).content.decode()
+    assert registry.counts(project)["review"] == 3  # two conversations, and one of them is disputed
+    assert "records to review, 1 disagreement to decide." in as_bob.get(home).content.decode()
     landing = as_bob.get(reverse("curation:review", args=[project.pk])).content.decode()
     assert "Answers: 4 not reviewed" in landing
     chats.records.update(status="accepted")
-    assert loop.counts(project)["review"] == 1
-    dispute.known = {"tone": "plain"}
-    dispute.save()
-    assert loop.counts(project)["review"] == 0
+    assert registry.counts(project)["review"] == 1
+    disagreement.known = {"tone": "plain"}
+    disagreement.save()
+    assert registry.counts(project)["review"] == 0
 
 
 def test_documents_in_a_queue_wait_for_answers(project, ann, as_bob):
-    from atelier import loop
-    from curation import contents, datasets
+    from atelier import registry
     from curation.annotation import questions
+    from curation.datasets import settings
     from curation.models import Record
+    from curation.records import derived
 
-    notes = datasets.create(project, ann, "Notes", "documents")
+    notes = settings.create(project, ann, "Notes", "documents")
     for number in range(3):
-        contents.complete(Record(dataset=notes, fields={"text": f"note {number}"}, split="train")).save()
-    assert loop.counts(project)["review"] == 0
+        derived.complete(Record(dataset=notes, fields={"text": f"note {number}"}, split="train")).save()
+    assert registry.counts(project)["review"] == 0
     questions.create(notes, title="Tone", kind="label", options={"labels": ["plain", "loud"]})
     box = queue.of(notes)
     queue.fill(notes, notes.records.all())
-    assert loop.counts(project)["review"] == 3
+    assert registry.counts(project)["review"] == 3
     answers.submit(queue.next_task(box, ann), {"tone": "plain"}, 1)
-    assert loop.counts(project)["review"] == 2
-    assert "documents wait for answers." in as_bob.get(reverse("project", args=[project.pk])).content.decode()
+    assert registry.counts(project)["review"] == 2
+    assert "documents to answer." in as_bob.get(reverse("project", args=[project.pk])).content.decode()

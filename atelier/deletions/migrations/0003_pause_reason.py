@@ -1,0 +1,21 @@
+"""Why a job does not run is a column, and no longer the beginning of its line."""
+
+from django.db import migrations, models
+
+from atelier.jobs.pause_reasons import reading
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('deletions', '0002_words'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='projectdeletion',
+            name='pause_reason',
+            field=models.CharField(blank=True, choices=[('person', 'Paused by a person'), ('check', 'Needs a check by a person'), ('budget', 'The budget is spent'), ('turn', 'Waiting for its turn'), ('disk', 'The disk is full')], default='', max_length=10),
+        ),
+        migrations.RunPython(reading('deletions', 'projectdeletion'), migrations.RunPython.noop),
+    ]

@@ -1,0 +1,101 @@
+"""The form of a mapping, one choice for each column, as the preview page shows it."""
+
+from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
+
+from curation.formats import Mapping
+from curation.formats.mapping import ALPACA, MappingError
+
+CHOICES = {
+    "messages": "Conversation",
+    "prompt": "Prompt",
+    "role:system": "System message",
+    "role:history": "Earlier turns",
+    "role:user": "User message",
+    "role:assistant": "Assistant message",
+    "alpaca": "Part of the Alpaca style",
+    "chosen": "Chosen answer",
+    "rejected": "Rejected answer",
+    "tools": "Tools",
+    "fields": "Source field",
+    "metadata": "Metadata",
+    "group": "Group (stays in one split)",
+    "key": "ID",
+    "": "Ignore",
+}
+ONE = ("messages", "prompt", "chosen", "rejected", "tools", "group", "key")
+FOR_KIND = {
+    "documents": {"fields", "metadata", "group", "key", ""},
+    "conversations": set(CHOICES) - {"prompt", "chosen", "rejected"},
+    "preferences": set(CHOICES) - {"messages", "alpaca", "role:history", "role:user", "role:assistant"},
+}
+
+
+def of(mapping: Mapping, columns: Sequence[str]) -> dict[str, str]:
+    """Return the choice for each column."""
+    choices = dict.fromkeys(columns, "")
+    choices |= dict.fromkeys(mapping.metadata, "metadata") | dict.fromkeys(mapping.fields, "fields")
+    choices |= {column: name for name in ONE if (column := getattr(mapping, name))}
+    choices |= {mapping.system: "role:system"} | {column: f"role:{role}" for column, role in mapping.roles.items()}
+    if mapping.style == "alpaca":
+        choices |= dict.fromkeys(ALPACA, "alpaca")
+    if mapping.kind == "preferences" and mapping.messages:
+        choices[mapping.messages] = "prompt"
+    allowed = FOR_KIND[mapping.kind]
+    return {name: choices[name] if choices[name] in allowed else "metadata" for name in columns}
+
+
+def read(kind: str, choices: AbstractMapping[str, str], fix: bool = False) -> Mapping:
+    """Return the mapping of these choices; columns of one role are joined in the file's order. Raises ValidationError."""
+    _check(kind, choices)
+    by_use: dict[str, list[str]] = {}
+    for column, choice in choices.items():
+        by_use.setdefault(choice, []).append(column)
+    mapping = Mapping(
+        kind=kind, fields=by_use.get("fields", []), metadata=by_use.get("metadata", []), style=_style(kind, by_use),
+        fix=fix and kind == "conversations",
+    )  # fmt: skip
+    for name in ONE:
+        setattr(mapping, name, by_use.get(name, [""])[0])
+    if mapping.style == "columns":
+        mapping.roles = {
+            column: role.removeprefix("role:") for column, role in choices.items() if role.startswith("role:")
+        }
+    elif by_use.get("role:system"):
+        mapping.system = by_use["role:system"][0]
+    try:
+        mapping.validate()
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
+    return mapping
+
+
+def _style(kind: str, by_use: AbstractMapping[str, list[str]]) -> str:
+    if kind == "preferences":
+        return "preference"
+    return "chat" if "messages" in by_use else "alpaca" if "alpaca" in by_use else "columns"
+
+
+def _check(kind: str, choices: AbstractMapping[str, str]) -> None:
+    if kind not in FOR_KIND:
+        raise ValidationError(f"No kind is called {kind[:40]!r}. Choose one of {', '.join(FOR_KIND)}.")
+    for column, chosen in choices.items():
+        if chosen not in CHOICES:
+            raise ValidationError(f"No use is called {chosen[:40]!r} for the column {column}.")
+        if chosen not in FOR_KIND[kind]:
+            raise ValidationError(
+                f"“{column}”: “{CHOICES[chosen]}” does not apply to {kind}. Choose another use, or another kind."
+            )
+    for choice in ONE:
+        columns = [column for column, chosen in choices.items() if chosen == choice]
+        if len(columns) > 1:
+            raise ValidationError(
+                f"Only one column can be “{CHOICES[choice]}”, and you chose {' and '.join(columns[:3])}."
+            )
+    used = set(choices.values())
+    if "messages" in used and used & {"role:user", "role:assistant", "role:history", "alpaca"}:
+        raise ValidationError(
+            "One column holds the whole conversation, so no other can hold a turn of it. Ignore the others, or import them as metadata."
+        )

@@ -1,0 +1,158 @@
+"""The job that freezes a version: a dataset's records as content-hashed JSONL files, one a split, with lineage and figures.
+
+Nothing that belongs to one database is hashed: no ids, dates or names. So the same conversations with the same seed and
+shares give the same hash on any installation.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from atelier.jobs.claims import Claim, JobFailed
+from atelier.webhooks import events
+from atelier.webhooks.models import Webhook
+from curation.annotation import agreement
+from curation.models import Version, VersionEntry
+from curation.records import splits
+from curation.records.splits import SPLITS
+from curation.search import selection
+from curation.tokens.counting import TokenCounter
+from curation.versions import card, leaks, lineage
+from curation.versions import rows as version_rows
+from curation.versions.figures import Figures
+from curation.versions.files import SplitFile
+
+ENTRY = ("version_id", "record_id", "revision", "split", "row", "digest", "begins")
+
+
+def run(claim: Claim[Version]) -> None:
+    """Freeze a version. A repeated attempt starts over: until the last write nothing of a version counts."""
+    version = claim.job
+    claim.progress(line="Selecting records")
+    pks = selection.numbers(selection.select(version.dataset, version.filters))
+    leaks.refuse(claim, pks)
+    if not pks:
+        raise JobFailed(f"{selection.none_of(version.dataset, version.filters)}, so there is nothing to freeze.")
+    _forget(claim)
+    claim.progress(done=0, total=len(pks), line="Writing splits")
+    folder = Path(settings.DATA_DIR) / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="freeze-") as scratch:
+        files = {split: SplitFile(Path(scratch) / f"{split}.jsonl") for split in SPLITS}
+        try:
+            figures = _write(claim, pks, files)
+            claim.progress(line="Storing files")
+            names = {split: file.keep() for split, file in files.items()}
+        finally:
+            for file in files.values():
+                file.close()
+    _finish(claim, names, figures)
+
+
+def _forget(claim: Claim[Version]) -> None:
+    """Delete the entries of an earlier attempt, in parts, so that nobody waits long for the database."""
+    entries = VersionEntry.objects.filter(version=claim.job)
+    while old := list(entries.values_list("pk", flat=True)[: 5 * version_rows.BATCH]):
+        claim.obey()
+        with claim.writing():
+            VersionEntry.objects.filter(pk__in=old).delete()
+
+
+def _write(claim: Claim[Version], pks: Any, files: dict[str, SplitFile]) -> Figures:
+    """Write all rows, batch by batch; return what was counted on the way."""
+    version, done = claim.job, 0
+    kind, figures = version.dataset.kind, Figures(TokenCounter.of_student())
+    for batch in version_rows.batches(pks, kind):
+        sides = [splits.assign(version.seed, row.source_group, version.shares) for row in batch]
+        entries = []
+        for row, split in zip(batch, sides, strict=True):
+            line = row.line(kind)
+            number, begins = files[split].write(line)
+            entries.append(
+                (version.pk, row.pk, row.revision, split, number, version_rows.digest(line), begins)
+            )  # fmt: skip
+        figures.add(batch, sides)
+        done += len(batch)
+        with claim.writing(done=done):
+            _insert(entries)
+        claim.obey()
+    return figures
+
+
+def _insert(entries: list[tuple[Any, ...]]) -> None:
+    """Insert entries by `executemany`: model instances of a million entries would take longer than writing the files."""
+    if not entries:
+        return
+    names = ", ".join(connection.ops.quote_name(name) for name in ENTRY)
+    table = connection.ops.quote_name(VersionEntry._meta.db_table)
+    marks = ", ".join(["%s"] * len(ENTRY))
+    with connection.cursor() as cursor:
+        # The names come from the model and the constant above, never from outside.
+        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", entries)  # noqa: S608
+
+
+def _finish(claim: Claim[Version], files: dict[str, dict[str, Any]], figures: Figures) -> None:
+    """Finish a version whose files are written: refuse what may not be frozen, else write its row.
+
+    The version never changes afterwards.
+    """
+    version = claim.job
+    rows = sum(file["rows"] for file in files.values())
+    if not rows:
+        raise JobFailed("Every record was deleted while this ran, so there is nothing to freeze.")
+    if not files["train"]["rows"]:
+        raise JobFailed("The train split is empty. Give it a larger share, or freeze more records.")
+    claim.progress(line="Writing the data card")
+    problems = figures.problems()
+    leaks.refuse_copies(claim, problems)
+    version.files, version.rows, version.content_hash = files, rows, content_hash(version, files)
+    version.words, version.tokens, version.problems = figures.words, figures.tokens.table(), problems
+    version.figures = figures.as_json() | leaks.found(version) | lineage.origins(version)
+    claim.obey()
+    version.figures["agreement"] = agreement.of_version(version)
+    version.card = card.write(version)
+    names = ("files", "rows", "content_hash", "words", "tokens", "problems", "figures", "card")
+    line = f"{rows} rows: " + ", ".join(f"{file['rows']} {split}" for split, file in files.items())
+    claim.update(done=rows, total=rows, line=line, **{name: getattr(version, name) for name in names})
+    _check_stored(files)
+    claim.when_done(lambda: events.emit(version.project, Webhook.Event.FROZEN, webhook_body(version)))
+
+
+def _check_stored(files: dict[str, dict[str, Any]]) -> None:
+    """Raise JobFailed if a file is missing: a project that had the same content may have been deleted just now.
+
+    From the write before this on, nobody deletes a file that this version's row names.
+    """
+    if not all(default_storage.exists(file["name"]) for file in files.values()):
+        raise JobFailed("A file of this version was deleted together with another project. Retry.")
+
+
+def webhook_body(version: Version) -> dict[str, Any]:
+    """Return the body of the webhook for a frozen version."""
+    return {
+        "version": version.pk,
+        "number": version.number,
+        "dataset": version.dataset_id,
+        "name": str(version),
+        "rows": version.rows,
+        "counts": version.counts(),
+        "content_hash": version.content_hash,
+    }
+
+
+def content_hash(version: Version, files: dict[str, dict[str, Any]]) -> str:
+    """Return the hash over the splits' hashes and what decided them."""
+    described = {
+        "format": 1,
+        "kind": version.dataset.kind,
+        "seed": version.seed,
+        "shares": version.shares,
+        "splits": {split: file["sha256"] for split, file in files.items()},
+    }
+    return hashlib.sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,59 @@
+"""The reader of a file of recorded answers. An uploaded one is first read here by a child process with limits."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from atelier.characters import flaw
+
+LINE = 2 << 20  # bytes
+FORM = '{"id", "prompt", "answer"}'
+
+
+class AnswersError(ValueError):
+    """A file with invalid content. The message names the line."""
+
+
+REFUSALS = (AnswersError,)
+
+
+def work(_: bytes) -> Callable[[bytes], bytes]:
+    """Return a function that answers the path of a file with the number of its answers.
+
+    They are held in memory as the replaying client holds them, so that the memory limit is one for it too.
+    """
+    return lambda path: b"%d" % len(read_answers(Path(path.decode("utf-8", "surrogateescape"))))
+
+
+def read_answers(path: Path) -> dict[str, str]:
+    """Return answers by normalised prompt. Raises AnswersError with a sentence naming the line that cannot be used."""
+    answers: dict[str, str] = {}
+    number = 0
+    with path.open("rb") as file:
+        while line := file.readline(LINE + 1):
+            number += 1
+            prompt, answer = _pair(line, f"{path.name}, line {number}")
+            answers.setdefault(normal(prompt), answer)
+    return answers
+
+
+def _pair(line: bytes, place: str) -> tuple[str, str]:
+    if len(line) > LINE:
+        raise AnswersError(f"{place}: the line is longer than {LINE >> 20} MB. Shorten it.")
+    try:
+        row = json.loads(line.decode())
+        prompt, answer = row["prompt"], row["answer"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise AnswersError(f"{place}: this isn't a recorded answer, which must look like {FORM}.") from None
+    if not isinstance(prompt, str) or not isinstance(answer, str):
+        raise AnswersError(
+            f"{place}: this isn't a recorded answer, which must look like {FORM}. Prompt and answer must be texts."
+        )
+    if wrong := flaw(prompt) or flaw(answer):
+        raise AnswersError(f"{place}: the line {wrong}")
+    return prompt, answer
+
+
+def normal(text: str) -> str:
+    """Return the text with every run of white space as one blank, so that line ends and indents do not matter."""
+    return " ".join(text.split())
