@@ -184,7 +184,7 @@ def freeze(visitor: Visitor) -> None:
         page.locator(f"[name={split}]").fill(share)
     visitor.look("version, form")
     visitor.press("Freeze", exact=True)
-    expect(page.get_by_role("heading", name="Splits")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Splits")).to_be_visible(timeout=180_000)
     expect(page.locator(".stats")).to_contain_text("144")
     page.locator("#card summary").click()
     visitor.look("version")
@@ -204,9 +204,9 @@ def train(visitor: Visitor) -> None:
     visitor.press("Start training")
     expect(page.locator("#live")).to_be_visible()
     page.locator("#losses canvas").first.wait_for()
-    page.locator('#live .stats:has-text("Loss")').wait_for(timeout=240_000)
+    page.locator('#live .stats:has-text("Loss")').wait_for(timeout=720_000)
     visitor.look("run, live")
-    page.locator('.job[data-status="done"], .job[data-status="failed"]').wait_for(timeout=240_000)
+    page.locator('.job[data-status="done"], .job[data-status="failed"]').wait_for(timeout=720_000)
     expect(page.locator('.job[data-status="done"]')).to_contain_text(f"{STEPS} of {STEPS}")
     expect(page.locator("#about")).to_contain_text("Adapter")
     visitor.look("run, done")
@@ -217,8 +217,8 @@ def deploy(visitor: Visitor) -> None:
     visitor.press("Deploy", exact=True)
     expect(page.get_by_role("heading", name="Serving")).to_be_visible()
     visitor.look("models, starting")
-    page.locator('.deployment[data-state="ready"], .deployment[data-state="failed"]').wait_for(timeout=300_000)
-    page.locator("#compare-ready").wait_for(timeout=60_000)
+    page.locator('.deployment[data-state="ready"], .deployment[data-state="failed"]').wait_for(timeout=900_000)
+    page.locator("#compare-ready").wait_for(timeout=180_000)
     visitor.look("models, ready")
 
 
@@ -233,7 +233,7 @@ def compare(visitor: Visitor) -> None:
     page.locator(".preset").first.click()
     answers = page.locator(".turn").last.locator("article.answer")
     expect(answers).to_have_count(2)
-    expect(page.locator(".turn").last.locator(".votes").first).to_contain_text("better", timeout=120_000)
+    expect(page.locator(".turn").last.locator(".votes").first).to_contain_text("better", timeout=360_000)
     for at in range(2):
         expect(answers.nth(at).locator("[data-stream-text]")).not_to_be_empty()
     visitor.look("comparison, answered")
@@ -246,8 +246,8 @@ def vote(visitor: Visitor) -> None:
     """Vote on the first turn: in later ones each model has answers of its own before, so that no preference is learned."""
     page, turn = visitor.page, visitor.page.locator(".turn").last
     turn.get_by_role("button", name=re.compile("^Regenerate A")).click()
-    expect(turn.locator("article.answer").first).to_contain_text("attempt 2", timeout=60_000)
-    expect(turn.locator(".votes").first).to_contain_text("better", timeout=60_000)
+    expect(turn.locator("article.answer").first).to_contain_text("attempt 2", timeout=180_000)
+    expect(turn.locator(".votes").first).to_contain_text("better", timeout=180_000)
     visitor.key("2")
     expect(page.get_by_text("Your vote")).to_be_visible()
     tick_if_asked(page.get_by_label("Save although an answer was cut off"))
@@ -267,9 +267,9 @@ def ask_again_and_stop(visitor: Visitor) -> None:
     page.keyboard.press("Enter")
     turn = page.locator(".turn").nth(1)
     for at in range(2):
-        expect(turn.locator("[data-stream-text]").nth(at)).not_to_be_empty(timeout=60_000)
+        expect(turn.locator("[data-stream-text]").nth(at)).not_to_be_empty(timeout=180_000)
     turn.get_by_role("button", name="Stop all").click()
-    expect(turn.locator(".votes").first).to_contain_text("better", timeout=60_000)
+    expect(turn.locator(".votes").first).to_contain_text("better", timeout=180_000)
 
 
 def keep_an_answer(visitor: Visitor) -> None:

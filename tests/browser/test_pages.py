@@ -83,7 +83,7 @@ def test_hostile_text_stays_text_on_every_page(tmp_path, visit):
 
 def is_page(visitor: Visitor, address: str) -> bool:
     """Return whether the URL answers GET with a whole page. None may break."""
-    answer = visitor.context.request.get(address, timeout=30_000)
+    answer = visitor.context.request.get(address, timeout=120_000)
     assert answer.status < 500, f"{address} answered {answer.status}"
     return answer.status == 200 and answer.text().lower().startswith("<!doctype html>")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect
+from tests.speed import patient
 
 SHOTS = Path(__file__).resolve().parent / "shots"
-expect.set_options(timeout=20_000)  # a machine with other work takes its time
+expect.set_options(timeout=60_000)  # a machine with other work takes its time
 DESK = {"width": 1440, "height": 900}
 ABORTED = re.compile(r"htmx:(sendAbort|afterRequest), ")
 PHONE = {"width": 390, "height": 844}
@@ -32,7 +33,7 @@ class Visitor:
         self.seen: list[str] = []
         self.expected: list[re.Pattern[str]] = []
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self._listen(self.page)
 
     def _listen(self, page: Page) -> None:
@@ -155,7 +156,7 @@ class Visitor:
         """Wait until the job of this page has this status, by what the page shows."""
         job = self.page.locator(f'.job[data-status="{status}"]')
         over = self.page.locator('.job[data-status="failed"], .job[data-status="cancelled"]')
-        job.or_(over).first.wait_for(timeout=seconds * 1000)
+        job.or_(over).first.wait_for(timeout=patient(seconds) * 1000)
         assert job.count(), over.first.inner_text()
 
     def text(self, selector: str) -> str:

@@ -158,7 +158,7 @@ def test_messages_travel_as_json_under_our_prefix(job, tmp_path, prefix):
         **os.environ, "DATABASE_URL": database_url(), "REDIS_URL": REDIS, "ATELIER_REDIS_PREFIX": prefix,
         "ATELIER_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "atelier.settings",
     }  # fmt: skip
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=600)
     client = redis.Redis.from_url(REDIS)
     (message,) = client.lrange(prefix + "default", 0, -1)
     assert b"application/json" in message
@@ -177,7 +177,7 @@ def test_twelve_thousand_wake_ups_hang_no_child_on_postgresql(job, tmp_path, pre
             "DJANGO_SETTINGS_MODULE": "atelier.settings",
         }  # fmt: skip
         command = [sys.executable, "-c", "import sys\n" + program, str(times)]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=600)
         with processes(tmp_path, prefix, "worker", more=REPLACED) as started:
             wait_for(lambda: "ready" in (tmp_path / "worker.log").read_text(), 60, "the worker")
             assert len(threads_of(started[0].pid)) == 1

@@ -21,6 +21,7 @@ from atelier import installation as shipped
 from atelier.processes.supervisor import free_port
 from tests.fakes.loopback import EVERY_PORT_TEXT
 from tests.system.processes import alive, of_folder, wait_for
+from tests.speed import patient
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -72,7 +73,7 @@ class Installation:
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.base_url + "/health", timeout=2) as answer:
+            with urllib.request.urlopen(self.base_url + "/health", timeout=20) as answer:
                 return answer.status == 200
         except OSError:
             return False
@@ -90,7 +91,7 @@ class Installation:
                 self.kill(name)
             except ProcessLookupError:
                 self.processes.pop(name, None)
-        deadline = time.monotonic() + 15  # the guard of a trainer needs a moment to see that its worker is gone
+        deadline = time.monotonic() + patient(15)  # the guard of a trainer needs a moment to see that its worker is gone
         while self.leftovers() and time.monotonic() < deadline:
             time.sleep(0.1)
         for pid, _ in self.leftovers():
@@ -115,7 +116,7 @@ class Installation:
         )
         done = subprocess.run(
             [sys.executable, "-c", program], input=json.dumps(values), capture_output=True, text=True, cwd=ROOT,
-            env=self.environment | {"DJANGO_SETTINGS_MODULE": "atelier.settings"}, timeout=300,
+            env=self.environment | {"DJANGO_SETTINGS_MODULE": "atelier.settings"}, timeout=1200,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout.rstrip().rpartition("\n")[2])

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from tests.speed import patient
 
 T = TypeVar("T")
 
@@ -51,10 +52,10 @@ def of_folder(folder: Path) -> list[tuple[int, str]]:
 
 def wait_for(look: Callable[[], T], seconds: float, what: str = "what should have come") -> T:
     """Return the first true answer of `look`. Fails the test when none comes in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {patient(seconds):.0f} s in vain for {what}"
         time.sleep(0.05)

@@ -17,6 +17,7 @@ QUICK_REAPER = {"ATELIER_JOB_REAP": "1"}  # the database is in use much of the t
 REPLACED = ["--max-tasks-per-child", "100"]  # a hundred and twenty forks, which cost more than the tasks
 WAKE = """
 from celery import current_app
+from tests.speed import patient
 for _ in range(times):
     current_app.send_task("curation.tasks.import_file", args=[0], queue="default")
 """
@@ -29,7 +30,7 @@ def drained(client: "redis.Redis[bytes]", prefix: str = "atelier:") -> None:
         now = time.monotonic()
         if waiting != before:
             before, moved = waiting, now
-        assert now - moved < HUNG_SECONDS, f"{waiting} of {WAKE_UPS} wake-ups are not taken: the children hang"
+        assert now - moved < patient(HUNG_SECONDS), f"{waiting} of {WAKE_UPS} wake-ups are not taken: the children hang"
         time.sleep(0.5)
 
 

@@ -20,7 +20,7 @@ def states(installation: Installation) -> dict[str, str]:
 
 
 def health(installation: Installation) -> dict:
-    with urllib.request.urlopen(installation.base_url + "/health", timeout=5) as answer:
+    with urllib.request.urlopen(installation.base_url + "/health", timeout=30) as answer:
         assert answer.status == 200
         return json.load(answer)
 

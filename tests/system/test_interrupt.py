@@ -24,7 +24,7 @@ def interrupted(installation: Installation, path: Path, *options: str) -> "subpr
     )  # fmt: skip
     wait_for(lambda: count(installation, "curation_import WHERE done > 0"), 60, "the import to get going")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert "Traceback" not in err
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 

@@ -18,6 +18,7 @@ from tests.system.conftest import (
     start_import,
 )
 from tests.system.installation import running
+from tests.speed import patient
 
 pytestmark = pytest.mark.slow
 ROWS = 20_000
@@ -130,7 +131,7 @@ def test_jobs_queued_while_redis_died_all_run(tmp_path):
         installation.kill("redis")
         began = time.monotonic()
         pks.append(start_import(installation, dataset, few))
-        assert time.monotonic() - began < 20, "publishing without a broker must not hang"
+        assert time.monotonic() - began < patient(20), "publishing without a broker must not hang"
         assert {installation.row("curation_import", pk)["status"] for pk in pks} == {"queued"}
         installation.start("worker")
         time.sleep(2)  # a worker that begins without its broker waits for it

@@ -33,7 +33,7 @@ tiny_bases.tiny_mistral(Path(sys.argv[1]))
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mistral") / "base"
-    subprocess.run([sys.executable, "-c", MAKE, str(folder)], check=True, cwd=ROOT, timeout=180)
+    subprocess.run([sys.executable, "-c", MAKE, str(folder)], check=True, cwd=ROOT, timeout=900)
     return folder
 
 

@@ -18,6 +18,7 @@ result = [Dataset.objects.create(project=project, name=str(n), kind="documents")
 """
 WAITED = """
 from curation.models import Import
+from tests.speed import patient
 job = Import.objects.get(pk=pk)
 result = (job.started_at - (job.queued_at or job.created_at)).total_seconds()
 """
@@ -48,7 +49,7 @@ def test_a_small_import_runs_within_ten_seconds_and_the_long_jobs_go_on(tmp_path
             pk = start_import(installation, dataset, few)
             assert installation.wait_over("curation_import", pk, 60)["status"] == "done"
             waited = installation.run(WAITED, pk=pk)
-            assert waited < 10, f"the small import waited {waited:.1f} s"
+            assert waited < patient(10), f"the small import waited {waited:.1f} s"
         rows = [installation.row("curation_distillation", pk) for pk in jobs]
         assert installation.row("curation_distillation", others[0])["status"] == "running", "who has one slot keeps it"
         assert [row["interruptions"] for row in rows] == [0, 0]
@@ -77,5 +78,5 @@ def test_answers_that_never_come_keep_no_other_team_waiting(tmp_path, teacher):
         pk = start_import(installation, dataset, few)
         assert installation.wait_over("curation_import", pk, 60)["status"] == "done"
         waited = installation.run(WAITED, pk=pk)
-        assert waited < 10, f"the small import waited {waited:.1f} s"
+        assert waited < patient(10), f"the small import waited {waited:.1f} s"
         assert statuses() == ["queued", "running", "running"], "nobody takes the slot that is kept for others"

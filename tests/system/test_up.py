@@ -96,7 +96,7 @@ def test_a_killed_worker_is_started_again(up):
 
 
 def test_a_second_up_says_that_one_is_running(up):
-    done = up.manage("up", timeout=60)
+    done = up.manage("up", timeout=600)
     assert done.returncode == 1
     assert "already running" in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from atelier.accounts import key_use
 from atelier.accounts.models import APIKey, Team
+from tests.speed import patient
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def test_reads_by_key_go_on_while_the_write_lock_is_held(bob_api, project):
     holder = threading.Thread(target=hold_the_lock, args=(ready, end))
     holder.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         times = []
         for _ in range(5):
             started = time.monotonic()
@@ -42,7 +43,7 @@ def test_reads_by_key_go_on_while_the_write_lock_is_held(bob_api, project):
     finally:
         end.set()
         holder.join()
-    assert max(times) < 2, "it took 20 seconds and ended with 503"
+    assert max(times) < patient(2), "it took 20 seconds and ended with 503"
     assert APIKey.objects.get().last_used_at is None
 
 

@@ -24,6 +24,7 @@ from curation.versions import job as freeze_job
 from inference.models import Deployment
 from tests.atelier.deletions.furnished import files, furnish, rows
 from tests.curation.teacher import conversations
+from tests.speed import patient
 
 
 @pytest.fixture
@@ -240,9 +241,9 @@ def test_others_write_while_a_project_goes(project, alice):
     assert not Version.objects.exists()
     assert not default_storage.listdir("imports")[1]
     assert len(waits) > 10
-    slow = [wait for wait in waits if wait > 0.25]
+    slow = [wait for wait in waits if wait > patient(0.1)]
     assert len(slow) <= len(waits) // 20, sorted(waits)[-5:]
-    assert max(waits) < 2, "one transaction of the whole takes longer"
+    assert max(waits) < patient(2), "one transaction of the whole takes longer"
 
 
 @pytest.mark.django_db

@@ -9,6 +9,7 @@ from atelier.accounts.models import Project, Team
 from atelier.jobs import claims, shares, tasks
 from atelier.jobs.models import QueueState, Status
 from curation.models import BulkAction, Dataset, Export, Import
+from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 
@@ -282,7 +283,7 @@ def test_ten_thousand_waiting_jobs_are_looked_through_quickly(ours, theirs):
     began = time.process_time()  # by the wall, a machine with other work takes many times as long
     for _ in range(5):
         assert shares.following("default") is not None
-    assert (time.process_time() - began) / 5 < 0.5, "it may take 50 ms"
+    assert (time.process_time() - began) / 5 < patient(0.5), "it may take 50 ms"
 
 
 def move(job, seconds: float) -> None:

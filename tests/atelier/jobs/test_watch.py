@@ -1,5 +1,6 @@
 """The watch over workers: one that hangs is told from one that is busy, and people are told the truth."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from atelier.jobs import broker, watch
 from atelier.jobs.broker import BrokerUnavailable, WorkerReport
 from atelier.jobs.models import QueueState, Status
 from curation.models import BulkAction, Dataset
+from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 State = QueueState.State
@@ -221,15 +223,18 @@ def test_health_is_200_and_tells_of_the_workers(redis):
 
 
 def test_health_answers_within_a_second_or_so_whatever_the_database_does(monkeypatch):
+    end = threading.Event()
+
     def slow() -> list[QueueState]:
-        time.sleep(4)
+        end.wait(300)
         return []
 
     monkeypatch.setattr(watch, "queue_states", slow)
     began = time.monotonic()
     for _ in range(2):
         assert Client().get("/health").json()["workers"]["state"] == "unknown"
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < patient(3.5)
+    end.set()
     health._asked.result()  # so that the next test asks anew
 
 

@@ -40,7 +40,7 @@ class Site:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._start(host, port), self._loop).result(5)
+        self.port = asyncio.run_coroutine_threadsafe(self._start(host, port), self._loop).result(60)
 
     async def _start(self, host: str, port: int) -> int:
         self._runner = web.ServerRunner(web.Server(self._answer))
@@ -53,9 +53,9 @@ class Site:
         return await self.pages[request.path](request)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
 

@@ -25,6 +25,7 @@ from atelier.processes.sandbox import (
     TooSlow,
     WorkRefused,
 )
+from tests.speed import patient
 
 WORK = "tests.fakes.sandbox_work"
 LIMITS = ChildLimits(seconds=0.5, wall=20.0, memory=200 << 20, answer=1 << 20)
@@ -36,7 +37,7 @@ def child(**more) -> SandboxChild:
 
 def gone(pid: int, seconds: float = 10) -> bool:
     """Return whether a process ends in time."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + patient(seconds)
     while time.monotonic() < until:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -134,7 +135,7 @@ def test_who_waits_hears_a_wish_at_once_and_nothing_stays_behind() -> None:
         pid = one._process.pid
         with pytest.raises(CancelRequest):
             one.ask(b"sleep")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < patient(5)
         assert gone(pid)
 
 

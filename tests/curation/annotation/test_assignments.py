@@ -159,7 +159,7 @@ def test_who_goes_at_the_same_moment_is_sent_nothing_back(team, waiting, ann, bo
     with transaction.atomic():
         made_viewer(ann, team)
         other.start()
-        other.join(1)
+        other.join(5)
         assert other.is_alive()
     other.join(20)
     assert said == ["ann can no longer annotate here. Correct the answer instead."]

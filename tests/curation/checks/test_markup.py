@@ -8,6 +8,7 @@ from curation.checks.markup import is_page, removed, without_html
 from curation.checks.record import check
 from curation.checks.record_fixes import fix_record
 from curation.formats import Draft
+from tests.speed import patient
 
 PAGES = (
     "<p>Good day</p>", "<p>Hello <b>you</b></p><p>Bye &amp; thanks</p>", "<div>One</div>\n<div>Two</div>", "<ul><li>One<li>Two</ul>",
@@ -90,4 +91,4 @@ def test_hostile_texts_take_no_time(piece: str) -> None:
     text = piece * (60_000 // len(piece))
     check(Draft("documents", fields={"text": text}))
     fix_record({"fields": {"text": text}}, ["html"])
-    assert time.process_time() - began < 4
+    assert time.process_time() - began < patient(4)

@@ -16,6 +16,7 @@ from curation.records import derived
 from inference import endpoints
 from tests.curation.teacher import documents, endpoint, started, teacher_server
 from tests.memory import peak_memory
+from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 MB = 1 << 20
@@ -44,7 +45,7 @@ def test_a_record_whose_prompt_takes_too_much_says_so_and_the_next_one_is_writte
         # That process is gone, and the template with it: a fresh one fills in another, with the same limits.
         assert isinstance(next(made.render_all([SMALL])), str | PromptTooCostly)
     assert peak.grown < 30 * MB
-    assert time.process_time() - began < 2  # ours; the child's is its own
+    assert time.process_time() - began < patient(2)  # ours; the child's is its own
 
 
 def test_a_constant_that_takes_for_ever_is_refused_while_the_template_is_read() -> None:
@@ -63,7 +64,7 @@ def test_honest_prompts_are_written_far_quicker_than_a_teacher_answers() -> None
     with Template("Rewrite {{ text }}{% for tag in tags %} {{ tag }}{% endfor %}") as made:
         began = time.monotonic()
         assert sum("Brief number" in str(prompt) for prompt in made.render_all(records)) == 3000
-        assert 3000 / (time.monotonic() - began) > 1000  # a second; a distillation answers some 200
+        assert time.monotonic() - began < patient(3), "a thousand a second; a distillation answers some 200"
 
 
 def long_documents(project, lengths: list[int]) -> Dataset:
@@ -162,7 +163,7 @@ def test_cancel_is_heard_while_a_slow_template_is_rendered(project) -> None:
         taken = time.monotonic() - began
     job.refresh_from_db()
     assert job.status == "cancelled"
-    assert taken < 4  # two seconds, and as many for a machine that has other things to do
+    assert taken < patient(2)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -185,7 +186,7 @@ def test_pages_are_answered_while_a_template_takes_its_time(project, as_bob) -> 
             time.sleep(0.05)
     assert answers[0].status_code == 422
     assert "takes more than 1 second" in answers[0].content.decode()
-    assert longest < 1
+    assert longest < patient(1)
 
 
 def test_limits_are_those_that_the_sentences_name() -> None:

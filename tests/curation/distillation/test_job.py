@@ -19,6 +19,7 @@ from curation.distillation import job as distillation_job
 from curation.models import Dataset, Distillation, Generation, Record
 from inference import endpoints
 from tests.curation.teacher import documents, endpoint, started, teacher_server
+from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 
@@ -430,8 +431,8 @@ def test_two_hundred_rows_a_second_against_a_teacher_that_takes_200_ms(project):
         job = started(project, endpoint(project, server.url), documents(project, 1000), concurrency=64)
         began = time.monotonic()
         job = work(job)
-        rate = 1000 / (time.monotonic() - began)
+        took = time.monotonic() - began
     assert job.ok == 1000
     assert server.most_in_flight <= 64
     assert threading.active_count() < 20
-    assert rate > 100, rate  # the server shares this process; tests/bench measures alone
+    assert took < patient(10)  # one after the other takes 200 s; tests/bench measures alone

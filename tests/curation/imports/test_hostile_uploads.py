@@ -27,6 +27,7 @@ from curation.imports import drafts, reader
 from curation.imports.reader import FileReader, FileRows
 from curation.models import Dataset, ImportIssue
 from tests.memory import peak_memory
+from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 MB = 1 << 20
@@ -169,7 +170,7 @@ def test_a_workbook_of_a_hundred_thousand_strings_is_read_at_once(tmp_path) -> N
     with peak_memory() as peak:
         source, rows = look(tmp_path, "a.xlsx", shared_strings(100_000))
     assert (source.columns, rows[0].data) == (("a",), {"a": "b"})
-    assert time.monotonic() - began < 15  # 12.5 s of processor time before; now about one, on a machine with other work
+    assert time.monotonic() - began < patient(15)  # 12.5 s of processor time before; now about one, on a machine with other work
     assert peak.grown < 60 * MB
 
 
@@ -219,7 +220,7 @@ def test_brackets_are_counted_in_one_pass_whatever_the_line_holds() -> None:
     began = time.process_time()
     never_closed = b"[" * 60 + b'{"a": "' + b'\\"' * 400_000 + b"[" * 10
     assert too_nested(1, never_closed) is None
-    assert time.process_time() - began < 2  # it took the square of that
+    assert time.process_time() - began < patient(2)  # it took the square of that
     assert too_nested(1, b"[" * 65).problem.code == "row-too-deep"
     assert too_nested(1, b"[" + b"[]," * (LIMITS.values + 1)).problem.code == "row-too-wide"
     assert too_nested(1, b'["' + b"[" * 100 + b'"]') is None
@@ -339,7 +340,7 @@ def test_an_import_whose_next_row_does_not_come_is_cancelled_at_once(dataset) ->
     began = time.monotonic()
     job.cancel()
     thread.join(60)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < patient(6)
     job.refresh_from_db()
     assert job.status == "cancelled"
 
@@ -356,7 +357,7 @@ def test_other_requests_are_answered_while_a_bomb_is_uploaded(dataset, project, 
             began = time.monotonic()
             assert as_bob.get(reverse("curation:data", args=[project.pk])).status_code == 200
             longest = max(longest, time.monotonic() - began)
-    assert longest < 20
+    assert longest < patient(10)
     assert answers[0] in (202, 422)
     assert peak.grown < 200 * MB
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from curation.scoring.prose import sentences
 from curation.scoring.rules import RulesError, RuleSet, RuleVerdict, kept, load_rules
+from tests.speed import patient
 
 SAMPLE = Path(__file__).parents[3] / "curation" / "sample"
 
@@ -75,7 +76,7 @@ def test_an_endless_answer_is_judged_quickly(guide: RuleSet) -> None:
         "the 5 or " * 100_000,
     ):
         guide.judge(text)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < patient(5)
 
 
 def test_an_empty_text_keeps_no_rule(guide: RuleSet) -> None:
@@ -294,7 +295,7 @@ def test_spelling_spares_names(text: str, ok: bool) -> None:
 def test_a_catastrophic_pattern_is_stopped() -> None:
     started = time.monotonic()
     verdict = judge("forbid_pattern", "a" * 5000 + "!", r'pattern = "(a|aa)+$"')
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
     assert not verdict.ok
     assert "takes too long" in verdict.why
 

@@ -16,6 +16,7 @@ from inference.clients.base import CallLimits, StreamedAnswer
 from inference.clients.openai import OpenAIClient
 from tests.fakes.loopback import EVERY_PORT
 from tests.fakes.openai_server import FakeOpenAI, Plan
+from tests.speed import patient
 
 ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is new?"}]
 KEY = "secret-key-123456"
@@ -119,13 +120,12 @@ async def test_a_stream_gives_pieces_and_ends_with_the_whole_answer() -> None:
 
 async def test_pieces_arrive_while_the_rest_is_written() -> None:
     async with endpoint(pause=0.1) as (_, client):
-        started = time.monotonic()
         stream = client.stream(ASK, Sampling())
         await anext(stream)
-        first = time.monotonic() - started
+        first = time.monotonic()
         async for _ in stream:
             pass
-    assert first < 0.35 < time.monotonic() - started
+    assert time.monotonic() - first > 0.2, "the others come 0.1 s apart"
 
 
 async def test_a_reader_who_leaves_ends_the_call() -> None:
@@ -203,7 +203,7 @@ async def test_the_wait_the_server_asks_for_is_passed_on() -> None:
 async def test_a_stalled_endpoint_is_given_up_in_time() -> None:
     started = time.monotonic()
     error = await failure(CallLimits(seconds=0.3), faults=["stall"])
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
     assert error.retryable
     assert "did not answer within" in str(error)
 
@@ -213,7 +213,7 @@ async def test_a_stream_that_takes_too_long_is_given_up_in_time() -> None:
         started = time.monotonic()
         with pytest.raises(ClientError, match="did not answer within"):
             await streamed(client)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < patient(2)
 
 
 async def test_a_huge_answer_is_cut_off() -> None:
@@ -323,4 +323,4 @@ async def test_64_calls_in_flight_share_one_client() -> None:
         answers = await asyncio.gather(*[client.complete(ASK, Sampling()) for _ in range(256)])
     assert len(answers) == 256
     assert server.most_in_flight > 64
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < patient(5)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[3]
 # Stands for vLLM: a process with a child of its own that ignores SIGTERM, and an address that answers.
 STAND_IN = """
 import http.server, json, signal, subprocess, sys, time
+from tests.speed import patient
 deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", deaf])
 print(f"INFO 11-21 06:24:11 [model.py:1] Child is {child.pid}", flush=True)
@@ -68,7 +69,7 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not alive(pid)
@@ -76,7 +77,7 @@ def gone(pid: int, seconds: float = 5) -> bool:
 
 def is_empty(group: int, seconds: float = 5) -> bool:
     """Return whether nobody is in a process group any more, soon: what was killed counts until it is reaped."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while time.monotonic() < deadline:
         try:
             os.killpg(group, 0)
@@ -168,7 +169,7 @@ def test_a_server_starts_takes_adapters_and_stops_with_its_children(
     pid, child = server.pid, child_of(server.log_path)
     started = time.monotonic()
     server.stop(4)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < patient(5)
     assert pid is not None
     assert gone(pid)
     assert gone(child)
