@@ -23,7 +23,7 @@ from django.utils import timezone
 from atelier.accounts.models import Project, Upload
 from atelier.audit import trail
 from atelier.audit.models import Action
-from atelier.characters import flaw
+from atelier.characters import flaw_in
 from atelier.files import quotas
 from atelier.network import openings
 from atelier.network.openings import Opening
@@ -132,7 +132,7 @@ def check_more(more: Any) -> dict[str, Any]:
         raise ValidationError('Enter a JSON object, such as {"reasoning_effort": "low"}.')
     if own := sorted(OWN_FIELDS & more.keys()):
         raise ValidationError(f"Atelier sets {', '.join(own)} itself. Remove it here.")
-    if flaw(text := json.dumps(more, ensure_ascii=False)) or len(text) > MORE_CHARS:
+    if flaw_in(more) or len(json.dumps(more, ensure_ascii=False)) > MORE_CHARS:
         raise ValidationError(f"Further fields can have at most {MORE_CHARS} characters, without NUL.")
     return more
 
@@ -386,15 +386,19 @@ class RetryingClient:
         self._client, self._attempts, self._budget = client, attempts, budget
         self._pace = Pace()
 
-    async def complete(self, messages: Sequence[dict[str, Any]], sampling: Sampling) -> Answer:
+    async def complete(
+        self, messages: Sequence[dict[str, Any]], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> Answer:
         """Return the client's answer; the error of the last attempt states the number of attempts."""
         return await with_retries(
-            lambda: self._client.complete(messages, sampling), self._attempts, self._budget, pace=self._pace
+            lambda: self._client.complete(messages, sampling, tools), self._attempts, self._budget, pace=self._pace
         )
 
-    def stream(self, messages: Sequence[dict[str, Any]], sampling: Sampling) -> AsyncIterator[Delta]:
+    def stream(
+        self, messages: Sequence[dict[str, Any]], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> AsyncIterator[Delta]:
         """Yield the client's answer without retries: half of it may have been read already."""
-        return self._client.stream(messages, sampling)
+        return self._client.stream(messages, sampling, tools)
 
     async def close(self) -> None:
         await self._client.close()

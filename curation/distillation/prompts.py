@@ -15,6 +15,7 @@ from curation.chat import Answer, text_of
 from curation.distillation import templates
 from curation.models import Dataset, Distillation, Generation, Record
 from curation.records import derived
+from curation.tool_calls import as_text
 
 LOOKED_AT = 50  # records, to learn the columns of a dataset
 TRIED_SECONDS = 10.0  # so long are prompts tried out before a start
@@ -175,6 +176,11 @@ def flaw_of(answer: Answer) -> AnswerFlaw | None:
         )
     if answer.refusal:
         return AnswerFlaw(Generation.Flaw.REFUSAL, f"The teacher refuses to answer: {answer.refusal.strip()[:300]}")
+    if answer.tool_calls:
+        return AnswerFlaw(
+            Generation.Flaw.HALF,
+            f"The teacher called a tool instead of answering: {as_text(answer.tool_calls)[:300]}. A distillation offers none.",
+        )
     if not answer.is_whole:
         return AnswerFlaw(Generation.Flaw.HALF, f"{answer.half_reason} No record was made of it.")
     if not answer.text.strip():

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project
 from inference.models import Deployment, Endpoint
-from inference.vllm import MAX_RANK
+from inference.vllm import MAX_RANK, tool_parser
+from training import catalogue
 from training.bases import offers
 from training.models import Adapter, Base
 from training.runs import adapters as trained
@@ -94,6 +95,28 @@ def refuse_other_base(base: str, adapters: list[Adapter]) -> None:
                 f"answers would be wrong. Download the revision that it was trained on, or train again; to serve the base "
                 f"without it, remove the adapter from the deployment."
             )
+
+
+def tool_parser_of(slug: str) -> str:
+    """Return vLLM's parser of the calls that a base writes; empty when none fits, so that it can be offered no tools."""
+    base = catalogue.load().get(slug)
+    if base is None:  # dropped from the catalogue
+        return ""
+    folder = offers.store.folder_of(Path(settings.MODELS_DIR), slug)
+    return tool_parser.find(folder, base.serve, is_template=not base.is_mistral)
+
+
+def why_no_tools(endpoint: Endpoint) -> str:
+    """Return why an endpoint cannot be offered tools, as a sentence; empty when it can, or only its server knows."""
+    if endpoint.kind != Endpoint.Kind.SERVED or endpoint.deployment is None:
+        return ""
+    slug = endpoint.deployment.base
+    if tool_parser_of(slug):
+        return ""
+    return (
+        f"{offers.title(slug)} can't be offered tools: its chat template writes none, or vLLM has no parser for the calls "
+        "that it would write."
+    )
 
 
 def endpoint(deployment: Deployment, adapter: Adapter | None) -> Endpoint:

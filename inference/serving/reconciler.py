@@ -21,8 +21,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from inference.models import Deployment
+from inference.serving import deployments
 from inference.serving.served_base import ServedBase, WantedAdapter
-from inference.vllm import Server, Spec, free_port
+from inference.vllm import Server, Spec, free_port, tool_parser
 from training.bases import offers
 from training.models import Adapter
 
@@ -98,7 +99,7 @@ class Reconciler:
         base, machine = offers.get(served.slug), offers.machine()
         if not offers.store.is_ready(Path(settings.MODELS_DIR), served.slug):
             raise ValidationError(f"{base.title} is no longer on this machine. Download it under Models.")
-        flags = list(base.serve)
+        flags = [*base.serve, *tool_parser.flags_for(deployments.tool_parser_of(served.slug), base.serve)]
         if machine.kind == "cuda":
             served.share = self.share(served, base.serve_gib, machine.memory_gib)
             flags += ["--gpu-memory-utilization", f"{served.share:.3f}"]

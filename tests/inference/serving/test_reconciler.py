@@ -19,8 +19,8 @@ from inference.models import Deployment, Endpoint
 from inference.serving import deployments, reconciler
 from inference.vllm import Server, Spec
 from tests.inference.models_fixtures import SLUG, adapter, base_on_disk, make_adapter  # noqa: F401
-from training.recipe.fields import Recipe
 from tests.speed import patient
+from training.recipe.fields import Recipe
 
 pytestmark = pytest.mark.django_db
 STAND_IN = Path(__file__).parent.parent.parent / "fakes" / "vllm_server.py"
