@@ -32,7 +32,7 @@ from atelier.processes import sandbox
 from atelier.processes.sandbox import LimitExceeded, SandboxChild, TooMuchMemory, TooSlow
 from atelier.secrets import SecretUnreadable
 from curation.chat import Answer, ClientError, Delta, Sampling
-from inference.clients import EndpointClient, RequestFields, open_client, with_retries
+from inference.clients import EndpointClient, RequestFields, open_client, pace, with_retries
 from inference.clients.address import base_url, text_of
 from inference.clients.pace import Pace
 from inference.models import Endpoint
@@ -380,11 +380,16 @@ async def _try_out(client: EndpointClient, seconds: float) -> tuple[EndpointTest
 
 
 class RetryingClient:
-    """A client that retries what may succeed later: with jitter, not before the server's Retry-After, at one pace for all."""
+    """A client that retries what may succeed later: with jitter, not before the server's Retry-After, at one pace for all.
 
-    def __init__(self, client: EndpointClient, attempts: int = 5, budget: float = 120.0) -> None:
+    With an endpoint, all jobs of this process that call it share that pace.
+    """
+
+    def __init__(
+        self, client: EndpointClient, attempts: int = 5, budget: float = 120.0, *, endpoint: Endpoint | None = None
+    ) -> None:
         self._client, self._attempts, self._budget = client, attempts, budget
-        self._pace = Pace()
+        self._pace = Pace(pace.shared((endpoint.pk, endpoint.url, endpoint.model)) if endpoint else None)
 
     async def complete(
         self, messages: Sequence[dict[str, Any]], sampling: Sampling, tools: Sequence[Any] = ()

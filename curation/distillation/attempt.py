@@ -176,7 +176,7 @@ class Attempt(CallRun[Generation]):
             unit.outcome, unit.reason = Generation.Outcome.FAILED, why[:500]
             self.failures += 1
             return None
-        unit.outcome, unit.reason = Generation.Outcome.OK, notes_on(answer) if answer else ""
+        unit.outcome, unit.reason = Generation.Outcome.OK, notes_on(answer, self.job.keep_thoughts) if answer else ""
         if answer and answer.is_refusal:
             unit.flaw = Generation.Flaw.REFUSAL
         self.failures = 0

@@ -56,7 +56,7 @@ class CountOut(Schema):
 
 
 class LeadOut(Schema):
-    """The endpoint ahead, and the p-value of the sign test; `clear` is never true of fewer than 8 votes won by either."""
+    """The endpoint ahead, and the p-value of the sign test; `clear` is never true of fewer than 8 prompts won by either."""
 
     ahead: int
     behind: int
@@ -68,7 +68,8 @@ class LeadOut(Schema):
 class StandingOut(Schema):
     """The votes of one endpoint; its share with its 95% interval, 0 to 1: a tie counts half, "both bad" is left out.
 
-    In a blind comparison, votes cast after the names were seen are in `after_names` alone.
+    In a blind comparison, votes cast after the names were seen are in `after_names` alone. Share and interval are over
+    `prompts`, each counted once with the mean of its votes; `prompts_won` are those that most votes give to this endpoint.
     """
 
     endpoint: int
@@ -81,6 +82,8 @@ class StandingOut(Schema):
     low: float
     high: float
     after_names: CountOut
+    prompts: int
+    prompts_won: int
 
 
 class ComparisonOut(Schema):
@@ -200,7 +203,10 @@ def _out(comparison: Comparison) -> dict[str, Any]:
     lead = votes.lead(standings)
     tally = [
         {"endpoint": standing.endpoint.pk, "endpoint_name": str(standing.endpoint)}
-        | {name: getattr(standing, name) for name in ("won", "lost", "tied", "bad", "share", "low", "high")}
+        | {
+            name: getattr(standing, name)
+            for name in ("won", "lost", "tied", "bad", "share", "low", "high", "prompts", "prompts_won")
+        }
         | {"after_names": asdict(standing.after_names)}
         for standing in standings
     ]

@@ -47,7 +47,10 @@ def run(claim: Claim[Evaluation], client_for: ClientFor) -> None:
         ledger.plan(claim)
         endpoints = {endpoint.pk: endpoint for endpoint in evaluation.endpoints.select_related("deployment", "adapter")}
         waiting = set(evaluation.answers.filter(outcome=Outcome.PENDING).values_list("endpoint_id", flat=True))
-        clients = {pk: RetryingClient(client_for(endpoints[pk]), ATTEMPTS, RETRY_SECONDS) for pk in waiting}
+        clients = {
+            pk: RetryingClient(client_for(endpoints[pk]), ATTEMPTS, RETRY_SECONDS, endpoint=endpoints[pk])
+            for pk in waiting
+        }
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
     with Calls(clients, Sampling.from_json(evaluation.sampling)) as calls:

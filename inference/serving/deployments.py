@@ -86,15 +86,22 @@ def refuse_other_base(base: str, adapters: list[Adapter]) -> None:
     models = Path(settings.MODELS_DIR)
     row = offers.note(base) if offers.store.is_ready(models, base) else Base.objects.filter(slug=base).first()
     for adapter in adapters:
-        trained_on = adapter.run.facts.get("base_digest")
-        if row and row.digest and trained_on and trained_on != row.digest:
-            revisions = [str(adapter.run.facts.get("base_revision") or "")[:12], row.revision[:12]]
-            known = f" (revision {revisions[0]}; on disk is {revisions[1]})" if all(revisions) else ""
-            raise ValidationError(
-                f"{adapter} was trained on other files of {offers.title(base)} than those on this machine{known}, so its "
-                f"answers would be wrong. Download the revision that it was trained on, or train again; to serve the base "
-                f"without it, remove the adapter from the deployment."
-            )
+        if row and (why := misfit(adapter, row.digest, row.revision)):
+            raise ValidationError(why)
+
+
+def misfit(adapter: Adapter, digest: str, revision: str = "") -> str:
+    """Return why an adapter cannot be served on a base with these files, as a sentence; empty when it can."""
+    trained_on = adapter.run.facts.get("base_digest")
+    if not digest or not trained_on or trained_on == digest:
+        return ""
+    revisions = [str(adapter.run.facts.get("base_revision") or "")[:12], revision[:12]]
+    known = f" (revision {revisions[0]}; on disk is {revisions[1]})" if all(revisions) else ""
+    return (
+        f"{adapter} was trained on other files of {offers.title(adapter.base)} than those on this machine{known}, so its "
+        "answers would be wrong. Download the revision that it was trained on, or train again; to serve the base "
+        "without it, remove the adapter from the deployment."
+    )
 
 
 def tool_parser_of(slug: str) -> str:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 SEEN_SECONDS = 2.0
 MAX_GPU_SHARE = 0.92
+REPLACED = "The files of this base were replaced on disk, so it restarts with the new ones."
 GONE: dict[str, Any] = {"message": "", "url": "", "sealed_key": "", "loaded": []}
 MakeServer = Callable[[Spec, Path], Server]
 
@@ -67,15 +68,23 @@ class Reconciler:
 
     def tick(self) -> None:
         """Run one round: read the requests, take one step of every base, report once."""
-        rows = list(Deployment.objects.prefetch_related("adapters").order_by("pk"))
+        rows = list(Deployment.objects.prefetch_related("adapters__run").order_by("pk"))
         demands = wanted(rows)
         for slug, demand in demands.items():
             served = self.bases.get(slug)
             if served is None:
                 served = self.bases[slug] = ServedBase(slug, self.beside)
-            adapters = demand.adapters.items()
+            digest = offers.digest(slug)
+            served.misfits = {
+                name: why for name, adapter in demand.adapters.items() if (why := deployments.misfit(adapter, digest))
+            }
+            adapters = [pair for pair in demand.adapters.items() if pair[0] not in served.misfits]
             served.want({name: WantedAdapter(adapter.path, adapter.rank) for name, adapter in adapters}, demand.since)
-            if served.is_due():
+            is_other = bool(served.digest and digest and digest != served.digest)
+            if is_other and served.server is not None and served.state in ("starting", "ready"):
+                served.fail(REPLACED)  # its process has the old weights
+            elif served.is_due():
+                served.digest = digest
                 self.begin(served)
         for slug, served in list(self.bases.items()):
             if slug not in demands:
