@@ -170,6 +170,20 @@ def answer_message(text: str, thoughts: str = "", tool_calls: Sequence[Call] = (
     return message | ({"tool_calls": list(tool_calls)} if tool_calls else {})
 
 
+def parted_prompt(text: str) -> Any:
+    """Return a base's own system prompt as a content in which `[THINK]…[/THINK]` is a thinking part; a string without one.
+
+    Only for a prompt that comes with the base: such marks in anybody else's text are text.
+    """
+    before, opened, rest = text.partition("[THINK]")
+    thought, closed, after = rest.partition("[/THINK]")
+    if not (opened and closed):
+        return text
+    texts = [{"type": "text", "text": part} if part else None for part in (before, after)]
+    thinking = {"type": "thinking", "thinking": thought, "closed": True}
+    return [part for part in (texts[0], thinking, texts[1]) if part]
+
+
 def count_words(text: str) -> int:
     """Count the words that `text.split()` finds, at a third of its cost where the text is Latin-1, for no word is created."""
     try:

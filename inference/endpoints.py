@@ -38,6 +38,8 @@ from inference.clients.pace import Pace
 from inference.models import Endpoint
 from inference.recorded_process import AnswersError, read_answers
 from inference.serving import deployments
+from training import catalogue
+from training.bases import offers
 
 PRIVATE_SETTING = "ATELIER_PRIVATE_HOSTS"
 TEST_SECONDS = 20.0
@@ -116,8 +118,14 @@ def _served(endpoint: Endpoint, timeout: float) -> EndpointClient:
         # Written by our own server process, so exactly this may be private.
         private_hosts=_opened_by(deployment.url),
         shows_words=True,
-        fields=_fields(endpoint),
+        fields=replace(_fields(endpoint), own_prompt=_own_prompt(deployment.base)),
     )
+
+
+def _own_prompt(slug: str) -> str:
+    """Return the base's own system prompt where its rules have a form for the thoughts in it (from Mistral's v13 on)."""
+    base = catalogue.load().get(slug)
+    return offers.own_prompt(slug) if base and base.tokenizer == "mistral-v13" else ""
 
 
 def _fields(endpoint: Endpoint) -> RequestFields:

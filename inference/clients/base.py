@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from atelier.characters import UNSTORABLE, storable
 from curation import tool_calls
-from curation.chat import Answer, ChatClient, ClientError, Delta, Sampling
+from curation.chat import Answer, ChatClient, ClientError, Delta, Sampling, parted_prompt
 from inference.clients import replies
 from inference.clients.called import CallGatherer
 from inference.clients.characters import joined
@@ -33,17 +33,28 @@ class CallLimits:
 
 @dataclass(frozen=True)
 class RequestFields:
-    """The fields of a request that differ between servers: the name of the limit, sampling left out, further fields."""
+    """The fields of a request that differ between servers: the name of the limit, sampling left out, further fields.
+
+    `own_prompt` is the system prompt that came with the base: sent as that, its thoughts are a part of their own.
+    """
 
     tokens: str = "max_tokens"
     left_out: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    own_prompt: str = ""
 
     def of(self, sampling: Sampling) -> dict[str, Any]:
         """Return the fields for an answer with this sampling."""
         sampled = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
         sent = {name: value for name, value in sampled.items() if value is not None and name not in self.left_out}
         return sent | {self.tokens: sampling.max_tokens} | dict(self.more)
+
+    def message(self, message: Mapping[str, Any]) -> Message:
+        """Return a message as this server takes it."""
+        sent = for_endpoint(message)
+        if self.own_prompt and sent["role"] == "system" and str(sent["content"]).strip() == self.own_prompt:
+            sent["content"] = parted_prompt(self.own_prompt)
+        return sent
 
     def without(self, refused: str) -> "RequestFields":
         """Return the fields for a server that refuses one of them by name; the same ones when nothing is to be done."""

@@ -19,7 +19,6 @@ from inference.clients.base import (
     Message,
     RequestFields,
     StreamedAnswer,
-    for_endpoint,
     no_answer,
     timed,
     tool_sent,
@@ -123,7 +122,10 @@ class OpenAIClient(EndpointClient):
         return reply
 
     def _body(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any]) -> dict[str, Any]:
-        sent: dict[str, Any] = {"model": self.model, "messages": [for_endpoint(message) for message in messages]}
+        sent: dict[str, Any] = {
+            "model": self.model,
+            "messages": [self._fields.message(message) for message in messages],
+        }
         if tools:
             sent["tools"] = [tool_sent(tool) for tool in tools]
         return self._fields.of(sampling) | sent

@@ -115,6 +115,27 @@ def note(slug: str) -> Base:
     return row
 
 
+def count_with(project: Project, slug: str) -> None:
+    """Let the tokenizer and the context of this base count the project's records. Raises ValidationError.
+
+    The caller has the records counted again.
+    """
+    if not store.is_ready(Path(settings.MODELS_DIR), get(slug).slug):
+        raise ValidationError(
+            f"{title(slug)} is not on this machine yet, so nothing can be counted by it. Download it first."
+        )
+    Project.objects.filter(pk=project.pk).update(base=slug)
+    project.base = slug
+
+
+def own_prompt(slug: str) -> str:
+    """Return the system prompt of a base that thinks reliably only under its own; empty for others, and until it is on disk."""
+    base = catalogue.load().get(slug)
+    if base is None or not base.reasoning:
+        return ""
+    return store.own_prompt(store.folder_of(Path(settings.MODELS_DIR), slug))
+
+
 def digest(slug: str) -> str:
     """Return the digest of a base's files as they are on disk now; empty when the base isn't there, or isn't complete."""
     models = Path(settings.MODELS_DIR)

@@ -23,6 +23,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WANTED = (
     "*.safetensors", "*.json", "*.jinja", "tokenizer.model*", "tekken.json", "LICENSE*", "README.md", "SYSTEM_PROMPT.txt",
 )  # fmt: skip
+OWN_PROMPT, OWN_PROMPT_CHARS = "SYSTEM_PROMPT.txt", 20_000
 Say = Callable[[str], None]
 
 
@@ -37,6 +38,14 @@ def folder_of(models: Path, slug: str) -> Path:
 def is_ready(models: Path, slug: str) -> bool:
     """Return whether the model is complete on disk (presence and sizes; hashes were checked when it was created)."""
     return not manifest.problem(folder_of(models, slug), hashes=False)
+
+
+def own_prompt(folder: Path) -> str:
+    """Return the system prompt that comes with a base; empty when none does."""
+    try:
+        return (folder / OWN_PROMPT).read_text("utf-8", errors="replace").strip()[:OWN_PROMPT_CHARS]
+    except OSError:
+        return ""
 
 
 def ensure(models: Path, base: CatalogueBase, say: Say = lambda sentence: None) -> Path:
