@@ -50,6 +50,11 @@ class DistilForm(forms.Form):
         widget=AREA(attrs={"rows": 2}),
         help_text="The system message of every saved conversation. Keep it short: the student learns the style from the examples.",
     )
+    keep_thoughts = forms.BooleanField(
+        label="Save the teacher's reasoning",
+        required=False,
+        help_text="The student then learns to reason before it answers. Its base must be one that does.",
+    )
     target = forms.ModelChoiceField(
         label="Target dataset", queryset=Dataset.objects.none(), required=False, empty_label="New dataset"
     )
@@ -111,7 +116,17 @@ class DistilForm(forms.Form):
         return next(free for n in range(1, len(taken) + 2) if (free := name if n == 1 else f"{name} {n}") not in taken)
 
     def _fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        names = ("dataset", "name", "system_prompt", "template", "student_prompt", "concurrency", "limit", "budget")
+        names = (
+            "dataset",
+            "name",
+            "system_prompt",
+            "template",
+            "student_prompt",
+            "keep_thoughts",
+            "concurrency",
+            "limit",
+            "budget",
+        )
         sampling = {
             name: data[name] for name in ("temperature", "top_p", "max_tokens", "seed") if data[name] is not None
         }
@@ -131,7 +146,7 @@ class DistilForm(forms.Form):
 
     @property
     def keeping(self) -> list[forms.BoundField]:
-        return self.group("student_prompt", "target", "target_name")
+        return self.group("student_prompt", "keep_thoughts", "target", "target_name")
 
     @property
     def details(self) -> list[forms.BoundField]:

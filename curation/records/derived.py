@@ -125,7 +125,9 @@ def complete(
     dataset = dataset or record.dataset
     _fill(record, dataset)
     if texts:
-        examine(record, dataset.kind, limits or CheckLimits(context=student.context()))
+        base = dataset.project.base
+        (count,) = student.counts([record], base)
+        examine(record, dataset.kind, limits or CheckLimits(context=student.context(base)), count)
     return record
 
 
@@ -133,8 +135,9 @@ def complete_all(records: list[Record], dataset: Dataset) -> None:
     """Fill in what is derived for many records of one dataset. Their tokens are counted together, in half the time."""
     if not records:
         return
-    limits = CheckLimits(context=student.context())
-    for record, count in zip(records, student.counts(records), strict=True):
+    base = dataset.project.base
+    limits = CheckLimits(context=student.context(base))
+    for record, count in zip(records, student.counts(records, base), strict=True):
         _fill(record, dataset)
         examine(record, dataset.kind, limits, count)
 
@@ -148,9 +151,8 @@ def _fill(record: Record, dataset: Dataset) -> None:
     record.problem_count = len(record.problems)
 
 
-def examine(record: Record, kind: str, limits: CheckLimits, count: student.TokenCount | None = None) -> None:
-    """Read the record's texts closely: set problems, language and tokens (counted unless given)."""
-    count = count or student.counts([record])[0]
+def examine(record: Record, kind: str, limits: CheckLimits, count: student.TokenCount) -> None:
+    """Read the record's texts closely: set problems, language and tokens."""
     record.tokens, record.answer_tokens, record.counted_by = count
     record.language = language_of(learned_text(record))[:8]
     record.problems = all_problems(record, kind, count.tokens, limits)

@@ -67,7 +67,7 @@ def _forget(claim: Claim[Version]) -> None:
 def _write(claim: Claim[Version], pks: Any, files: dict[str, SplitFile]) -> Figures:
     """Write all rows, batch by batch; return what was counted on the way."""
     version, done = claim.job, 0
-    kind, figures = version.dataset.kind, Figures(TokenCounter.of_student())
+    kind, figures = version.dataset.kind, Figures(TokenCounter.of_base(version.project.base))
     for batch in version_rows.batches(pks, kind):
         sides = [splits.assign(version.seed, row.source_group, version.shares) for row in batch]
         entries = []

@@ -192,4 +192,9 @@ def _together(values: dict[str, Any]) -> dict[str, str]:
     """Return problems of fields that do not go together."""
     if not values.get("targets", "x").strip():
         return {"targets": "Target modules must name at least one module, or all-linear."}
+    named = {name.strip().rpartition(".")[2] for name in values.get("targets", "").split(",")}
+    if ends := sorted(named & {"lm_head", "embed_tokens"}):
+        return {
+            "targets": f"Target modules can't include {' or '.join(ends)}: the loss on a GPU is computed past an adapter of it, so it would learn nothing. Remove it."
+        }
     return {}
