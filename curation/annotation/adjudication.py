@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from atelier.accounts.models import User
 from atelier.web import border
 from curation.annotation import answers, measures, questions, queue, values
-from curation.models import Annotation, Dataset, Question, Record, Task
+from curation.models import Annotation, Dataset, Question, Record, SpanTrail, Task
 
 State = Task.State
 Kind = Question.Kind
@@ -170,6 +170,7 @@ def reopen(task: Task, by: User) -> Task:
 def unsettled(pk: int, state: State) -> None:
     """Clear a task's final answers and give it this state."""
     Task.objects.filter(pk=pk).update(state=state, answers={}, settled_by=None, settled_note="", settled_at=None)
+    SpanTrail.objects.filter(record__task=pk, holder=SpanTrail.Holder.FINAL).delete()
 
 
 def trail(record: Record) -> Task | None:

@@ -96,6 +96,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
             )
         if task.state == Task.State.DONE:
             _put_back(task, by)
+            now.refresh_from_db(fields=["answers"])  # its spans are back where they were
         adjudication.unsettled(task.pk, Task.State.OPEN)
         Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         _open(now, by, comment)

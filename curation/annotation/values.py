@@ -10,8 +10,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from atelier.characters import flaw
-from curation.annotation import targets
 from curation.models import Question, Record
+from curation.records import targets
 
 MAX_TEXT, MAX_COMMENT, MAX_SPANS = 200_000, 10_000, 2_000
 Kind = Question.Kind

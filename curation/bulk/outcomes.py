@@ -1,6 +1,7 @@
 """The outcome of a bulk action, as a sentence."""
 
 from curation.models import BulkAction
+from curation.records.spans import aside_words
 
 Action = BulkAction.Action
 DONE = {
@@ -34,7 +35,9 @@ def outcome(job: BulkAction) -> str:
         kept = "skipped because it was" if job.left == 1 else "skipped because they were"
         left = f"; {job.left:,} {kept} changed since" if job.left else ""
         is_of_copies = job.undoes is not None and job.undoes.action == Action.COPY
-        return f"{job.changed:,} {noun} {'removed again' if is_of_copies else 'restored'}{left}."
+        return f"{job.changed:,} {noun} {'removed again' if is_of_copies else 'restored'}{left}." + aside_words(
+            job.spans_aside
+        )
     sentence = f"{job.changed:,} {noun} {DONE[Action(job.action)]}"
     same = job.done - job.changed - job.left
     if same and job.action != Action.SPLIT:
@@ -43,4 +46,4 @@ def outcome(job: BulkAction) -> str:
         sentence += f"; {same:,} {one if same == 1 else many}"
     if job.left:
         sentence += f"; {job.left:,} could not be changed; see the reasons below"
-    return sentence + "."
+    return sentence + "." + aside_words(job.spans_aside)

@@ -44,6 +44,9 @@ class BulkAction(Job):
     changed = models.BigIntegerField(default=0)  # of those done; the others were so already
     left = models.BigIntegerField(default=0)  # by an undo: changed since by somebody; else failed: see `failures`
 
+    spans_moved = models.BigIntegerField(default=0)  # marks that went along with their words
+    spans_aside = models.BigIntegerField(default=0)  # marks that lost their words
+
     class Meta(Job.Meta):
         abstract = False
 

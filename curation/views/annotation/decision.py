@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from curation.annotation import questions, targets
+from curation.annotation import questions
 from curation.annotation.adjudication import AnswerGroup, DisputedQuestion
 from curation.diffs import word_diff
 from curation.models import Annotation, Question, Record, Task
+from curation.records import targets
 from curation.views.annotation import task_form
 from curation.views.annotation.task_form import QuestionField
 

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_POST
 from atelier.accounts.access import child_or_404
 from atelier.web.methods import require_GET_POST
 from curation.access import dataset_or_404
-from curation.annotation import honeypots, targets
+from curation.annotation import honeypots
 from curation.annotation import queue as queues
 from curation.models import Annotation, Dataset, Question, Record, Task
+from curation.records import targets
 from curation.search.filters import Filters
 from curation.views.annotation import task_form
 from curation.views.annotation.tabs import frame

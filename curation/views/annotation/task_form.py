@@ -7,8 +7,9 @@ from typing import Any
 from django.http import QueryDict
 
 from atelier.web import border
-from curation.annotation import questions, suggestions, targets
+from curation.annotation import questions, suggestions
 from curation.models import Annotation, Question, Record, Suggestion
+from curation.records import targets
 
 Kind = Question.Kind
 PREFIX = "q."
