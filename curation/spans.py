@@ -93,7 +93,7 @@ class TextChange:
     def _occurrences(self, words: str, first: int, last: int) -> tuple[list[int], list[int]]:
         """Return where the words occur in both texts, within a longer word only if the span was within one there too."""
         text = self._old.text
-        edges = (_joined(text, first), _joined(text, last))
+        edges = (joined(text, first), joined(text, last))
         key = (words, *edges)
         if key not in self._found:
             self._found[key] = (list(_places(text, words, edges)), list(_places(self._new.text, words, edges)))
@@ -116,8 +116,8 @@ class _Lines:
         return place + bisect_left(self._inner, place)
 
 
-def _joined(text: str, place: int) -> bool:
-    """Return whether the characters on both sides of a place are of one word, or one is a mark on the other."""
+def joined(text: str, place: int) -> bool:
+    """Return whether a place is within a word: the characters on both sides are of one word, or one is a mark on the other."""
     if not 0 < place < len(text):
         return False
     left, right = text[place - 1], text[place]
@@ -132,7 +132,7 @@ def _places(text: str, words: str, edges: tuple[bool, bool]) -> Iterator[int]:
     for _ in range(MOST_OCCURRENCES):
         if at < 0:
             return
-        if (_joined(text, at), _joined(text, at + len(words))) == edges:
+        if (joined(text, at), joined(text, at + len(words))) == edges:
             yield at
         at = text.find(words, at + 1)
 

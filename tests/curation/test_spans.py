@@ -127,10 +127,9 @@ def test_a_text_that_did_not_change_keeps_every_span():
     for start in range(0, len(text), 3):
         for end in range(start + 1, min(start + 12, len(text))):
             place = change.follow(start, end)
-            words = text[start:end].removesuffix("\r").removeprefix("\n")
-            assert place is not None or not words
-            if place:
-                assert text[place[0] : place[1]].removeprefix("\r").removeprefix("\n") == words
+            words = text[start:end].strip("\r\n")
+            assert (place is None) == (text[start:end] == "\r")
+            assert place is None or text[place[0] : place[1]].strip("\r\n") == words
 
 
 def test_a_text_too_long_to_compare_word_by_word_is_compared_by_lines(monkeypatch):
