@@ -15,7 +15,7 @@ from atelier.webhooks import events
 from curation.annotation import marks, measures, questions, values
 from curation.annotation import queue as queues
 from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, SpanTrail, Task
-from curation.records import changes, derived, spans, targets
+from curation.records import changes, spans, targets
 from curation.records import pieces as record_pieces
 
 State, Holder = Annotation.State, SpanTrail.Holder
@@ -73,7 +73,7 @@ def submit(
     with transaction.atomic():
         written = _enter(annotation, clean, seconds)
         task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
-        if revision != annotation.record.revision and _refers_to_text(asked):
+        if revision != annotation.record.revision and marks.refer_to_text(asked):
             raise ValidationError("This record was changed at this moment. Read it again, then submit.")
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settle(task, annotation.user)
@@ -98,10 +98,6 @@ def _is_repeated(annotation: Annotation, asked: list[Question], given: dict[str,
 
 def _marks(asked: list[Question]) -> list[Question]:
     return [question for question in asked if question.kind == Kind.SPANS]
-
-
-def _refers_to_text(asked: list[Question]) -> bool:
-    return any(question.kind in (Kind.TEXT, Kind.SPANS) for question in asked)
 
 
 def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
@@ -154,15 +150,8 @@ def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
 
 
 def _is_changed(annotation: Annotation, asked: list[Question], seen: int | None) -> bool:
-    """Return whether somebody has changed the text that was read.
-
-    Spans of a text, and its correction, refer to the text that was read. A review or a label changes no text.
-    """
-    record, seen = annotation.record, seen or annotation.record_revision
-    if record.revision == seen or not _refers_to_text(asked):
-        return False
-    meanwhile = record.changes.filter(revision__gt=seen)
-    return any(change.after.keys() & derived.COLUMNS for change in meanwhile)
+    """Return whether somebody has changed the text that was read."""
+    return marks.is_stale(annotation.record, asked, seen or annotation.record_revision)
 
 
 def _refuse_changed(

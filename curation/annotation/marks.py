@@ -1,19 +1,40 @@
 """Marks of people on a text that changed under them: a form's spans that were set in an older text, and spans set aside."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from curation.annotation import values
 from curation.models import Annotation, Dataset, Question, Record, SpanTrail, Suggestion, Task
-from curation.records import merge, spans
+from curation.records import derived, merge, spans
 
 Kind, Holder = Question.Kind, SpanTrail.Holder
 NEAR = 30  # characters shown before and after a place
 MOST_PLACES = 20
+
+
+def refer_to_text(asked: Iterable[Question]) -> bool:
+    return any(question.kind in (Kind.TEXT, Kind.SPANS) for question in asked)
+
+
+def is_stale(record: Record, asked: Iterable[Question], seen: int) -> bool:
+    """Return whether the record's content has changed since the revision `seen`.
+
+    Spans of a text, and its correction, refer to the text that was read. A review or a label changes no text.
+    """
+    if record.revision == seen or not refer_to_text(asked):
+        return False
+    return any(change.after.keys() & derived.COLUMNS for change in record.changes.filter(revision__gt=seen))
+
+
+def refuse_stale(record: Record, asked: Iterable[Question], seen: int | None) -> None:
+    """Raise ValidationError if spans were marked in a text that has changed since; None says that it is the present one."""
+    if seen is not None and is_stale(record, list(asked), seen):
+        raise ValidationError("This record was changed since you opened it. Reload it and check again.")
 
 
 def followed(annotation: Annotation, asked: list[Question], given: dict[str, Any], seen: int) -> dict[str, Any]:
@@ -76,7 +97,18 @@ def trails(dataset: Dataset) -> QuerySet[SpanTrail]:
     return rows.select_related("record", "question", "annotation").order_by("pk")
 
 
-def aside(rows: QuerySet[SpanTrail]) -> list[AsideSpan]:
+def count(dataset: Dataset) -> int:
+    """Count the dataset's spans that are set aside."""
+    rows = trails(dataset).select_related(None).order_by()
+    return rows.aggregate(count=Sum("aside_count"))["count"] or 0
+
+
+def visible(dataset: Dataset, readable: QuerySet[Annotation]) -> QuerySet[SpanTrail]:
+    """Return the trails of answers that somebody may read: others' answers to open tasks are blind, to editors too."""
+    return trails(dataset).filter(Q(annotation=None) | Q(annotation__in=readable))
+
+
+def aside(rows: Iterable[SpanTrail]) -> list[AsideSpan]:
     """Return the spans of these trails that were set aside."""
     return [one for trail in rows for one in _of(trail)]
 

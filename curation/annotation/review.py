@@ -44,15 +44,17 @@ def unmark(annotation: Annotation, by: User) -> Annotation:
     return _mark(annotation, by, Review.NONE, "")
 
 
-def correct(annotation: Annotation, by: User, answers: dict[str, Any], note: str) -> Annotation:
+def correct(
+    annotation: Annotation, by: User, answers: dict[str, Any], note: str, seen: int | None = None
+) -> Annotation:
     """Correct an annotation: other answers become final for the record; the person's own are kept.
 
-    Raises ValidationError by question.
+    Raises ValidationError by question. `seen` is the revision of the record that the person saw.
     """
     annotation.task.queue.dataset = annotation.record.dataset
     with transaction.atomic():
         adjudication.decide(
-            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True
+            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True, seen=seen
         )
         return _mark(annotation, by, Review.CORRECTED, note)
 

@@ -80,6 +80,8 @@ def shown(choice: AnswerOption, question: Question, record: Record) -> AnswerOpt
     elif question.kind == Kind.TEXT:
         piece = targets.piece(record, str(question.options.get("piece", "")))
         choice.diff = word_diff(piece.text if piece else "", str(value))
+    elif question.kind == Kind.SPANS and not value:
+        choice.words = "(nothing to mark)"
     elif question.kind == Kind.SPANS:
         piece = targets.piece(record, str(question.options.get("piece", "")))
         choice.segments = segments(piece.text if piece else "", value, questions.colored(question))

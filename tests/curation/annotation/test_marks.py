@@ -337,7 +337,100 @@ def test_the_list_over_rest_has_the_places_of_the_text_beside_it(marked, chats, 
     assert sorted(text[one["start"] : one["end"]] for one in entry["answers"]["ents"]) == ["Oslo", "kim@mail.example"]
 
 
-def test_the_record_page_still_opens(marked, chats, as_alice, alice):
-    rewrite(marked, alice, "Please: " + TEXT.replace("Oslo", "Rome"))
-    page = as_alice.get(reverse("curation:record", args=[chats.project_id, chats.pk, marked.pk]))
-    assert page.status_code == 200
+def test_editors_see_what_was_set_aside_on_the_record_in_its_list_and_over_rest(
+    marked, chats, alice, as_alice, as_vic, api_of_alice
+):
+    rewrite(marked, alice, "<b>Oslo</b> or Oslo")
+    args = [chats.project_id, chats.pk]
+    page = as_alice.get(reverse("curation:record", args=[*args, marked.pk])).text
+    assert "Spans set aside" in page
+    assert "kim@mail.example" in page
+    assert "The text no longer has these words." in page
+    listed = as_alice.get(reverse("curation:aside_spans", args=args)).text
+    assert listed.count("Mark here:") == 4, "two places, of the answer and of what became final"
+    assert "&lt;b&gt;" in listed
+    assert as_vic.get(reverse("curation:aside_spans", args=args)).status_code == 403
+    base = f"/api/projects/{chats.project_id}/datasets/{chats.pk}/spans/aside"
+    answer, final = api_of_alice.get(base).json()["items"]
+    assert (answer["holder"], final["holder"]) == ("annotation", "final")
+    mail, oslo = answer["spans"]
+    assert (mail["places"], oslo["places"]) == ([], [3, 15])
+    url = f"{base}/{answer['id']}/{oslo['id']}/mark"
+    assert api_of_alice.post(url, json.dumps({"start": 4}), content_type="application/json").status_code == 422
+    assert api_of_alice.post(url, json.dumps({"start": 15}), content_type="application/json").status_code == 200
+    assert words_of_answer(marked) == [{"start": 15, "end": 19, "label": "place"}]
+    drop = reverse("curation:settle_span", args=[*args, answer["id"], mail["id"], "drop"])
+    assert as_alice.post(drop, {"from_record": "1"}).url == reverse("curation:record", args=[*args, marked.pk])
+    assert aside(marked) == []
+    assert as_alice.post(drop).status_code == 404
+
+
+def test_the_annotators_page_shows_what_was_set_aside_and_a_stale_form_is_refused(chats, ents, bob, alice, as_bob):
+    record = make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    annotation = queue.next_task(queue.of(chats), bob)
+    url = reverse("curation:annotate_answer", args=[chats.project_id, chats.pk, annotation.pk, "submit"])
+    lines = "\n".join(f"{one['start']} {one['end']} {one['label']}" for one in BOTH)
+    rewrite(record, alice, "Please: " + TEXT.replace("Oslo", "Rome"))
+    sent = as_bob.post(url, {"q.ents": lines, "revision": "1"})
+    assert sent.status_code == 422
+    assert "was changed while you answered" in sent.text
+    assert f"{BOTH[0]['start'] + 8} {BOTH[0]['end'] + 8} mail</textarea>" in sent.text
+    assert "these spans lost their words" in sent.text
+    assert as_bob.post(url, {"q.ents": lines, "revision": "1"}).status_code == 422, "however often it is sent"
+    assert as_bob.post(url, {"q.ents": "62 66 place", "revision": "2"}).status_code == 302
+
+
+def test_an_answer_that_nothing_is_to_be_marked_is_another_than_none(
+    chats, ents, bob, ann, as_bob, as_ann, api_of_alice
+):
+    questions.change(ents, required=False)
+    tone = questions.create(chats, title="Tone", kind="label", options={"labels": ["plain"]})
+    make_record(chats, answer=TEXT)
+    found = queue.of(chats)
+    found.overlap = 2
+    found.save()
+    queue.fill(chats, chats.records.all())
+    for client, sent in ((as_bob, {"q.ents": "", "q.ents.none": "on"}), (as_ann, {"q.ents": ""})):
+        client.get(reverse("curation:annotate", args=[chats.project_id, chats.pk]))
+        who = bob if client is as_bob else ann
+        annotation = Annotation.objects.get(user=who)
+        url = reverse("curation:annotate_answer", args=[chats.project_id, chats.pk, annotation.pk, "submit"])
+        assert client.post(url, sent | {f"q.{tone.name}": "plain"}).status_code == 302
+    given = {one.author: one.answers for one in Annotation.objects.all()}
+    assert given == {"bob": {"ents": [], "tone": "plain"}, "ann": {"tone": "plain"}}
+    assert Task.objects.get().state == "disputed", "one said that there is nothing, the other said nothing"
+    (issue,) = [one for one in adjudication.issues(Task.objects.get()) if one.question == ents]
+    assert [group.value for group in issue.said] == [[], None]
+    items = api_of_alice.get(f"/api/projects/{chats.project_id}/datasets/{chats.pk}/annotations").json()["items"]
+    assert [one["answers"].get("ents", "unanswered") for one in items] == [[], "unanswered"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ({"q.ents": ""}, None),
+        ({"q.ents": " \r\n "}, None),
+        ({}, None),
+        ({"q.ents": "", "q.ents.none": "on"}, []),
+        ({"q.ents.none": "on"}, []),
+        ({"q.ents": "45 49 place"}, [{"start": 45, "end": 49, "label": "place"}]),
+        ({"q.ents": "45 49 place", "q.ents.none": "on"}, "refused"),
+        ({"q.ents": "nonsense"}, "refused"),
+        ({"q.ents": "nonsense", "q.ents.none": "on"}, "refused"),
+        ({"q.ents": "45 49 nowhere"}, "refused"),
+    ],
+)
+def test_a_required_question_about_spans_wants_marks_or_that_there_are_none(chats, ents, bob, as_bob, sent, answer):
+    make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    annotation = queue.next_task(queue.of(chats), bob)
+    url = reverse("curation:annotate_answer", args=[chats.project_id, chats.pk, annotation.pk, "submit"])
+    response = as_bob.post(url, sent)
+    if answer is None or answer == "refused":
+        assert response.status_code == 422
+        assert Annotation.objects.get().state == "open"
+        assert ("needs an answer" in response.text) == (answer is None)
+    else:
+        assert response.status_code == 302
+        assert Annotation.objects.get().answers == {"ents": answer}
