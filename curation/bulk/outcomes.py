@@ -18,12 +18,14 @@ DONE = {
     Action.MASK: "masked",
     Action.FIX: "fixed",
     Action.COPY: "copied",
+    Action.KEY: "changed",
 }
 SAME = {  # of one record, of several
     Action.UNLABEL: ("does not have the label", "do not have the label"),
     Action.REPLACE: ("does not contain the text", "do not contain the text"),
     Action.MASK: ("has nothing to mask", "have nothing to mask"),
     Action.FIX: ("has nothing to fix", "have nothing to fix"),
+    Action.KEY: ("does not have the key", "do not have the key"),
     Action.COPY: ("was already there", "were already there"),
 }
 

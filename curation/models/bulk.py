@@ -33,6 +33,7 @@ class BulkAction(Job):
         MASK = "mask", "Mask personal data in"
         FIX = "fix", "Fix"
         COPY = "copy", "Copy"
+        KEY = "key", "Change a key of"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="bulk_actions")
     action = models.CharField(max_length=10, choices=Action.choices)
