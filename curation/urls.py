@@ -12,6 +12,7 @@ from curation.views.annotation import (
     questions,
     queue,
     review,
+    spans,
     task,
 )
 from curation.views.bulk import form as bulk_form
@@ -127,6 +128,12 @@ urlpatterns = [
     path("annotate/reports/<int:pk>/progress", agreement.report_progress, name="agreement_report_progress"),
     re_path(
         r"^annotate/reports/(?P<pk>\d+)/(?P<move>cancel|pause|resume)$", agreement.move, name="agreement_report_move"
+    ),
+    path("annotate/<int:dataset_id>/spans", spans.page, name="aside_spans"),
+    re_path(
+        r"^annotate/(?P<dataset_id>\d+)/spans/(?P<trail_id>\d+)/(?P<span>[0-9a-f]{12})/(?P<move>mark|drop)$",
+        spans.settle,
+        name="settle_span",
     ),
     path("annotate/<int:dataset_id>/progress", progress.page, name="progress"),
     path("annotate/<int:dataset_id>/honeypots", honeypots.page, name="honeypots"),

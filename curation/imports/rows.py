@@ -14,6 +14,7 @@ from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
 from curation.models import Import, ImportIssue
+from curation.records.spans import aside_words
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
 
@@ -75,7 +76,7 @@ def _ahead(claim: Claim[Import], path: Path, batch: RowBatch) -> Generator[RowBa
 
 def counters(job: Import) -> dict[str, int]:
     """Return the totals as they are stored: `done` is where the next attempt resumes."""
-    found = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
+    found = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped", "spans_moved", "spans_aside")}
     return found | {"done": job.ok + job.failed + job.skipped}
 
 
@@ -90,7 +91,7 @@ def outcome(job: Import) -> str:
         parts.append(f"{job.failed:,} failed")
     if skipped:
         parts.append(f"{skipped:,} skipped")
-    return ", ".join(parts) + "."
+    return ", ".join(parts) + "." + aside_words(job.spans_aside)
 
 
 def unchanged(job: Import) -> int:

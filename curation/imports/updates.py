@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from curation.chat import Problem
 from curation.models import Change, Import, Record
-from curation.records import derived, store
+from curation.records import derived, spans, store
 
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata")
 REVIEW = ("status", "reviewed_by_id", "reviewed_note")
@@ -25,6 +25,7 @@ class KeyedRecord:
     values: dict[str, Any]
     revision: int
     written: dict[str, Any] = field(default_factory=dict)
+    was: dict[str, Any] = field(default_factory=dict)  # the content before the first change
 
 
 class Updates:
@@ -56,6 +57,7 @@ class Updates:
             review = (self.status, None, self.job.mark_accepted_by)
             after |= {n: v for n, v in zip(REVIEW, review, strict=True) if record.values[n] != v}
             record.written |= {name: values[name] for name in derived.AT_ONCE} | derived.UNREAD
+        record.was = {name: record.values[name] for name in changed} | record.was
         record.revision += 1
         self.changes.append(Change(
             record_id=record.pk, dataset_id=self.job.dataset_id, user_id=self.job.created_by_id, actor=self.actor, action=ACTION, imported_by=self.job,
@@ -76,4 +78,14 @@ class Updates:
         for names, rows in groups.items():
             store.update((*names, "revision", "changed_at"), rows)
         Change.objects.bulk_create(self.changes)
+        changed = [
+            spans.ContentChange(
+                Record(pk=record.pk, **{name: record.values[name] for name in spans.COLUMNS}), record.was
+            )
+            for record in self.known.values()
+            if record.was
+        ]
+        count = spans.follow(self.job.dataset_id, changed)
+        self.job.spans_moved += count.moved
+        self.job.spans_aside += count.aside
         return len(self.changes)
