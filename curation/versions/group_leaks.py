@@ -37,7 +37,7 @@ def add_pairs(claim: Claim[Version], chosen: "array[int]", parting: Collection[i
     claim.progress(line=f"Comparing {len(sides):,} records of groups in different splits")
     looked = duplicates.last(version.dataset)
     threshold = duplicates.threshold_of(looked) if looked else minhash.THRESHOLD
-    similar, _ = duplicates.compare(claim, _sketches(claim, list(sides)), threshold, sides=sides)
+    similar = duplicates.compare(claim, _sketches(claim, list(sides)), threshold, sides=sides).pairs
     for part in duplicates.parts(similar.items(), duplicates.WRITTEN):
         with taking_turns(claim):
             duplicates.add(version.dataset_id, part)
