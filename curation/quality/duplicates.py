@@ -72,12 +72,21 @@ def run(claim: Claim[Check]) -> None:
     claim.progress(total=job.done, line=outcome(figures))
 
 
-def outcome(figures: dict[str, int]) -> str:
+def outcome(figures: dict[str, Any]) -> str:
+    """Return what a check found, as a sentence."""
     if not figures["pairs"]:
-        return f"No near-duplicates among {figures['records']:,} records."
+        return f"No near-duplicates among {figures['records']:,} records. {_framed(figures)}".rstrip()
     line = f"{figures['in_clusters']:,} of {figures['records']:,} records have a near-duplicate, in {figures['clusters']:,} groups"
     line = f"{line}; {figures['crossing']:,} pairs are in different splits." if figures["crossing"] else f"{line}."
-    return f"{line} {_left_out(figures.get('bounded', 0))}".rstrip()
+    return " ".join(filter(None, [line, _framed(figures), _left_out(int(figures.get("bounded", 0)))]))
+
+
+def _framed(figures: dict[str, Any]) -> str:
+    count = figures.get("frames", 0)
+    if not count:
+        return ""
+    pairs, share, differ = ("pair", "shares", "differs") if count == 1 else ("pairs", "share", "differ")
+    return f"{count:,} similar {pairs} only {share} a frame and {differ} in facts."
 
 
 def last(dataset: Dataset) -> Check | None:
@@ -89,6 +98,12 @@ def last(dataset: Dataset) -> Check | None:
 def threshold_of(job: Check) -> float:
     """Return the similarity from which two records are near-duplicates for this check."""
     return float(job.options.get("threshold") or minhash.THRESHOLD)
+
+
+def threshold(dataset: Dataset) -> float | None:
+    """Return the similarity from which the stored pairs are near-duplicates; None if nobody looked for them."""
+    looked = last(dataset)
+    return threshold_of(looked) if looked else None
 
 
 def bounded(dataset: Dataset) -> int:
