@@ -173,6 +173,7 @@ urlpatterns = [
     path("versions/<int:pk>/compare", diff.compare, name="version_compare"),
     path("versions/<int:pk>/since/<int:other>", diff.diff, name="version_diff"),
     path("versions/<int:pk>/leaks", leaks.page, name="version_leaks"),
+    path("versions/<int:pk>/leaks/together", leaks.together, name="version_together"),
     path("versions/<int:pk>/leaks/allow", leaks.allow, name="version_allow"),
     re_path(r"^versions/(?P<pk>\d+)/(?P<move>cancel|resume)$", version_pages.move, name="version_move"),
 ]

@@ -10,6 +10,7 @@ from curation.distillation import drafts
 from curation.models import Dataset, Distillation, Record
 from curation.records import splits
 from curation.search import selection
+from curation.versions import grouping
 from inference import endpoints
 
 STATUSES = [("", "All records"), *[(status.value, status.label) for status in Record.Status]]
@@ -159,6 +160,13 @@ class BudgetForm(forms.Form):
     )
 
 
+GROUPINGS = [
+    (grouping.SOURCE, "Source: all that was asked, or the group of the import"),
+    (grouping.COLUMN, "A metadata column"),
+    (grouping.NONE, "Nothing: each record by itself"),
+]
+
+
 class FreezeForm(forms.Form):
     """The form of a new version: which records it contains, and how they are split."""
 
@@ -175,6 +183,29 @@ class FreezeForm(forms.Form):
         label="Allow near-duplicates in different splits",
         required=False,
         help_text="Without this the freeze is refused if there are any, since test data would leak into training.",
+    )
+    group_by = forms.ChoiceField(
+        label="Group by",
+        choices=GROUPINGS,
+        required=False,
+        initial=grouping.SOURCE,
+        help_text="Records of one group stay in the same split.",
+    )
+    group_column = forms.CharField(
+        label="Metadata column",
+        required=False,
+        max_length=grouping.LONGEST_NAME,
+        help_text="Records with the same value stay in one split. Only for grouping by a metadata column.",
+    )
+    keep_together = forms.BooleanField(
+        label="Keep near-duplicates together",
+        required=False,
+        help_text="Each group of near-duplicates and of copies goes to one split.",
+    )
+    stratify = forms.BooleanField(
+        label="Stratify by label",
+        required=False,
+        help_text="Each label gets its share of each split, as far as its groups can be divided. Splits may change when records are added.",
     )
     train = forms.DecimalField(label="Train, %", min_value=0, max_value=100, decimal_places=2)
     validation = forms.DecimalField(label="Validation, %", min_value=0, max_value=100, decimal_places=2)
@@ -194,6 +225,15 @@ class FreezeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors:
+            try:
+                self.grouping = grouping.clean(
+                    data["group_by"] or grouping.SOURCE,
+                    data["group_column"],
+                    keep_together=data["keep_together"],
+                    stratify=data["stratify"],
+                )
+            except ValidationError as error:
+                self.add_error("group_column", error)
             try:
                 splits.clean_shares(self.shares)
             except ValidationError as error:

@@ -1,6 +1,8 @@
 """Values derived from a record's content: its hash, group, preview, length, problems. The same for every way in."""
 
 import dataclasses
+import json
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from curation.chat import Problem, count_words, text_of
@@ -95,6 +97,34 @@ def compared_text(content: Content) -> str:
     if not said:
         return field_text(content)
     return "\n".join(text_of(message) for message in said if message.get("role") != "system")
+
+
+def distinguishing_text(content: Content) -> str:
+    """Return the compared text, and after it one word for each system text and each part that is no text.
+
+    So the same question about two pictures, or about two texts that the system message holds, is told apart.
+    """
+    marks = [
+        f"part{_digest(part)}"
+        for message in (*content.messages, *content.chosen, *content.rejected)
+        if isinstance(message, dict)
+        for part in _beside_text(message)
+    ]
+    return "\n".join([compared_text(content), " ".join(marks)]) if marks else compared_text(content)
+
+
+def _beside_text(message: dict[str, Any]) -> list[Any]:
+    """Return the text of a system message, and of the others the parts that are neither text nor thinking."""
+    if message.get("role") == "system":
+        return [text] if (text := text_of(message).strip()) else []
+    parts = message.get("content")
+    if not isinstance(parts, list):
+        return []
+    return [part for part in parts if not (isinstance(part, dict) and part.get("type") in ("text", "thinking"))]
+
+
+def _digest(value: Any) -> str:
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def problems(content: Content, kind: str) -> list[dict[str, Any]]:
