@@ -15,6 +15,9 @@ HASHED = re.compile("[0-9a-f]{64}")
 SORTED = orjson.OPT_SORT_KEYS
 
 
+MOST_LABELS, LABEL_LENGTH = 50, 100  # of a record, and characters of one
+
+
 @dataclass
 class Draft:
     """A draft of a record: `fields` of a document or `messages` of a conversation.
