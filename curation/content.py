@@ -16,6 +16,9 @@ ASKING = ("system", "user")
 SORTED = orjson.OPT_SORT_KEYS
 
 
+MOST_LABELS, LABEL_LENGTH = 50, 100  # of a record, and characters of one
+
+
 @dataclass
 class Draft:
     """A draft of a record: `fields` of a document or `messages` of a conversation.

@@ -21,6 +21,7 @@ from curation.views.datasets import activity, deletions
 from curation.views.datasets import pages as dataset_pages
 from curation.views.distillation import ledger
 from curation.views.distillation import pages as distillation_pages
+from curation.views.imports import account as import_accounts
 from curation.views.imports import annotated, issues
 from curation.views.imports import pages as import_pages
 from curation.views.versions import card, diff, leaks
@@ -82,6 +83,7 @@ urlpatterns = [
     path("data/imports/<int:pk>", import_pages.page, name="import"),
     path("data/imports/<int:pk>/annotated", annotated.page, name="import_annotated"),
     path("data/imports/<int:pk>/start", import_pages.start, name="start_import"),
+    path("data/imports/<int:pk>/again", import_accounts.again, name="import_again"),
     path("data/imports/<int:pk>/progress", import_pages.progress, name="import_progress"),
     path("data/imports/<int:pk>/issues", issues.table, name="import_issues"),
     re_path(r"^data/imports/(?P<pk>\d+)/issues\.(?P<form>csv|jsonl)$", issues.file, name="import_issues_file"),

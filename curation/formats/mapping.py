@@ -47,6 +47,7 @@ class Mapping:
     rejected: str = ""
     group: str = ""
     key: str = ""
+    labels: str = ""  # of the records: a text, or a list of texts
     fix: bool = False  # put right in conversations what can be put right without a person
 
     def to_json(self) -> dict[str, Any]:
@@ -117,6 +118,7 @@ class Mapping:
             self.rejected,
             self.group,
             self.key,
+            self.labels,
         )
         alpaca = ALPACA if self.style == "alpaca" else {}
         return [name for name in dict.fromkeys([*self.roles, *alpaca, *singles, *self.fields, *self.metadata]) if name]

@@ -23,11 +23,12 @@ CHOICES = {
     "metadata": "Metadata",
     "group": "Group (stays in one split)",
     "key": "ID",
+    "labels": "Labels",
     "": "Ignore",
 }
-ONE = ("messages", "prompt", "chosen", "rejected", "tools", "group", "key")
+ONE = ("messages", "prompt", "chosen", "rejected", "tools", "group", "key", "labels")
 FOR_KIND = {
-    "documents": {"fields", "metadata", "group", "key", ""},
+    "documents": {"fields", "metadata", "group", "key", "labels", ""},
     "conversations": set(CHOICES) - {"prompt", "chosen", "rejected"},
     "preferences": set(CHOICES) - {"messages", "alpaca", "role:history", "role:user", "role:assistant"},
 }

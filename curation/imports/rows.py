@@ -6,10 +6,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from atelier.jobs.claims import Claim
 from curation.chat import Problem
 from curation.formats import Source, SourceRow
 from curation.imports.batches import ImportedRow, RowBatch, Writer
+from curation.imports.columns import labels
 from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
@@ -35,7 +38,8 @@ def run(claim: Claim[Import], path: Path, writer: Writer | None = None) -> None:
             claim.obey()
             with claim.writing():
                 taken.write()
-                claim.update(**batch.writer.counters(), **taken.account())
+                sums = batch.writer.counters()
+                claim.update(**sums | {"source": taken.account(sums.get("source", claim.job.source))})
             claim.keeps_turn = False
             if number % MERGED == 0:
                 dialect.merge()
@@ -113,7 +117,10 @@ class RecordWriter:
         return counters(self.job)
 
     def read(self, batch: RowBatch, row: SourceRow) -> ImportedRow:
-        return batch.ready(batch.draft(row), row)
+        draft = batch.draft(row)
+        if not batch.mapping.labels:
+            return batch.ready(draft, row)
+        return batch.ready(draft, row, orjson.dumps(labels(batch.mapping, row.data or {})).decode())
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
         if not self.job.update_by_key:

@@ -33,13 +33,15 @@ class Updates:
 
     def __init__(self, job: Import, status: str) -> None:
         self.job, self.status = job, status
+        # Labels that people gave stay, unless a column of the file has the records' labels.
+        self.content = (*CONTENT, "labels") if job.mapping.get("labels") else CONTENT
         self.known: dict[str, KeyedRecord] = {}
         self.changes: list[Change] = []
         self.actor = job.created_by.username if job.created_by else f"import of {job.original_name}"[:120]
 
     def look(self, keys: set[str]) -> None:
         """Find, and lock, the records with these keys; of several with one key the oldest."""
-        names = ("pk", "key", "revision", *CONTENT, *REVIEW, "content_hash")
+        names = ("pk", "key", "revision", *self.content, *REVIEW, "content_hash")
         rows = Record.objects.present().filter(dataset=self.job.dataset_id, key__in=keys).order_by()
         for row in sorted(rows.select_for_update().values(*names), key=lambda row: row["pk"], reverse=True):
             self.known[row["key"]] = KeyedRecord(row["pk"], row, row["revision"])
@@ -47,7 +49,7 @@ class Updates:
     def take(self, key: str, values: dict[str, Any]) -> Problem | None:
         """Apply one row, given as the column texts of an import; a Problem states that nothing in it is new."""
         record = self.known[key]
-        new = {name: orjson.loads(values[name]) for name in CONTENT}
+        new = {name: orjson.loads(values[name]) for name in self.content}
         changed = {name: value for name, value in new.items() if record.values[name] != value}
         if not changed:
             return Problem("unchanged", f"Record {record.pk} already has this content.")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import User
 from atelier.web import border
+from curation.content import LABEL_LENGTH, MOST_LABELS
 from curation.models import Change, Record
 from curation.records import derived as derived_columns
 from curation.records import pieces as record_pieces
@@ -16,7 +17,6 @@ from curation.records import spans
 
 REVIEW = {"accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "new"}
 RESTORABLE = frozenset({*derived_columns.COLUMNS, "metadata", "labels", "status"})
-MOST_LABELS, LABEL_LENGTH = 50, 100
 
 
 class Conflict(Exception):
