@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from curation.chat import Message, Problem, text_of
-from curation.checks.forms import part_thoughts
+from curation.checks.forms import part_thoughts, role_named
 
 OPENED = re.compile(r"\A\s*(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])", re.IGNORECASE)
 CLOSED = re.compile(r"</(?:think|thinking)>|\[/THINK\]", re.IGNORECASE)
@@ -20,7 +20,8 @@ REFUSAL = re.compile(
 )  # fmt: skip
 WARNINGS = ("thoughts-in-text", "thoughts-only", "json-as-text", "invisible-text", "refusal", "picture-missing", "picture-unmarked")  # fmt: skip
 LONGEST_REFUSAL = 600  # characters: a longer answer has more to it
-MARK = re.compile(r"<image>|<\|image\|>|\[IMG\]", re.IGNORECASE)
+MARK = re.compile(r"<image(?:[ _]\d{1,3})?>|<\|image(?:_\d{1,3})?\|>|\[IMG\]", re.IGNORECASE)
+SENTENCE = re.compile(r"[.!?…]\W*\Z")
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 
 
@@ -103,8 +104,14 @@ def dumped(text: str) -> str:
         return "a conversation"
     if _are_turns(value):
         return "a list of turns"
-    pair = isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) and " " in each for each in value)
-    return "a pair of outputs" if pair else ""
+    return "a pair of outputs" if _is_pair(value) else ""
+
+
+def _is_pair(value: Any) -> bool:
+    """Return whether these are two outputs rather than a list of two names: sentences, or one with an end."""
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, str) for each in value):
+        return False
+    return all(" " in each for each in value) or any(" " in each and SENTENCE.search(each) for each in value)
 
 
 def _are_turns(value: Any) -> bool:
@@ -112,7 +119,12 @@ def _are_turns(value: Any) -> bool:
 
 
 def _is_turn(value: Any) -> bool:
-    return isinstance(value, dict) and ({"from", "value"} <= value.keys() or {"role", "content"} <= value.keys())
+    if not isinstance(value, dict):
+        return False
+    if {"from", "value"} <= value.keys():
+        return True
+    # Data may have such keys too: a crew has other roles.
+    return {"role", "content"} <= value.keys() and role_named(value["role"]) is not None
 
 
 def check_prompt(content: Turns) -> list[Problem]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from atelier.characters import WITH_NUL
 from curation.chat import Problem
 from curation.formats import Draft, Mapping, RowError, SourceRow
-from curation.formats.readers.rows import NoteCounts
+from curation.formats.readers.rows import Note, NoteCounts
 from curation.models import Import, ImportIssue, Record
 from curation.records import derived, store
 from curation.records.store import COLUMNS
@@ -104,7 +104,10 @@ class RowBatch:
         """The row as the mapping reads it. Raises RowError."""
         if row.data is None:
             raise RowError(row.problem or Problem("empty", "The row is empty."))
-        return self.mapping.apply(row.data)
+        draft = self.mapping.apply(row.data)
+        if draft.notes:
+            self.to_note.append(row._replace(notes=tuple(Note("mapped", text) for text in draft.notes)))
+        return draft
 
     def ready(
         self, draft: Draft, row: SourceRow, labels: str = "[]", revision: int = 1, contents: Any = None

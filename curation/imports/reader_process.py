@@ -227,6 +227,7 @@ def _previewed(row: SourceRow, mapping: Mapping) -> dict[str, Any]:
     except RowError as error:
         draft, shown["wrong"] = None, error.problem.message
     if draft is not None and row.data is not None:
+        shown["notes"] += draft.notes
         shown["draft"] = dataclasses.asdict(draft)
         found = check_form(draft, mapping.kind)[:MOST_PROBLEMS]
         shown["problems"] = [dataclasses.asdict(problem) for problem in found]

@@ -17,6 +17,7 @@ from curation.formats.readers.layouts import QUOTINGS
 from curation.formats.readers.sources import READINGS
 from curation.imports import drafts
 from curation.imports.annotated import plan
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
 
 
@@ -79,9 +80,8 @@ class Command(JobCommand):
         parser.add_argument("--strict", action="store_true", help="exit with 4 when a row failed")
 
     def facts(self, job: Any) -> dict[str, Any]:
-        notes = [*job.source.get("notes", []), *job.source.get("row_notes", [])]
         sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
-        return {"dataset": job.dataset_id, **sums, "notes": notes}
+        return {"dataset": job.dataset_id, **sums, "notes": notes_of(job)}
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
@@ -101,12 +101,14 @@ class Command(JobCommand):
             if is_new:
                 dataset.delete()
             raise CommandRefused(" ".join(error.messages)) from error
-        for note in [] if options["json"] else job.source.get("notes", []):
+        told = [] if options["json"] else notes_of(job)
+        for note in told:
             self.stdout.write(note)
         self.finish(job, options)
         job.refresh_from_db()
-        for note in [] if options["json"] else job.source.get("row_notes", []):
-            self.stdout.write(note)
+        for note in [] if options["json"] else notes_of(job):
+            if note not in told:
+                self.stdout.write(note)
         if job.failed and (options["strict"] or not job.ok):
             raise CommandError(
                 f"{job.failed:,} of {job.done:,} rows failed. See the import's page, or its issues in the API.",

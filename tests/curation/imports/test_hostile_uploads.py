@@ -170,7 +170,9 @@ def test_a_workbook_of_a_hundred_thousand_strings_is_read_at_once(tmp_path) -> N
     with peak_memory() as peak:
         source, rows = look(tmp_path, "a.xlsx", shared_strings(100_000))
     assert (source.columns, rows[0].data) == (("a",), {"a": "b"})
-    assert time.monotonic() - began < patient(15)  # 12.5 s of processor time before; now about one, on a machine with other work
+    assert time.monotonic() - began < patient(
+        15
+    )  # 12.5 s of processor time before; now about one, on a machine with other work
     assert peak.grown < 60 * MB
 
 
