@@ -37,6 +37,7 @@ class Draft:
     key: str = ""
     marks: dict[str, Any] = field(default_factory=dict, compare=False)  # columns that an export takes along
 
+    notes: list[str] = field(default_factory=list, compare=False)  # what the mapping read otherwise than it stands
     number: int = field(default=0, compare=False)  # of the record or row that it was made of, to name it by
 
     @property

@@ -18,6 +18,7 @@ from curation.access import dataset_or_404
 from curation.api.paging import DATASET, After
 from curation.formats.readers.sources import READINGS
 from curation.imports import account, drafts
+from curation.imports.notes import notes_of
 from curation.imports.origins import collect
 from curation.models import Dataset, Import
 
@@ -62,7 +63,7 @@ def import_out(job: Import) -> dict[str, Any]:
         "url": job.url,
         "size": job.size,
         "source": {name: value for name, value in job.source.items() if name not in ("account", "row_counts")},
-        "notes": [*job.source.get("notes", []), *job.source.get("row_notes", [])],
+        "notes": notes_of(job),
         "mapping": job.mapping,
         "confirmed": job.confirmed,
         "skip_duplicates": job.skip_duplicates,

@@ -1,5 +1,6 @@
 """Texts that are conversations written as JSON: told apart from other JSON, and put back into turns where that is mechanical."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,12 @@ import orjson
 
 from curation.chat import Message
 from curation.checks.fixes import fix_forms
+from curation.checks.forms import role_named
 
 ENVELOPES = ("messages", "conversations", "conversation")
 TURN_KEYS = ({"role", "content"}, {"from", "value"})
 ROLES = ("system", "user", "assistant")
+SENTENCE = re.compile(r"[.!?…]\W*\Z")
 
 
 def dumped(text: str) -> str:
@@ -22,8 +25,7 @@ def dumped(text: str) -> str:
         return "a conversation"
     if _are_turns(value):
         return "a list of turns"
-    pair = isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) and " " in each for each in value)
-    return "a pair of outputs" if pair else ""
+    return "a pair of outputs" if _is_pair(value) else ""
 
 
 def undumped(messages: Sequence[Any], before: Sequence[Any] = ()) -> list[Message] | None:
@@ -87,9 +89,21 @@ def _is_text(content: Any) -> bool:
     return isinstance(content, str) and bool(content.strip()) and not dumped(content)
 
 
+def _is_pair(value: Any) -> bool:
+    """Return whether these are two outputs rather than a list of two names: sentences, or one with an end."""
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, str) for each in value):
+        return False
+    return all(" " in each for each in value) or any(" " in each and SENTENCE.search(each) for each in value)
+
+
 def _are_turns(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(_is_turn(each) for each in value)
 
 
 def _is_turn(value: Any) -> bool:
-    return isinstance(value, dict) and ({"from", "value"} <= value.keys() or {"role", "content"} <= value.keys())
+    if not isinstance(value, dict):
+        return False
+    if {"from", "value"} <= value.keys():
+        return True
+    # Data may have such keys too: a crew has other roles.
+    return {"role", "content"} <= value.keys() and role_named(value["role"]) is not None

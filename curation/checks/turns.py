@@ -19,7 +19,7 @@ REFUSAL = re.compile(
 )  # fmt: skip
 WARNINGS = ("thoughts-in-text", "thoughts-only", "json-as-text", "invisible-text", "refusal", "picture-missing", "picture-unmarked")  # fmt: skip
 LONGEST_REFUSAL = 600  # characters: a longer answer has more to it
-MARK = re.compile(r"<image>|<\|image\|>|\[IMG\]", re.IGNORECASE)
+MARK = re.compile(r"<image(?:[ _]\d{1,3})?>|<\|image(?:_\d{1,3})?\|>|\[IMG\]", re.IGNORECASE)
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 
 

@@ -14,6 +14,7 @@ from curation.formats.readers.sources import TEXTS
 from curation.imports import drafts
 from curation.imports import rows as import_rows
 from curation.imports.columns import uses
+from curation.imports.notes import notes_of
 from curation.imports.reader import CheckedRows
 from curation.models import Dataset, Import
 
@@ -58,7 +59,7 @@ def of_check(job: Import, mapping: Mapping, found: CheckedRows) -> dict[str, Any
     late = columns(job, mapping, found.account)
     return counts | total | {
         "columns": late, "values_in_other_columns": found.account["other_values"], "guesses": guesses(job),
-        "notes": [*job.source.get("notes", []), *found.notes],
+        "notes": list(dict.fromkeys([*notes_of(job, mapping), *found.notes])),
     }  # fmt: skip
 
 

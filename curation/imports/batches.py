@@ -12,7 +12,7 @@ from django.utils import timezone
 from atelier.characters import WITH_NUL
 from curation.chat import Problem
 from curation.formats import Draft, Mapping, RowError, SourceRow
-from curation.formats.readers.rows import NoteCounts
+from curation.formats.readers.rows import Note, NoteCounts
 from curation.imports.columns import ColumnCounts, ColumnReader
 from curation.models import Change, Import, ImportIssue, Record
 from curation.records import derived, store
@@ -117,7 +117,10 @@ class RowBatch:
         """The row as the mapping reads it. Raises RowError."""
         if row.data is None:
             raise RowError(row.problem or Problem("empty", "The row is empty."))
-        return self.columns.apply(row.data, row.line, row.file)
+        draft = self.columns.apply(row.data, row.line, row.file)
+        if draft.notes:
+            self.to_note.append(row._replace(notes=tuple(Note("mapped", text) for text in draft.notes)))
+        return draft
 
     def ready(
         self, draft: Draft, row: SourceRow, labels: str = "[]", revision: int = 1, contents: Any = None

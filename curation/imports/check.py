@@ -12,7 +12,7 @@ from curation.checks.fixes import fix
 from curation.checks.record import check_form
 from curation.content import Draft
 from curation.formats.mapping import Mapping
-from curation.formats.readers.rows import LIMITS, NoteCounts, RowError, SourceRow
+from curation.formats.readers.rows import LIMITS, Note, NoteCounts, RowError, SourceRow
 from curation.imports.columns import ColumnCounts, ColumnReader, labels
 
 STATES = ("refused", "problems", "fixable", "good")  # how a row would end: no record, a record with problems, …
@@ -62,7 +62,7 @@ class CheckedRow:
     def to_json(self) -> dict[str, Any]:
         """Return the row as it came and as it will look; long values are shortened."""
         shown = {
-            "line": self.row.line, "raw": self.row.raw, "wrong": self.wrong, "notes": [note.text for note in self.row.notes],
+            "line": self.row.line, "raw": self.row.raw, "wrong": self.wrong, "notes": [note.text for note in self.row.notes] + (self.draft.notes if self.draft else []),
             "data": self.row.data, "draft": self.draft and dataclasses.asdict(self.draft),
             "problems": [dataclasses.asdict(problem) for problem in self.problems[:MOST_PROBLEMS]], "fixes": self.fixes,
             "state": self.state, "labels": self.labels, "file": self.row.file, "cut": False,
@@ -104,6 +104,8 @@ class RowCheck:
         self.counts[checked.state] += 1
         self.counts["fixed"] += self.fixes and bool(checked.fixes)
         self._notes.add(row)
+        if checked.draft and checked.draft.notes:
+            self._notes.add(row._replace(notes=tuple(Note("mapped", text) for text in checked.draft.notes)))
         if row.data is not None:
             self._values.add(row.data)
         if draft := checked.draft:

@@ -20,7 +20,7 @@ from curation.formats.suggestions import ASSISTANT, GROUP, KEY, MESSAGES, OURS, 
 NAMED = 500  # late columns that are decided one by one; what comes behind them is metadata
 COUNTED = 2000  # columns that are counted one by one
 PROSE = 8  # words of a text that is a field of a document, not a note about it
-NOT_COLUMNS = ("kind", "style", "fix")  # of a mapping
+NOT_COLUMNS = ("kind", "style", "fix", "system_text", "templates")  # of a mapping
 EMPTY = (None, "")
 
 

@@ -281,6 +281,10 @@ def adopt(job: Import, mapping: Mapping) -> None:
     except MappingError as error:
         raise ValidationError(str(error)) from error
     _check_columns(job, mapping)
+    try:
+        mapping.check_templates(job.source["columns"])
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
     if mapping.kind != dataset.kind:
         if dataset.records.exists() or dataset.imports.filter(confirmed=True).exclude(pk=job.pk).exists():
             raise ValidationError(

@@ -18,6 +18,7 @@ from curation.formats.readers.sources import READINGS
 from curation.forms import mapping as mapping_forms
 from curation.imports import account, drafts
 from curation.imports.annotated import plan
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
 
 
@@ -84,9 +85,8 @@ class Command(JobCommand):
         )  # fmt: skip
 
     def facts(self, job: Any) -> dict[str, Any]:
-        notes = [*job.source.get("notes", []), *job.source.get("row_notes", [])]
         sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
-        return {"dataset": job.dataset_id, **sums, "notes": notes, "account": account.of(job)}
+        return {"dataset": job.dataset_id, **sums, "notes": notes_of(job), "account": account.of(job)}
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
@@ -109,12 +109,14 @@ class Command(JobCommand):
             if is_new:
                 dataset.delete()
             raise CommandRefused(" ".join(error.messages)) from error
-        for note in [] if options["json"] else job.source.get("notes", []):
+        told = [] if options["json"] else notes_of(job)
+        for note in told:
             self.stdout.write(note)
         self.finish(job, options)
         job.refresh_from_db()
         if job.is_over and not options["json"]:
-            for line in [*job.source.get("row_notes", []), *account.sentences(account.of(job), mapping_forms.CHOICES)]:
+            told_now = [note for note in notes_of(job) if note not in told]
+            for line in [*told_now, *account.sentences(account.of(job), mapping_forms.CHOICES)]:
                 self.stdout.write(line)
         if job.failed and (options["strict"] or not job.ok):
             raise CommandError(

@@ -18,7 +18,7 @@ def check_of(job: Import, mapping: Mapping) -> dict[str, Any]:
     found = drafts.check(job, mapping, SECONDS)
     told = account.of_check(job, mapping, found)
     return {
-        "check": told, "checked": account.checked(told, mapping_forms.CHOICES), "row_notes": found.notes,
+        "check": told, "checked": account.checked(told, mapping_forms.CHOICES),
         "rows": [_row(row) for row in found.rows],
     }  # fmt: skip
 

@@ -24,6 +24,7 @@ from curation.forms.imports import NEW, ImportForm
 from curation.imports import drafts
 from curation.imports import rows as import_rows
 from curation.imports.annotated import plan
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
 from curation.views.crumbs import crumbs
 from curation.views.imports import annotated as annotated_pages
@@ -103,7 +104,7 @@ def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     same = import_rows.unchanged(job)
     context = _context(request, job) | issue_table(request, job) | account_of(job) | {
         "added": job.ok - job.updated, "unchanged": same, "skipped": job.skipped - same,
-        "annotated": annotated_pages.result(job),
+        "annotated": annotated_pages.result(job), "notes": notes_of(job),
         "fixed": job.issues.exclude(record=None).exists(),
     }  # fmt: skip
     return render(request, "curation/imports/import.html", context)
@@ -119,6 +120,7 @@ def _preview_page(
     mapping: Mapping,
     *,
     choices: dict[str, str] | None = None,
+    texts: dict[str, Any] | None = None,
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -132,6 +134,10 @@ def _preview_page(
         _context(request, job)
         | checked
         | {
+            "notes": checked["check"]["notes"] if "check" in checked else notes_of(job, mapping),
+            "system_text": mapping.system_text if texts is None else texts["system_text"],
+            "templated": bool(mapping.templates),
+            "fixed_texts": _fixed_texts(columns, choices, mapping.templates if texts is None else texts["templates"]),
             "fix": mapping.fix,
             "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
             "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
@@ -153,6 +159,24 @@ def _preview_page(
     )
     partial = "#preview" if request.htmx else ""
     return render(request, "curation/imports/preview.html" + partial, context, status=status)
+
+
+def _fixed_texts(columns: list[str], choices: dict[str, str], templates: dict[str, str]) -> list[tuple[int, str, str]]:
+    """Return the number, the name and the template of each column that is a text of a message."""
+    spoken = [(index, name) for index, name in enumerate(columns) if choices.get(name) in mapping_forms.SPOKEN]
+    return [(index, name, templates.get(name) or f"{{{name}}}") for index, name in spoken]
+
+
+def _texts(request: HttpRequest, job: Import) -> dict[str, Any]:
+    """Return the fixed texts of the form: the system message, and templates by column."""
+    columns = enumerate(job.source.get("columns", []))
+    given = {name: text for index, name in columns if (text := _lines(request, f"template.{index}"))}
+    return {"system_text": _lines(request, "system_text"), "templates": given}
+
+
+def _lines(request: HttpRequest, name: str) -> str:
+    """Return the text of a field; browsers send line ends of their own."""
+    return request.POST.get(name, "").replace("\r\n", "\n")
 
 
 def _new_line(new: list[str], choices: dict[str, str]) -> str:
@@ -237,10 +261,11 @@ def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     if not waits_for_mapping(job):
         return redirect("curation:import", project_id, pk)
     kind, choices = _chosen(request, job)
+    texts = _texts(request, job)
     try:
         if otherwise := OTHERWISE.get(request.POST.get("do", "")):
             return otherwise(request, job)
-        mapping = mapping_forms.read(kind, choices, fix="fix" in request.POST)
+        mapping = mapping_forms.read(kind, choices, fix="fix" in request.POST, **texts)
         if request.POST.get("do") == "preview":
             return _preview_page(request, job, mapping, choices=choices)
         wishes = {name: name in request.POST for name in ("skip_duplicates", "update_by_key")}
@@ -249,7 +274,9 @@ def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     except ValidationError as error:
         mapping, _ = drafts.suggested(job)
         mapping.kind = kind if kind in mapping_forms.FOR_KIND else mapping.kind
-        return _preview_page(request, job, mapping, choices=choices, error=" ".join(error.messages), status=422)
+        return _preview_page(
+            request, job, mapping, choices=choices, texts=texts, error=" ".join(error.messages), status=422
+        )
     address = reverse("curation:import", args=[project_id, pk])
     return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)
 
