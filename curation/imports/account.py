@@ -59,7 +59,7 @@ def of_check(job: Import, mapping: Mapping, found: CheckedRows) -> dict[str, Any
     late = columns(job, mapping, found.account)
     return counts | total | {
         "columns": late, "values_in_other_columns": found.account["other_values"], "guesses": guesses(job),
-        "notes": list(dict.fromkeys([*notes_of(job, mapping), *found.notes])),
+        "notes": notes_of(job, mapping, found.notes),
     }  # fmt: skip
 
 

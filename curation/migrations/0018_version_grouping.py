@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('curation', '0015_answer_flaws'),
+        ('curation', '0017_span_trails'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('curation', '0015_answer_flaws'),
+        ('curation', '0016_distillation_keeps_thoughts'),
     ]
 
     operations = [
