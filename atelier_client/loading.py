@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 ROWS = 1000
+ERASED = b'{"erased":true,'  # how a line begins whose row was erased after the freeze
 
 
 def cache() -> Path:
@@ -74,9 +75,23 @@ def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset |
         import datasets
     except ImportError as error:
         raise ImportError("load_dataset needs the library: pip install 'atelier-client[datasets]'.") from error
+    files = {name: without_erased(path) for name, path in files.items()}
     form = features(files.values())
     found = {name: datasets.Dataset.from_json(str(path), features=form) for name, path in files.items()}
     return found[split] if split is not None else datasets.DatasetDict(found)
+
+
+def without_erased(path: Path) -> Path:
+    """Return a file without the lines of erased rows, written beside the verified one; that one itself if it has none."""
+    with path.open("rb") as lines:
+        if not any(line.startswith(ERASED) for line in lines):
+            return path
+    left = path.with_suffix(".left.jsonl")
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    with path.open("rb") as lines, draft.open("wb") as out:
+        out.writelines(line for line in lines if not line.startswith(ERASED))
+    draft.replace(left)
+    return left
 
 
 def features(paths: Iterable[Path]) -> "datasets.Features | None":

@@ -1,0 +1,97 @@
+"""Pages that erase records everywhere: the question with all that goes and stays, and the erasure with its ledger."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from atelier.accounts.access import child_or_404
+from atelier.audit import trail
+from atelier.jobs import queue
+from atelier.jobs.pages import addresses, job_or_404, moved, polled
+from atelier.web.methods import require_GET_POST
+from curation.access import dataset_or_404
+from curation.erasures import requests
+from curation.forms.datasets import EraseForm
+from curation.models import ErasedRecord, Erasure, Record
+from curation.views.crumbs import crumbs
+
+MOST = 200  # records and files that the page lists; REST has all
+
+
+@require_GET_POST
+def new(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> HttpResponse:
+    """Ask for the reason, and state what is erased with the record and that it cannot be undone."""
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    record = child_or_404(dataset.records, pk)
+    form = EraseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            job = requests.begin(
+                dataset, request.user, [record.pk], form.cleaned_data["reason"], asker=trail.asker(request)
+            )
+        except ValidationError as error:
+            form.add_error(None, " ".join(error.messages))
+        else:
+            queue.wake(job)
+            return redirect("curation:erasure", project_id, job.pk)
+    if erased := ErasedRecord.objects.filter(record=record).first():
+        return redirect("curation:erasure", project_id, erased.erasure_id)
+    question = {
+        "title": f"Erase record {record.pk} everywhere?",
+        "text": _goes(record),
+        "danger": True,
+        "form": form,
+        "action": request.path,
+        "submit": "Erase permanently",
+        "cancel_url": reverse("curation:record", args=[project_id, dataset.pk, record.pk]),
+    }
+    return render(request, "partials/confirm_page.html", question, status=422 if form.errors else 200)
+
+
+def _goes(record: Record) -> str:
+    """Return what an erasure of the record takes along, in sentences."""
+    derived = len(requests.made_from([record.pk]))
+    versions = record.version_entries.filter(erased_at=None).count()
+    parts = ["its text, history, comments and annotations"]
+    parts += [f"{derived:,} record{'' if derived == 1 else 's'} made from it"] if derived else []
+    parts += [f"its row in {versions:,} frozen version{'' if versions == 1 else 's'}"] if versions else []
+    parts.append("every export and imported file that may hold it")
+    return (
+        f"This erases {', '.join(parts)}. The hash and the reason are kept, and the files of versions get new hashes, both recorded. "
+        "Models that were trained on it stay and are listed afterwards. This cannot be undone."
+    )
+
+
+@require_GET
+def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    job = job_or_404(request, Erasure, project_id, pk)
+    return render(request, "curation/erasures/erasure.html", _context(request, job))
+
+
+@require_GET
+def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    job = job_or_404(request, Erasure, project_id, pk)
+    return polled(request, job, _context(request, job))
+
+
+@require_POST
+def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
+    """Retry a failed erasure: it does what is left."""
+    return moved(request, job_or_404(request, Erasure, project_id, pk, needs="editor"), move, _context)
+
+
+def _context(request: HttpRequest, job: Erasure) -> dict[str, Any]:
+    return {
+        "job": job,
+        "records": job.records.select_related("record").order_by("pk")[:MOST],
+        "record_count": job.records.count(),
+        "files": job.files.select_related("version__dataset").order_by("pk")[:MOST],
+        "crumbs": crumbs(request.project, job.dataset if job.dataset.deleted_at is None else None),
+        "can_edit": request.project.role.covers("editor"),
+        **addresses(job),
+        "next_line": "" if job.is_over else "You can leave this page; the erasure continues. It cannot be stopped.",
+    }
