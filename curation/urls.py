@@ -46,6 +46,7 @@ urlpatterns = [
     path("data/<int:dataset_id>/records/<int:pk>/merge", records.merge, name="merge_record"),
     # Erasures
     path("data/<int:dataset_id>/records/<int:pk>/erase", erasures.new, name="erase_record"),
+    path("data/<int:dataset_id>/erase", erasures.several, name="erase_records"),
     path("data/erasures/<int:pk>", erasures.page, name="erasure"),
     path("data/erasures/<int:pk>/progress", erasures.progress, name="erasure_progress"),
     re_path(r"^data/erasures/(?P<pk>\d+)/(?P<move>resume)$", erasures.move, name="erasure_move"),

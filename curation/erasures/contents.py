@@ -74,6 +74,7 @@ def _calls(about: Q) -> int:
             Distillation.objects.filter(pk=pk).update(skipped=F("skipped") + count, **moved)
         waiting.update(outcome=Outcome.SKIPPED)
     calls.exclude(outcome=Outcome.OK).update(reason=WHY)
+    calls.filter(outcome=Outcome.OK).update(reason="")
     return calls.update(prompt=[], answer="", reasoning="")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,9 +17,11 @@ from atelier.web.methods import require_GET_POST
 from curation.access import dataset_or_404
 from curation.erasures import requests
 from curation.forms.datasets import EraseForm
-from curation.models import ErasedRecord, Erasure, Record
+from curation.models import ErasedRecord, Erasure, VersionEntry
+from curation.search.filters import Filters
 from curation.views.crumbs import crumbs
 
+MOST_AT_ONCE = requests.MOST + 1  # one more than may be, so that too many are refused
 MOST = 200  # records and files that the page lists; REST has all
 
 
@@ -42,7 +45,7 @@ def new(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Http
         return redirect("curation:erasure", project_id, erased.erasure_id)
     question = {
         "title": f"Erase record {record.pk} everywhere?",
-        "text": _goes(record),
+        "text": _goes([record.pk]),
         "danger": True,
         "form": form,
         "action": request.path,
@@ -52,17 +55,52 @@ def new(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Http
     return render(request, "partials/confirm_page.html", question, status=422 if form.errors else 200)
 
 
-def _goes(record: Record) -> str:
-    """Return what an erasure of the record takes along, in sentences."""
-    derived = len(requests.made_from([record.pk]))
-    versions = record.version_entries.filter(erased_at=None).count()
-    parts = ["its text, history, comments and annotations"]
-    parts += [f"{derived:,} record{'' if derived == 1 else 's'} made from it"] if derived else []
-    parts += [f"its row in {versions:,} frozen version{'' if versions == 1 else 's'}"] if versions else []
-    parts.append("every export and imported file that may hold it")
+@require_GET_POST
+def several(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
+    """Ask the same about all records that the URL's filters match, or that it names."""
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    back = reverse("curation:dataset", args=[project_id, dataset.pk])
+    try:
+        pks = list(Filters.read(request.GET, strict=True).records(dataset).values_list("pk", flat=True)[:MOST_AT_ONCE])
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect(back)
+    form = EraseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reason, asker = form.cleaned_data["reason"], trail.asker(request)
+        try:
+            job = requests.begin(dataset, request.user, pks, reason, asker=asker)
+        except ValidationError as error:
+            form.add_error(None, " ".join(error.messages))
+        else:
+            queue.wake(job)
+            return redirect("curation:erasure", project_id, job.pk)
+    question = {
+        "title": f"Erase {len(pks):,} record{'' if len(pks) == 1 else 's'} everywhere?",
+        "text": _goes(pks[: requests.MOST]),
+        "danger": True,
+        "form": form,
+        "action": request.get_full_path(),
+        "submit": "Erase permanently",
+        "cancel_url": back,
+    }
+    return render(request, "partials/confirm_page.html", question, status=422 if form.errors else 200)
+
+
+def _goes(pks: list[int]) -> str:
+    """Return what an erasure of the records takes along, in sentences."""
+    derived = len(requests.made_from(pks))
+    entries = VersionEntry.objects.filter(record__in=pks, erased_at=None)
+    versions = entries.order_by().values("version").distinct().count()
+    it, its = ("it", "its") if len(pks) == 1 else ("them", "their")
+    parts = [f"{its} text, history, comments and annotations"]
+    parts += [f"{derived:,} record{'' if derived == 1 else 's'} made from {it}"] if derived else []
+    rows = "row" if len(pks) == 1 else "rows"
+    parts += [f"{its} {rows} in {versions:,} frozen version{'' if versions == 1 else 's'}"] if versions else []
+    parts.append(f"every export and imported file that may hold {it}")
     return (
         f"This erases {', '.join(parts)}. The hash and the reason are kept, and the files of versions get new hashes, both recorded. "
-        "Models that were trained on it stay and are listed afterwards. This cannot be undone."
+        f"Models that were trained on {it} stay and are listed afterwards. This cannot be undone."
     )
 
 

@@ -11,11 +11,27 @@ from django.core.files.storage import default_storage
 from curation import exports, tasks
 from curation.datasets import deletion
 from curation.erasures import contents, copies, frozen, job, requests
-from curation.models import Change, Erasure, Export, Import, ImportIssue, Record, Version
+from curation.models import (
+    Annotation,
+    Change,
+    Dataset,
+    Distillation,
+    Erasure,
+    Export,
+    Generation,
+    Import,
+    ImportIssue,
+    Question,
+    Queue,
+    Record,
+    Suggestion,
+    Task,
+    Version,
+)
 from curation.records import changes, derived
 from curation.versions import archive, card, diff, freezes, package
 from curation.versions import files as version_files
-from tests.curation.teacher import conversations
+from tests.curation.teacher import conversations, documents
 from tests.curation.versions.test_freezes import frozen as freeze
 
 pytestmark = pytest.mark.django_db
@@ -368,3 +384,94 @@ def test_lines_of_a_batch_are_wiped_once(alice, briefs, monkeypatch):
     tasks.erase(started.pk)
     started.refresh_from_db()
     assert (started.done, started.total, briefs.records.present().count()) == (5, 5, 25)
+
+
+def test_answers_suggestions_and_known_answers_go_and_their_counts_stay(alice, ann, project, briefs):
+    record = person(briefs)
+    question = Question.objects.create(dataset=briefs, name="who", title="Who?", kind="text")
+    queue = Queue.objects.create(dataset=briefs)
+    task = Task.objects.create(queue=queue, record=record, known={"who": SECRET}, answers={"who": SECRET})
+    Annotation.objects.create(
+        task=task, record=record, user=ann, author="ann", state="submitted", answers={"who": SECRET}, skip_reason=SECRET
+    )
+    Suggestion.objects.create(record=record, question=question, value=SECRET, source="model")
+    found = erased(briefs, alice, record)
+    assert everywhere() == []
+    assert (Annotation.objects.get().state, found.erased["annotations"], found.erased["suggestions"]) == (
+        "submitted",
+        1,
+        1,
+    )
+
+
+def test_the_ledger_of_a_distillation_is_emptied_and_still_tallies(alice, project):
+    source, target = documents(project, 4), conversations(project, 1, name="Answers")
+    record = source.records.order_by("pk")[1]
+    Record.objects.filter(pk=record.pk).update(fields={"text": SECRET})
+    distilled = target.records.get()
+    distillation = Distillation.objects.create(
+        project=project, name="D", dataset=source, target=target, teacher_name="t", template="x", status="paused",
+        ok=1, failed=1, done=2, total=3,
+    )  # fmt: skip
+    about(distilled)
+    Record.objects.filter(pk=distilled.pk).update(source=None)
+    ledger = [
+        ("ok", record, distilled),
+        ("failed", source.records.order_by("pk")[0], None),
+        ("pending", source.records.order_by("pk")[2], None),
+    ]
+    for outcome, asked, result in ledger:
+        Generation.objects.create(
+            distillation=distillation, record=asked, outcome=outcome, result=result, answer=SECRET, reasoning=SECRET,
+            reason=SECRET, prompt=[{"role": "user", "content": SECRET}],
+        )  # fmt: skip
+    started = requests.begin(source, alice, list(source.records.values_list("pk", flat=True)), "Request")
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, started.erased["teacher calls"]) == ("done", 3)
+    assert started.records.get(record=distilled).is_derived
+    distillation.refresh_from_db()
+    assert (distillation.ok, distillation.failed, distillation.skipped, distillation.done) == (1, 0, 2, 3)
+    counted = sorted(Generation.objects.values_list("outcome", flat=True))
+    assert counted == ["ok", "skipped", "skipped"]
+    assert everywhere() == []
+
+
+def test_a_preference_leaves_a_tombstone_too(alice, project):
+    dataset = Dataset.objects.create(project=project, name="Pairs", kind="preferences")
+    for number in range(12):
+        record = Record(
+            dataset=dataset, status="accepted", messages=[{"role": "user", "content": f"Q{number}"}],
+            chosen=[{"role": "assistant", "content": f"Yes {number}"}], rejected=[{"role": "assistant", "content": "No"}],
+        )  # fmt: skip
+        derived.complete(record, dataset)
+        record.save()
+    record = dataset.records.order_by("pk")[2]
+    record.chosen = [{"role": "assistant", "content": SECRET}]
+    record.save()
+    version = freeze(dataset)
+    erased(dataset, alice, record)
+    version.refresh_from_db()
+    assert (version.rows, version_files.verify(version), everywhere()) == (11, [], [])
+
+
+def test_the_shortest_row_has_room_for_its_tombstone():
+    row = b'{"id":"0123456789abcdef","messages":[],"metadata":{}}\n'
+    left = version_files.tombstone(row)
+    assert (len(left), left.endswith(b" \n"), version_files.is_erased(left)) == (len(row), True, True)
+    assert not version_files.is_erased(row)
+
+
+def test_a_row_that_people_called_erased_is_no_tombstone(project):
+    dataset = conversations(project, 12)
+    dataset.records.update(metadata={"erased": True})
+    version = freeze(dataset)
+    assert sum(len(list(version_files.rows(version, split))) for split in version.files) == 12
+
+
+def test_a_deleted_project_takes_its_erasures_along(alice, project, briefs):
+    freeze(briefs)
+    erased(briefs, alice, person(briefs))
+    briefs.versions.all().delete()
+    project.delete()
+    assert not Erasure.objects.exists()

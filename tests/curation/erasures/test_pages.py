@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from atelier.audit.models import AuditEntry
 from curation import tasks
-from curation.models import Erasure
+from curation.erasures import requests
+from curation.models import Erasure, Import
 from tests.curation.erasures.test_job import SECRET, about, person
 from tests.curation.teacher import conversations
 from tests.curation.versions.test_freezes import frozen as freeze
@@ -111,3 +112,43 @@ def test_by_command(briefs):
     job = Erasure.objects.get()
     assert (job.roots, job.actor) == ([record.pk], "command line")
     assert AuditEntry.objects.get(action="erased").actor_name == "command line"
+
+
+def test_ticked_records_are_erased_together(project, briefs, as_bob, as_ann):
+    first, second = briefs.records.order_by("pk")[:2]
+    change = reverse("curation:change_records", args=[project.pk, briefs.pk])
+    ticked = {"action": "erase", "ids": [first.pk, second.pk]}
+    assert as_ann.post(change, ticked).status_code == 403
+    page = as_bob.post(change, ticked).url
+    assert "Erase 2 records everywhere?" in as_bob.get(page).content.decode()
+    as_bob.post(page, {"reason": "Request"})
+    assert Erasure.objects.get().roots == [first.pk, second.pk]
+
+
+def test_all_that_match_a_search_are_erased_and_too_many_refused(project, briefs, as_bob, monkeypatch):
+    page = reverse("curation:erase_records", args=[project.pk, briefs.pk])
+    as_bob.post(f"{page}?q=Zephyrine", {"reason": "Request"})
+    assert Erasure.objects.get().roots == [person(briefs).pk]
+    monkeypatch.setattr("curation.erasures.requests.MOST", 5)
+    answer = as_bob.post(page, {"reason": "Request"})
+    assert (answer.status_code, "At most 5 records can be erased at once" in answer.content.decode()) == (422, True)
+    assert as_bob.post(f"{page}?q=nobody", {"reason": "Request"}).status_code == 422
+    assert as_bob.get(f"{page}?stauts=x").status_code == 302
+
+
+def test_content_that_was_erased_does_not_come_in_again(project, briefs, bob_api):
+    record = person(briefs)
+    rows = [
+        {"messages": record.messages},
+        {"messages": [{"role": "user", "content": "New?"}, {"role": "assistant", "content": "Yes."}]},
+    ]
+    tasks.erase(requests.begin(briefs, None, [record.pk], "Request").pk)
+    path = f"/api/projects/{project.pk}/datasets/{briefs.pk}/imports"
+    answer = bob_api.post(path, {"rows": rows, "skip_duplicates": False}, content_type="application/json")
+    job = Import.objects.get(pk=answer.json()["id"])
+    tasks.import_file(job.pk)
+    job.refresh_from_db()
+    assert (job.ok, job.skipped, job.status) == (1, 1, "done"), job.error
+    issue = job.issues.get()
+    assert (issue.code, issue.raw) == ("erased", "")
+    assert "was erased on request" in issue.message

@@ -43,7 +43,7 @@ def test_it_is_not_used_by_accident_until_it_is_restored(version, bob):
         lambda: control.start(version, store.STUDENT, None, bob),
         lambda: exports.begin(version.dataset, bob, "chat", version=version),
     ):
-        with pytest.raises(ValidationError, match="is archived. Restore it from the archive first"):
+        with pytest.raises(ValidationError, match=r"is archived\. Restore it from the archive first"):
             use()
     assert archive.unarchive(version, None)
     assert exports.begin(version.dataset, bob, "chat", version=version).pk
