@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import datasets
 
 CHUNK = 1 << 20
+ERASED = b'{"erased":true,'  # how a line begins whose row was erased after the freeze
 
 
 def cache() -> Path:
@@ -67,10 +68,10 @@ def _hash(file: Path) -> str:
 
 
 def frozen_rows(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of downloaded files exactly as they were frozen, each with the keys of its own only."""
+    """Yield the rows of downloaded files exactly as they were frozen, without those erased since; each with its own keys only."""
     for path in files:
         with path.open("rb") as lines:
-            yield from map(json.loads, lines)
+            yield from (json.loads(line) for line in lines if not line.startswith(ERASED))
 
 
 def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset | datasets.DatasetDict":
@@ -84,6 +85,20 @@ def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset |
         from atelier_client import columns
     except ImportError as error:
         raise ImportError("load_dataset needs the library: pip install 'atelier-client[datasets]'.") from error
-    form = columns.features(frozen_rows(files.values()))
-    found = {name: columns.dataset(path, form, name) for name, path in files.items()}
+    left = {name: without_erased(path) for name, path in files.items()}
+    form = columns.features(frozen_rows(left.values()))
+    found = {name: columns.dataset(path, form, name) for name, path in left.items()}
     return found[split] if split is not None else datasets.DatasetDict(found)
+
+
+def without_erased(path: Path) -> Path:
+    """Return a file without the lines of erased rows, written beside the verified one; that one itself if it has none."""
+    with path.open("rb") as lines:
+        if not any(line.startswith(ERASED) for line in lines):
+            return path
+    left = path.with_suffix(".left.jsonl")
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    with path.open("rb") as lines, draft.open("wb") as out:
+        out.writelines(line for line in lines if not line.startswith(ERASED))
+    draft.replace(left)
+    return left

@@ -24,6 +24,7 @@ from curation.formats.writers.base import MARK
 from curation.models import Annotation, Dataset, Export, Record, SpanTrail, Version
 from curation.records.splits import SPLITS
 from curation.search import selection
+from curation.versions import archive
 from curation.versions import files as version_files
 from curation.versions.files import TemporaryFile
 
@@ -59,6 +60,8 @@ def begin(
         writer_for(form, dataset)
         if version is not None and version.status != Version.Status.DONE:
             raise ValidationError(f"{version} is not frozen yet. Wait until it is.")
+        if version is not None:
+            archive.refuse_archived(version)
         if split and (version is None or split not in SPLITS):
             raise ValidationError(f"A split must be one of {', '.join(SPLITS)}, and needs a version.")
         chosen = {} if version else selection.check(filters or {})
@@ -164,7 +167,7 @@ def run(claim: Claim[Export]) -> None:
         with TemporaryFile(path) as file:
             name = default_storage.save(_stored(job, job.fence), file)
         _finish(claim, name, size, refused)
-    except version_files.DamagedVersion as error:
+    except ValidationError as error:  # of the version's files
         raise JobFailed(" ".join(error.messages)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -178,6 +181,8 @@ def _finish(claim: Claim[Export], name: str, size: int, refused: RefusedRecords)
     job = claim.job
     held = job.done - refused.count
     refusals = f", {refused.count:,} left out" if refused.count else ""
+    if job.version is not None and (erased := _erased(job.version, job.split)):
+        refusals += f"; {erased:,} row{'' if erased == 1 else 's'} of the version had been erased"
     try:
         claim.update(
             file=name, size=size, name=f"export-{job.pk}-{job.format}{WRITERS[job.format].suffix}", total=job.done,
@@ -189,12 +194,18 @@ def _finish(claim: Claim[Export], name: str, size: int, refused: RefusedRecords)
         raise
 
 
+def _erased(version: Version, split: str) -> int:
+    """Return how many rows of a split, or of all, were erased since the version was frozen."""
+    files = [version.files.get(split, {})] if split else version.files.values()
+    return sum(file.get("erased", 0) for file in files)
+
+
 def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
     version, done = claim.job.version, 0
     if version is None:
         return
     splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
-    claim.progress(done=0, total=sum(version.file(split)["rows"] for split in splits), line=f"Writing {version}")
+    claim.progress(done=0, total=sum(version.counts()[split] for split in splits), line=f"Writing {version}")
     for split in splits:
         for row in version_files.rows(version, split):
             done += 1

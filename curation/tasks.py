@@ -12,8 +12,9 @@ from curation.annotation import agreement as annotator_agreement
 from curation.charts import maps
 from curation.datasets import deletion
 from curation.distillation import job as distillation_job
+from curation.erasures import job as erasure_job
 from curation.imports import job as import_job
-from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Export, Import, Version
+from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Erasure, Export, Import, Version
 from curation.quality import duplicates, jobs
 from curation.versions import job as freeze_job
 from inference import endpoints
@@ -60,6 +61,11 @@ def bulk(pk: int) -> None:
 @shared_task(name="curation.tasks.delete_dataset")
 def delete_dataset(pk: int) -> None:
     claims.execute(Deletion, pk, deletion.run)
+
+
+@shared_task(name="curation.tasks.erase")
+def erase(pk: int) -> None:
+    claims.execute(Erasure, pk, erasure_job.run)
 
 
 @shared_task(name="curation.tasks.distil")

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from curation.views import charts, exports, quality, records, search
+from curation.views import charts, erasures, exports, quality, records, search
 from curation.views.annotation import (
     agreement,
     comments,
@@ -24,7 +24,7 @@ from curation.views.distillation import pages as distillation_pages
 from curation.views.imports import account as import_accounts
 from curation.views.imports import annotated, issues
 from curation.views.imports import pages as import_pages
-from curation.views.versions import card, diff, leaks
+from curation.views.versions import archive, card, diff, leaks
 from curation.views.versions import pages as version_pages
 
 app_name = "curation"
@@ -46,6 +46,12 @@ urlpatterns = [
     path("data/<int:dataset_id>/records/<int:pk>/restore/<int:change_id>", records.restore, name="restore_record"),
     path("review/", records.first, name="review"),
     path("data/<int:dataset_id>/records/<int:pk>/merge", records.merge, name="merge_record"),
+    # Erasures
+    path("data/<int:dataset_id>/records/<int:pk>/erase", erasures.new, name="erase_record"),
+    path("data/<int:dataset_id>/erase", erasures.several, name="erase_records"),
+    path("data/erasures/<int:pk>", erasures.page, name="erasure"),
+    path("data/erasures/<int:pk>/progress", erasures.progress, name="erasure_progress"),
+    re_path(r"^data/erasures/(?P<pk>\d+)/(?P<move>resume)$", erasures.move, name="erasure_move"),
     # Search
     path("data/<int:dataset_id>/complete", search.complete, name="complete_search"),
     path("data/<int:dataset_id>/filters", search.index, name="saved_filters"),
@@ -178,4 +184,6 @@ urlpatterns = [
     path("versions/<int:pk>/leaks/together", leaks.together, name="version_together"),
     path("versions/<int:pk>/leaks/allow", leaks.allow, name="version_allow"),
     re_path(r"^versions/(?P<pk>\d+)/(?P<move>cancel|resume)$", version_pages.move, name="version_move"),
+    re_path(r"^versions/(?P<pk>\d+)/(?P<move>archive|unarchive)$", archive.move, name="archive_version"),
+    path("versions/<int:pk>/free", archive.free, name="free_version"),
 ]

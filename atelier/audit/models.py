@@ -41,6 +41,10 @@ class Action(models.TextChoices):
     PROJECT_CREATED = "project_created", "Created a project"
     PROJECT_CHANGED = "project_changed", "Changed a project's settings"
     DELETED = "deleted", "Deleted"
+    ERASED = "erased", "Erased"
+    ARCHIVED = "archived", "Archived"
+    UNARCHIVED = "unarchived", "Restored from the archive"
+    FILES_REMOVED = "files_removed", "Removed files from the disk"
     EXPORT_STARTED = "export_started", "Started an export"
     DOWNLOADED = "downloaded", "Downloaded"
 

@@ -9,16 +9,17 @@ from ninja import Field, Query, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import Before, Key, Limit, job_out, newest
+from atelier.audit import trail
 from atelier.files.downloads import download
 from atelier.jobs import queue
 from atelier.jobs.pages import job_or_404, make_move
 from atelier.web.schemas import Body, Id, Router, Seed, Share, Whole
 from curation.models import Version
 from curation.quality import duplicates
+from curation.versions import archive, freezes, leaks, lineage
 from curation.versions import card as data_card
 from curation.versions import diff as version_diff
 from curation.versions import files as version_files
-from curation.versions import freezes, leaks, lineage
 from curation.versions import package as version_package
 from curation.versions.grouping import Grouping
 from curation.versions.grouping import clean as clean_grouping
@@ -71,12 +72,17 @@ def version_out(version: Version) -> dict[str, Any]:
         **Grouping.of(version.grouping).as_json(),
         "warnings": version.figures.get("warnings", []), "labels": version.figures.get("label_splits", {}),
         "problems": version.problems, "sha256": {split: file["sha256"] for split, file in version.files.items()},
+        "erased": version.erased, "archived_at": version.archived_at, "freed_at": version.freed_at,
     }  # fmt: skip
 
 
 @router.get("/projects/{project_id}/versions", summary="List versions, newest first")
-def list_versions(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    return [version_out(version) for version in newest(project_or_404(request, project_id).versions, limit, before)]
+def list_versions(
+    request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None, archived: bool = False
+) -> Any:
+    """Set `archived` for those in the archive, which are in no other list."""
+    rows = project_or_404(request, project_id).versions.filter(archived_at__isnull=not archived)
+    return [version_out(version) for version in newest(rows, limit, before)]
 
 
 @router.post("/projects/{project_id}/versions", response={201: dict}, summary="Freeze a version")
@@ -223,6 +229,29 @@ def keep_together(request: HttpRequest, project_id: int, pk: int) -> Any:
         raise ValidationError("The version was not refused for leaks, or keeps near-duplicates together already.")
     queue.wake(version)
     return version_out(version)
+
+
+@router.post("/projects/{project_id}/versions/{pk}/archive", summary="Archive a version")
+def archive_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    archive.archive(version, trail.asker(request))
+    return version_out(version)
+
+
+@router.post("/projects/{project_id}/versions/{pk}/unarchive", summary="Restore a version from the archive")
+def unarchive_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    archive.unarchive(version, trail.asker(request))
+    return version_out(version)
+
+
+@router.delete("/projects/{project_id}/versions/{pk}/files", summary="Remove an archived version's files from the disk")
+def free_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    """Hashes, figures and the data card stay. `freed` is the number of bytes on the disk that this freed."""
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    freed = archive.free(version, trail.asker(request))
+    version.refresh_from_db()
+    return version_out(version) | {"freed": freed}
 
 
 @router.post("/projects/{project_id}/versions/{pk}/{move}", summary="Cancel or retry a version")

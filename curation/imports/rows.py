@@ -16,7 +16,7 @@ from curation.imports.columns import labels
 from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
-from curation.models import Import, ImportIssue
+from curation.models import ErasedRecord, Import, ImportIssue
 from curation.records.spans import aside_words
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
@@ -130,6 +130,7 @@ class RecordWriter:
         return self._add(batch, new), _update(batch, again, updates) if again else 0
 
     def _add(self, batch: RowBatch, rows: list[ImportedRow]) -> int:
+        rows = _without_erased(batch, rows)
         if self.job.skip_duplicates:
             rows = _without_duplicates(batch, rows)
         batch.insert(rows)
@@ -156,6 +157,21 @@ def _update(batch: RowBatch, again: list[ImportedRow], updates: Updates) -> int:
         if problem:
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
     return updates.write()
+
+
+def _without_erased(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:
+    """Return the rows whose content was not erased from the dataset on request. The others are skipped, their text not kept."""
+    about = ErasedRecord.objects.filter(
+        record__dataset=batch.dataset, content_hash__in={row.content_hash for row in rows}
+    )
+    erased = dict(about.values_list("content_hash", "erasure"))
+    for row in rows:
+        if row.content_hash in erased:
+            problem = Problem(
+                "erased", f"Skipped: this content was erased on request (erasure {erased[row.content_hash]})."
+            )
+            batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, "", row.file)
+    return [row for row in rows if row.content_hash not in erased]
 
 
 def _without_duplicates(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:

@@ -91,7 +91,7 @@ def new(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
 
 def _version(request: HttpRequest, dataset: Dataset) -> Version | None:
     pk = border.whole(request.GET.get("version"))
-    frozen = dataset.versions.filter(status=Version.Status.DONE)
+    frozen = dataset.versions.filter(status=Version.Status.DONE, archived_at=None)
     return child_or_404(frozen, pk) if pk is not None else None
 
 

@@ -15,7 +15,7 @@ from atelier.web import border
 from curation.access import dataset_or_404
 from curation.chat import ROLES, text_of, thinking_of
 from curation.diffs import word_diff
-from curation.models import Queue, Record
+from curation.models import ErasedRecord, Queue, Record
 from curation.records import changes, editor, history
 from curation.records import merge as record_merge
 from curation.records import pieces as record_pieces
@@ -87,6 +87,8 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "history": history.entries(record),
         "generation": getattr(record, "generation", None),
         "onward": lineage.onward(record),
+        "erased": ErasedRecord.objects.filter(record=record).select_related("erasure").first(),
+        "can_erase": role.covers("editor"),
         **comments.beside(request, record),
         **comments.outcome(request, record),
         **more,

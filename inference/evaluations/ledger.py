@@ -1,6 +1,7 @@
 """The ledger of an evaluation: asked for, checked, and one row for each answer that is wanted, before anybody is asked."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,13 +9,14 @@ from django.db.models import Count, Q, QuerySet
 
 from atelier.accounts.models import Project, User
 from atelier.accounts.rules import checked_rules
-from atelier.jobs.claims import Claim
+from atelier.jobs.claims import Claim, JobFailed
 from atelier.jobs.once import once
 from atelier.web import border
 from curation.chat import Message, Sampling, text_of
 from curation.models import Version, VersionEntry
 from curation.models.versions import SPLITS
 from curation.tool_calls import Call
+from curation.versions import archive
 from curation.versions import files as version_files
 from inference.comparisons import turns
 from inference.models import Endpoint, Evaluation, EvaluationAnswer
@@ -30,7 +32,8 @@ Outcome = EvaluationAnswer.Outcome
 
 def versions_of(project: Project) -> "QuerySet[Version]":
     """Return the frozen versions, the newest first."""
-    return Version.objects.filter(project=project, status=Version.Status.DONE).select_related("dataset").order_by("-pk")
+    frozen = Version.objects.filter(project=project, status=Version.Status.DONE, archived_at=None)
+    return frozen.select_related("dataset").order_by("-pk")
 
 
 def create(
@@ -81,6 +84,7 @@ def create(
 
 
 def _check(version: Version, split: str, endpoints: Sequence[Endpoint], limit: int | None, concurrency: int) -> None:
+    archive.refuse_archived(version)
     if version.status != Version.Status.DONE:
         raise ValidationError(f"{version} is not frozen yet ({version.get_status_display().lower()}).")
     if split not in SPLITS:
@@ -105,6 +109,10 @@ def _check(version: Version, split: str, endpoints: Sequence[Endpoint], limit: i
 def plan(claim: Claim[Evaluation]) -> None:
     """Create the ledger: one waiting answer for each row and endpoint, before any endpoint is called."""
     evaluation = claim.job
+    try:
+        archive.refuse_archived(evaluation.version)
+    except ValidationError as error:
+        raise JobFailed(" ".join(error.messages)) from error
     entrants = [entrant["id"] for entrant in evaluation.entrants]
     total = min(evaluation.limit or 10**9, evaluation.version.counts()[evaluation.split]) * len(entrants)
     if evaluation.answers.count() < total:
@@ -116,9 +124,8 @@ def plan(claim: Claim[Evaluation]) -> None:
         endpoints = evaluation.endpoints.select_related("deployment")
         no_tools = {endpoint.pk: deployments.why_no_tools(endpoint) for endpoint in endpoints}
         batch: list[EvaluationAnswer] = []
-        for number, row in enumerate(version_files.rows(evaluation.version, evaluation.split), 1):
-            if evaluation.limit and number > evaluation.limit:
-                break
+        rows = version_files.numbered(evaluation.version, evaluation.split)
+        for number, row in islice(rows, evaluation.limit):
             tools = list(row.get("tools") or [])
             for entrant in evaluation.entrants:
                 prompt, reference, calls = prompt_and_reference(row, system_prompt_of(evaluation, entrant))

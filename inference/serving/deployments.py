@@ -4,6 +4,7 @@ Nothing here starts a process: the rows state what is wanted, and the model serv
 (`inference.serving.reconciler`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from training import catalogue
 from training.bases import offers
 from training.models import Adapter, Base
 from training.runs import adapters as trained
+from training.runs import archive
 
 NO_SERVER = "The model server isn't running. It is part of `make run`; to start it alone, run `manage.py serve_models`."
 
@@ -50,6 +52,8 @@ def deploy(project: Project, base: str, adapters: "list[Adapter] | None" = None)
     refuse_unservable(project, base, served)
     refuse_other_base(base, [*served, *Adapter.objects.filter(deployments__project=project, deployments__base=base)])
     with transaction.atomic():
+        list(Adapter.objects.select_for_update().filter(pk__in=[adapter.pk for adapter in served]))
+        refuse_archived(served)  # nobody archives them until this is done
         row, _ = Deployment.objects.get_or_create(project=project, base=base)
         is_new = row.wanted == Deployment.Wanted.DOWN or row.state in (Deployment.State.DOWN, Deployment.State.FAILED)
         fresh = {"state": Deployment.State.WAITING, "message": "", "loaded": []} if is_new else {}
@@ -74,8 +78,28 @@ def refuse_unservable(project: Project, base: str, adapters: list[Adapter]) -> N
             raise ValidationError(f"{adapter} was not trained on {about.title} in this project.")
         if adapter.rank > MAX_RANK:
             raise ValidationError(f"{adapter} has rank {adapter.rank}; adapters up to rank {MAX_RANK} can be served.")
+        archive.refuse_archived(adapter)
         if wrong := trained.problem(adapter):
             raise ValidationError(wrong)
+
+
+def refuse_archived(adapters: list[Adapter]) -> None:
+    """Raise ValidationError when one of the adapters has been archived since it was fetched."""
+    for adapter in Adapter.objects.filter(pk__in=[adapter.pk for adapter in adapters]):
+        archive.refuse_archived(adapter)
+
+
+def serving(adapter: Adapter) -> Iterator[str]:
+    """Yield the bases on which an adapter is deployed, or is about to be."""
+    for deployment in adapter.deployments.filter(wanted=Deployment.Wanted.UP):
+        yield offers.title(deployment.base)
+
+
+def forget(adapter: Adapter) -> None:
+    """Take an archived adapter out of stopped deployments and its endpoints out of every choice."""
+    for deployment in adapter.deployments.all():
+        deployment.adapters.remove(adapter)
+    Endpoint.objects.filter(adapter=adapter, archived_at=None).update(archived_at=timezone.now())
 
 
 def refuse_other_base(base: str, adapters: list[Adapter]) -> None:

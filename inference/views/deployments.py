@@ -43,7 +43,7 @@ def serving(project: Project) -> dict[str, Any]:
     lives = [live for live in deployments.live_in(project) if live.state != "down" or live.message]
     served = {e.adapter_id for live in lives if live.deployment.wanted == "up" for e in live.endpoints}
     ready = [e.pk for live in lives for e in live.endpoints if live.state == "ready" and e.is_ready]
-    adapters = project.adapters.select_related("run__version__dataset").order_by("-pk")
+    adapters = project.adapters.filter(archived_at=None).select_related("run__version__dataset").order_by("-pk")
     return {
         "lives": lives,
         "adapters": adapters,

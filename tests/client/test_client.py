@@ -193,6 +193,15 @@ def test_a_column_that_comes_late_or_in_one_split_only_is_there_in_all(tmp_path)
     assert found["train"][0]["metadata"] == {"topic": "sea"}
 
 
+def test_erased_rows_are_left_out_of_what_is_loaded(tmp_path):
+    path = tmp_path / "train.jsonl"
+    kept = [json.dumps(row).encode() + b"\n" for row in ROWS]
+    path.write_bytes(b"".join([kept[0], b'{"erased":true,"id":"35646a0d368ff3c1"}   \n', *kept[1:]]))
+    loaded = open_files({"train": path}, "train")
+    assert (len(loaded), loaded.column_names) == (12, ["messages"])
+    assert path.read_bytes().count(b"erased") == 1
+
+
 def test_metadata_of_several_types_loads_too(tmp_path):
     path = tmp_path / "train.jsonl"
     path.write_text('{"id": "a", "metadata": {"score": 1}}\n{"id": "b", "metadata": {"score": "high"}}\n')

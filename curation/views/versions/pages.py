@@ -32,12 +32,17 @@ VERIFY_ON_SIGHT = 20_000  # rows; larger ones are checked when they are used, no
 
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Show the versions; `?archived=1` those in the archive."""
     project = project_or_404(request, project_id)
+    archived = "archived" in request.GET
+    rows = project.versions.filter(archived_at__isnull=not archived)
     return render(
         request,
         "curation/versions/index.html",
         {
-            "rows": project.versions.select_related("dataset", "created_by").order_by("-pk")[:200],
+            "rows": rows.select_related("dataset", "created_by").order_by("-pk")[:200],
+            "archived": archived,
+            "archived_count": project.versions.exclude(archived_at=None).count(),
             "can_edit": project.role.covers("editor"),
             "has_datasets": freezable(project).exists(),
         },
@@ -158,6 +163,7 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
         "splits": [
             {
                 **version.files.get(name, {}),
+                "living": version.counts()[name],
                 **version.tokens.get(name, {"prompt": 0, "answer": 0, "longest": 0}),
                 "name": name,
             }
@@ -179,8 +185,9 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
             for name in SPLITS
         ],
         "onward": lineage.onward(version),
+        "erased_files": version.erased_files.select_related("erasure").order_by("pk"),
         "card": markdown.render(version.card) if version.card else "",
-        "others": version.dataset.versions.filter(status=Version.Status.DONE)
+        "others": version.dataset.versions.filter(status=Version.Status.DONE, archived_at=None)
         .exclude(pk=version.pk)
         .order_by("-number")[:50],
         **lineage.sources(version),
