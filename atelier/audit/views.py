@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from atelier.accounts.access import installation_or_404, team_or_404
 from atelier.accounts.models import Team
 from atelier.audit import reading
-from atelier.audit.models import Action, AuditEntry
+from atelier.audit.models import AuditAction, AuditEntry
 from atelier.audit.reading import AuditFilters
 from atelier.files.downloads import download
 from atelier.web import border
@@ -76,7 +76,7 @@ def _page(request: HttpRequest, entries: QuerySet[AuditEntry], team: Team | None
         "entries": shown[:PAGE],
         "filters": filters,
         "people": reading.people_of(team),
-        "actions": Action.choices,
+        "actions": AuditAction.choices,
         "address": address,
         "files": [(form, f"{address}.{form}?{urlencode(filters.as_dict())}") for form in WRITERS],
         "first_url": f"{address}?{urlencode(filters.as_dict())}" if before is not None else None,

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
 from inference import endpoints as domain
 from inference.forms.endpoints import ADDABLE, EndpointForm
@@ -53,7 +53,7 @@ def new(request: HttpRequest, project_id: int, kind: str) -> HttpResponse:
         request.POST or None, request.FILES or None, kind=kind, project=project, initial={"is_teacher": True}
     )
     if request.method == "POST" and form.is_valid():
-        endpoint = form.save_noted(trail.asker(request), Action.ENDPOINT_CREATED)
+        endpoint = form.save_noted(trail.asker(request), AuditAction.ENDPOINT_CREATED)
         messages.success(request, f"{endpoint.name} was created. Test it once before you use it.")
         return redirect("inference:endpoint", project.pk, endpoint.pk)
     context = {"form": form, "about": ABOUT[kind], "label": Endpoint.Kind(kind).label}
@@ -81,7 +81,7 @@ def edit(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         request.POST or None, request.FILES or None, instance=endpoint, kind=endpoint.kind, project=project
     )
     if request.method == "POST" and form.is_valid():
-        form.save_noted(trail.asker(request), Action.ENDPOINT_CHANGED)
+        form.save_noted(trail.asker(request), AuditAction.ENDPOINT_CHANGED)
         messages.success(request, "Saved.")
         if form.key_dropped:
             messages.warning(request, "The URL changed, so the stored key was deleted. Enter the key for the new URL.")
