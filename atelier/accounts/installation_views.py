@@ -18,6 +18,7 @@ from atelier.accounts.models import User
 from atelier.audit import trail
 from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 
 PAGE = 100
 
@@ -75,7 +76,7 @@ def change_owner(request: HttpRequest) -> HttpResponse:
                 action = AuditAction.INSTALLATION_OWNER_ADDED if owns else AuditAction.INSTALLATION_OWNER_REMOVED
                 trail.note(request, action, user, name=user.username)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         now = "is now an owner of the installation" if owns else "is no longer an owner of the installation"
         messages.success(request, f"{user.username} {now}.")

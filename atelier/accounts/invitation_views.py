@@ -14,6 +14,7 @@ from atelier.accounts.access import child_or_404, team_or_404
 from atelier.accounts.models import Invitation
 from atelier.audit import trail
 from atelier.audit.models import AuditAction
+from atelier.web.toasts import say_error
 
 
 @require_POST
@@ -44,7 +45,7 @@ def decide(request: HttpRequest, team_id: int, pk: int, move: str) -> HttpRespon
     try:
         messages.success(request, decided(request, invitation, move))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("team", team.pk)
 
 

@@ -18,6 +18,7 @@ from atelier.audit import trail
 from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 
 
 @require_GET_POST
@@ -119,7 +120,7 @@ def change_member(request: HttpRequest, team_id: int, pk: int) -> HttpResponse:
     try:
         done = changed_member(request, membership, None if role == "remove" else role)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("team", team.pk)
     if role == "remove" and is_own:
         messages.success(request, f"You left {team}.")
@@ -151,7 +152,7 @@ def leave(request: HttpRequest, team_id: int) -> HttpResponse:
     try:
         changed_member(request, team.memberships.select_related("user", "team").get(user=request.user), None)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("account")
     messages.success(request, f"You left {team}.")
     return redirect("home")
@@ -229,7 +230,7 @@ def delete_project(request: HttpRequest, project_id: int) -> HttpResponse:
         try:
             job = projects.delete(request, project)
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
         else:
             if job.status != job.Status.DONE:
                 return redirect("project_deletion", team_id, job.pk)

@@ -11,6 +11,7 @@ from atelier.accounts.access import child_or_404, project_or_404
 from atelier.audit import trail
 from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from inference import endpoints as domain
 from inference.forms.endpoints import ADDABLE, EndpointForm
 from inference.models import Endpoint
@@ -136,7 +137,7 @@ def from_environment(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         endpoint = domain.from_environment(project, trail.asker(request))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("inference:endpoints", project.pk)
     if endpoint is None:
         messages.error(

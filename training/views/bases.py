@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import project_or_404
 from atelier.jobs import queue
 from atelier.jobs.pages import END_OF_POLL, addresses, job_or_404, moved
+from atelier.web.toasts import say_error
 from training import catalogue
 from training.bases import offers
 from training.models import Pull
@@ -26,7 +26,7 @@ def start_pull(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         pull = offers.start_pull(project, request.POST.get("base", ""), request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("inference:models", project.pk)
     queue.wake(pull)
     return redirect("training:pull", project.pk, pull.pk)
