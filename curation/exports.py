@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project, User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.jobs.claims import Claim, JobFailed, LostClaim
 from atelier.jobs.once import once
@@ -74,7 +74,7 @@ def begin(
         job.save()
         if asker is not None:
             about = {"kind": "export", "pk": job.pk, "name": what(job), "format": form}
-            trail.note(asker, Action.EXPORT_STARTED, project=dataset.project, **about)
+            trail.note(asker, AuditAction.EXPORT_STARTED, project=dataset.project, **about)
 
     return once(dataset.project.exports, key, make, write)
 

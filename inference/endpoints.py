@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project, Upload
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.characters import flaw_in
 from atelier.files import quotas
 from atelier.network import openings
@@ -296,7 +296,7 @@ def from_environment(project: Project, asker: trail.Asker | None = None) -> Endp
     with transaction.atomic():
         endpoint.save()
         if asker is not None:
-            note(asker, Action.ENDPOINT_CREATED, endpoint, source="the installation's environment")
+            note(asker, AuditAction.ENDPOINT_CREATED, endpoint, source="the installation's environment")
     return endpoint
 
 
@@ -309,22 +309,22 @@ def cost(endpoint: Endpoint | None, prompt_tokens: int, completion_tokens: int) 
 
 def archive(endpoint: Endpoint, asker: trail.Asker) -> None:
     """Remove an endpoint from every choice and note that; what was made with it keeps its name."""
-    _set_archived(endpoint, timezone.now(), asker, Action.ENDPOINT_ARCHIVED)
+    _set_archived(endpoint, timezone.now(), asker, AuditAction.ENDPOINT_ARCHIVED)
 
 
 def restore(endpoint: Endpoint, asker: trail.Asker) -> None:
     """Let an archived endpoint be chosen again, and note that."""
-    _set_archived(endpoint, None, asker, Action.ENDPOINT_RESTORED)
+    _set_archived(endpoint, None, asker, AuditAction.ENDPOINT_RESTORED)
 
 
-def _set_archived(endpoint: Endpoint, at: datetime | None, asker: trail.Asker, action: Action) -> None:
+def _set_archived(endpoint: Endpoint, at: datetime | None, asker: trail.Asker, action: AuditAction) -> None:
     endpoint.archived_at = at
     with transaction.atomic():
         endpoint.save(update_fields=["archived_at"])
         note(asker, action, endpoint)
 
 
-def note(asker: trail.Asker, action: Action, endpoint: Endpoint, **detail: Any) -> None:
+def note(asker: trail.Asker, action: AuditAction, endpoint: Endpoint, **detail: Any) -> None:
     """Note an action with the endpoint's host, for that is where data goes; never with its key."""
     host = trail.host_of(endpoint.url)
     trail.note(asker, action, endpoint, project=endpoint.project, name=endpoint.name, host=host, **detail)
@@ -361,7 +361,7 @@ def _try_out_learning(endpoint: Endpoint, seconds: float, asker: trail.Asker | N
     with transaction.atomic():
         endpoint.save(update_fields=["tokens_field", "left_out"])
         if asker is not None:
-            note(asker, Action.ENDPOINT_CHANGED, endpoint, changed=["tokens_field", "left_out"])
+            note(asker, AuditAction.ENDPOINT_CHANGED, endpoint, changed=["tokens_field", "left_out"])
     return replace(tried, learned=learned)
 
 

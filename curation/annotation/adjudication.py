@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from atelier.accounts.models import User
 from atelier.web import border
-from curation.annotation import answers, marks, measures, questions, queue, values
+from curation.annotation import marks, measures, questions, queue, settling, values
 from curation.models import Annotation, Dataset, Question, Record, SpanTrail, Task
 
 State = Task.State
@@ -54,7 +54,7 @@ def differing(dataset: Dataset, tasks: list[Task]) -> list[list[str]]:
     for task, answer in submitted.values_list("task_id", "answers"):
         by_task[task].append(answer)
     titles = {question.name: question.title for question in questions.of(dataset)}
-    kinds, tolerance = answers.kinds(dataset), queue.of(dataset).tolerance
+    kinds, tolerance = settling.kinds(dataset), queue.of(dataset).tolerance
     return [[titles[name] for name in measures.differing(kinds, by_task[task.pk], tolerance)] for task in tasks]
 
 
@@ -150,7 +150,7 @@ def decide(
         now = Task.objects.select_for_update(of=("self",)).select_related("settled_by").get(pk=task.pk)
         if now.state not in allowed:
             raise ValidationError(_too_late(now))
-        answers.stand(task, clean, by, border.text(note, "The note").strip()[:MOST_NOTE])
+        settling.stand(task, clean, by, border.text(note, "The note").strip()[:MOST_NOTE])
     return task
 
 
@@ -166,7 +166,7 @@ def reopen(task: Task, by: User) -> Task:
         now = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=task.pk)
         if now.state != State.DONE or now.known is not None or now.submitted < 2:
             raise ValidationError("There is no decision to undo.")
-        answers.put_back(now.record, by, now.settled_by, now.settled_at)
+        settling.put_back(now.record, by, now.settled_by, now.settled_at)
         unsettled(now.pk, State.DISPUTED)
     task.refresh_from_db()
     return task

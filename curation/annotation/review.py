@@ -10,7 +10,7 @@ from django.utils import timezone
 from atelier.accounts import members
 from atelier.accounts.models import User
 from atelier.web import border
-from curation.annotation import adjudication, answers, assignments
+from curation.annotation import adjudication, assignments, settling
 from curation.models import Annotation, Assignment, Dataset, Mention, Record, Task
 
 Review = Annotation.Review
@@ -112,7 +112,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
 def _put_back(task: Task, by: User) -> None:
     try:
         with transaction.atomic():
-            answers.put_back(task.record, by, task.settled_by, task.settled_at)
+            settling.put_back(task.record, by, task.settled_by, task.settled_at)
     except ValidationError:
         return  # somebody changed the record since: their work stays, the new answer will stand over it
 

@@ -93,6 +93,8 @@ class BulkOut(Schema):
     total: int
     changed: int
     left: int
+    spans_moved: int
+    spans_aside: int
     line: str
     error: str
     created_at: datetime
@@ -107,6 +109,8 @@ def bulk_out(job: BulkAction) -> dict[str, Any]:
         "options": job.options,
         "changed": job.changed,
         "left": job.left,
+        "spans_moved": job.spans_moved,
+        "spans_aside": job.spans_aside,
         "undoes": job.undoes_id,
         "undo_refused": bulk.why_no_undo(job),
     }

@@ -71,6 +71,8 @@ def import_out(job: Import) -> dict[str, Any]:
         "origin": collect.public(job.origin) if job.origin else {},
         "ok": job.ok,
         "updated": job.updated,
+        "spans_moved": job.spans_moved,
+        "spans_aside": job.spans_aside,
         "failed": job.failed,
         "skipped": job.skipped,
         "account": account.of(job),

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.jobs.claims import Claim
 from atelier.jobs.clearing import DeletionPart, clear
 from atelier.jobs.models import LIVE, Status
@@ -117,7 +117,7 @@ def begin(dataset: Dataset, user: User | None, asker: trail.Asker | None = None)
         )  # fmt: skip
         if asker is not None:
             about = {"kind": "dataset", "pk": dataset.pk, "name": dataset.name, "records": job.total}
-            trail.note(asker, Action.DELETED, project=dataset.project, **about)
+            trail.note(asker, AuditAction.DELETED, project=dataset.project, **about)
         return job
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from curation.formats.annotation_tools import argilla
+from curation.formats.annotation_tools.argilla_survey import ArgillaSurvey
 from curation.formats.annotation_tools.label_studio_survey import ConfigError, LabelStudioSurvey, read_config
 from curation.formats.mapping import Mapping
 from curation.formats.readers.jsonl import row_from, too_long, too_wide
@@ -102,7 +103,7 @@ class _OpenFile:
                 break
             if number % TICK == 0:
                 yield orjson.dumps({"seen": number})
-        settings = survey.settings if isinstance(survey, argilla.ArgillaSurvey) else {}
+        settings = survey.settings if isinstance(survey, ArgillaSurvey) else {}
         people = [who for who, _ in survey.people.most_common(10_000)]
         asked = [one.to_json() for one in survey.asked()]
         yield orjson.dumps(
@@ -126,11 +127,11 @@ def _mapping(data: dict[str, Any]) -> Mapping:
     return Mapping(**data | {"roles": dict(data["roles"])})
 
 
-def _survey(path: str, source: Source, config: str) -> LabelStudioSurvey | argilla.ArgillaSurvey:
+def _survey(path: str, source: Source, config: str) -> LabelStudioSurvey | ArgillaSurvey:
     if source.tool != "argilla":
         return LabelStudioSurvey(config)
     plain = dataclasses.replace(source, tool="")
-    return argilla.ArgillaSurvey(argilla.settings_in(read(Path(path), plain)) if source.compression == "zip" else {})
+    return ArgillaSurvey(argilla.settings_in(read(Path(path), plain)) if source.compression == "zip" else {})
 
 
 # --- rows ------------------------------------------------------------------------------------------

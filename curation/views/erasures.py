@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,6 +13,7 @@ from atelier.audit import trail
 from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.erasures import requests
 from curation.forms.datasets import EraseForm
@@ -63,7 +63,7 @@ def several(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespo
     try:
         pks = list(Filters.read(request.GET, strict=True).records(dataset).values_list("pk", flat=True)[:MOST_AT_ONCE])
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect(back)
     form = EraseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -14,6 +14,7 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation import bulk as actions
 from curation.access import dataset_or_404
 from curation.models import BulkAction, Check, Dataset
@@ -74,7 +75,7 @@ def fix(request: HttpRequest, project_id: int, dataset_id: int, code: str) -> Ht
             chosen = Filters.read({"q": group.query})
             job = actions.begin(dataset, request.user, BulkAction.Action.FIX, chosen, options={"codes": [code]})
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
             return redirect("curation:problems", project_id, dataset_id)
         return bulk_pages.started(request, job)
     context = {"group": group, "shown": problems.preview(dataset, code)}
@@ -148,7 +149,7 @@ def start(request: HttpRequest, project_id: int, dataset_id: int, part: str) -> 
             threshold=_threshold(request.POST.get("threshold", "")),
         )
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:problems", project_id, dataset_id)
     queue.wake(job)
     return redirect("curation:check", project_id, job.pk)

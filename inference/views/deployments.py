@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.web import border
+from atelier.web.toasts import say_error
 from inference.models import Deployment
 from inference.serving import deployments
 from training.bases import offers as base_offers
@@ -75,7 +75,7 @@ def deploy(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         deployments.deploy(project, base, [adapter] if adapter else [])
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("inference:models", project.pk)
 
 

@@ -13,6 +13,7 @@ from atelier.audit import trail
 from atelier.files import quotas
 from atelier.jobs.pages import job_or_404
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from training.models import Run
 from training.runs import archive
 
@@ -34,7 +35,7 @@ def move_run(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpR
         (archive.archive if move == "archive" else archive.unarchive)(run, trail.asker(request))
         messages.success(request, f"{run.title} was {WORDS[move]}.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("training:run", project_id, pk)
 
 
@@ -48,7 +49,7 @@ def move_adapter(request: HttpRequest, project_id: int, pk: int, move: str) -> H
         change(adapter, trail.asker(request))
         messages.success(request, f"{adapter} was {WORDS[move]}.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("training:run", project_id, adapter.run_id)
 
 
@@ -65,7 +66,7 @@ def free(request: HttpRequest, project_id: int, pk: int, part: str) -> HttpRespo
             freed = archive.free(run, part, trail.asker(request))
             messages.success(request, f"The {noun} of {run.title} were removed. This freed {quotas.shown(freed)}.")
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
         return redirect(back)
     size = filesizeformat(sum(size for _, size in archive.removable(run, part)))
     question = {

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import project_or_404
 from atelier.jobs import queue
 from atelier.jobs.pages import END_OF_POLL, addresses, job_or_404, moved
+from atelier.web.toasts import say_error
 from curation.quality import jobs as quality
 from training import catalogue
 from training.bases import offers
@@ -27,7 +28,7 @@ def start_pull(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         pull = offers.start_pull(project, request.POST.get("base", ""), request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("inference:models", project.pk)
     queue.wake(pull)
     return redirect("training:pull", project.pk, pull.pk)
@@ -41,7 +42,7 @@ def count_with(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         offers.count_with(project, slug)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         for check in quality.recount(project, request.user):
             queue.wake(check)

@@ -62,7 +62,7 @@ class CountingSurvey:
     def see(self, text: str, start: int, end: int, words: str = "", *, is_html: bool = False) -> None:
         """See a span. Only one that could be in several places tells them apart."""
         shown = _shown(text).text if is_html else text
-        if len({_read(shown, start, end, counting) for counting in COUNTINGS}) == 1:
+        if len(_readings(shown, start, end)) == 1:
             return
         fitting = [counting.name for counting in COUNTINGS if _fit(shown, start, end, words, counting)]
         if fitting:
@@ -108,13 +108,19 @@ def place(
 
 
 def _found(text: str, start: int, end: int, words: str, ways: list[Counting]) -> Place | None:
-    readings = {_read(text, start, end, counting) for counting in COUNTINGS}
+    readings = _readings(text, start, end)
     if not words and len(readings) == 1:
         return readings.pop()  # however it was counted
     for counting in ways or COUNTINGS:
         if fitting := _fit(text, start, end, words, counting):
             return fitting
     return None
+
+
+def _readings(text: str, start: int, end: int) -> set[Place | None]:
+    """Return the places that the ways of counting read; of most texts they are one."""
+    is_plain = text.isascii() and "\r\n" not in text and not text[:1].isspace()
+    return {_read(text, start, end, counting) for counting in (COUNTINGS[:1] if is_plain else COUNTINGS)}
 
 
 def _fit(text: str, start: int, end: int, words: str, counting: Counting) -> Place | None:

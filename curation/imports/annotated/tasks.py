@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from atelier.accounts.models import User
-from curation.annotation import answers, measures, values
+from curation.annotation import answers, measures, settling, values
 from curation.formats import Draft
 from curation.formats.annotation_tools.annotations import ToolAnswer, ToolQuestion, ToolTask
 from curation.models import Annotation, Change, Question, Queue, Record, Suggestion
@@ -163,7 +163,7 @@ class TaskReader:
             return draft
         first = next((annotation for annotation in contents.annotations if annotation.state == State.SUBMITTED), None)
         contents.change = Change(
-            user=first.user if first else None, actor=(first.author if first else self.tool.NAME)[:120], action=answers.ACTION,
+            user=first.user if first else None, actor=(first.author if first else self.tool.NAME)[:120], action=settling.ACTION,
             before={name: getattr(draft, name) for name in after}, after=after, revision=2,
         )  # fmt: skip
         # An edited record stays in the split of what it was.

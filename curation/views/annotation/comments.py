@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import User
 from atelier.web import border
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import adjudication, answers, comments, honeypots, marks
 from curation.models import Annotation, Question, Record, Task
@@ -84,7 +84,7 @@ def add(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Http
     try:
         comments.post(record, request.user, request.POST.get("text", ""))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     if request.htmx:
         return render(request, "curation/annotation/comments.html", _context(request, record))
     return _back(request, record)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from atelier.accounts.access import child_or_404
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import honeypots, marks
 from curation.annotation import queue as queues
@@ -50,7 +51,7 @@ def _make(request: HttpRequest, dataset: Dataset) -> None:
             )
         count = honeypots.mark(dataset, rows)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         messages.success(
             request,

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404
 from atelier.web import border
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import answers, marks
 from curation.views.annotation.tabs import frame
@@ -41,7 +42,7 @@ def settle(request: HttpRequest, project_id: int, dataset_id: int, trail_id: str
         else:
             marks.mark_again(trail, span, _start(request))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         messages.success(request, "The span is marked again." if move == "mark" else "The span is dropped.")
     if "from_record" in request.POST:

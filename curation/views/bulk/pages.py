@@ -17,6 +17,7 @@ from atelier.accounts.models import Role, User
 from atelier.audit import trail
 from atelier.jobs import claims, queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
+from atelier.web.toasts import say_error
 from curation import bulk as actions
 from curation.access import dataset_or_404
 from curation.forms.bulk import FORMS
@@ -81,7 +82,7 @@ def change(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
         options, asker = _options(request, dataset, action), trail.asker(request)
         job = actions.begin(dataset, request.user, action, chosen, options=options, asker=asker)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         if action in FORMS and request.POST.get("sure") == "1":
             return redirect(_form_url(dataset, action, request.GET.urlencode()))
         return redirect(f"{reverse('curation:dataset', args=[project.pk, dataset.pk])}?{request.GET.urlencode()}")
@@ -148,7 +149,7 @@ def undo(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     try:
         undoing = actions.begin_undo(job, request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:bulk", project_id, pk)
     if undoing.is_over:
         messages.info(request, "This action is already undone.")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from atelier.jobs.pages import job_or_404
+from atelier.web.toasts import say_error
 from curation.forms import mapping as mapping_forms
 from curation.imports import account, drafts
 from curation.models import Import
@@ -46,6 +46,6 @@ def again(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     try:
         draft = drafts.again(job, request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:import", project_id, pk)
     return redirect("curation:import", project_id, draft.pk)

@@ -11,6 +11,7 @@ from atelier.audit import trail
 from atelier.files import quotas
 from atelier.jobs.pages import job_or_404
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.models import Version
 from curation.versions import archive
 
@@ -27,7 +28,7 @@ def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpRespo
             archive.unarchive(version, trail.asker(request))
             messages.success(request, f"{version} was restored from the archive.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("curation:version", project_id, pk)
 
 
@@ -41,7 +42,7 @@ def free(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
             freed = archive.free(version, trail.asker(request))
             messages.success(request, f"The files of {version} were removed. This freed {quotas.shown(freed)}.")
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
         return redirect(back)
     text = "The rows can then no longer be read, downloaded or trained on, and the version stays in the archive. Its hashes, figures and data card are kept."
     question = {

@@ -16,6 +16,7 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border, markdown
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.forms.datasets import named_errors
 from curation.forms.distillations import FreezeForm, freezable
 from curation.models import Record, Version
@@ -227,7 +228,7 @@ def split_file(request: HttpRequest, project_id: int, pk: int, split: str) -> Ht
     try:
         pieces = version_files.export(version, split)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:version", project_id, pk)
     return download(pieces, f"version-{version.pk}-{split}.jsonl")
 
@@ -239,5 +240,5 @@ def notes(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         freezes.set_notes(version, request.POST.get("notes", ""))
         messages.success(request, "The notes were saved.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("curation:version", project_id, pk)

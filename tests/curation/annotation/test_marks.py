@@ -1,6 +1,7 @@
 """Marks on a text that changes, in every way in which a text can change."""
 
 import json
+import random
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -434,3 +435,73 @@ def test_a_required_question_about_spans_wants_marks_or_that_there_are_none(chat
     else:
         assert response.status_code == 302
         assert Annotation.objects.get().answers == {"ents": answer}
+
+
+def test_whatever_is_edited_each_mark_has_its_words_or_is_set_aside_and_the_first_text_brings_all_back(
+    chats, ents, bob, alice
+):
+    chance = random.Random(27)
+    tokens = [
+        "Kim",
+        "met",
+        "Ada",
+        "in",
+        "Oslo",
+        ",",
+        "Ada",
+        "met",
+        "Kim",
+        "in",
+        "Rome",
+        "🛬",
+        "and",
+        "مرحبا",
+        "in",
+        "Oslo",
+    ]
+    text = " ".join(tokens)
+    record = make_record(chats, answer=text)
+    queue.fill(chats, chats.records.all())
+    given, at = [], 0
+    for token in tokens:
+        given.append({"start": at, "end": at + len(token), "label": "place"})
+        at += len(token) + 1
+    answers.submit(queue.next_task(queue.of(chats), bob), {"ents": given})
+    whole = sorted(tokens)
+    for _ in range(12):
+        record.refresh_from_db()
+        now = targets.piece(record, "answer").text.split()
+        place = chance.randrange(len(now) + 1)
+        now[place : place + chance.randrange(3)] = [chance.choice(tokens) for _ in range(chance.randrange(3))]
+        new = " ".join(now) or "Kim"
+        rewrite(record, alice, new)
+        kept = [new[one["start"] : one["end"]] for one in words_of_answer(record)]
+        # Words that a later text has again at the very place may have come back: none is ever both.
+        assert sorted([*kept, *aside(record)]) == whole, new
+    rewrite(record, alice, text)
+    assert words_of_answer(record) == given
+    assert aside(record) == []
+
+
+def test_a_decision_a_correction_and_a_known_answer_that_saw_an_older_text_are_refused(
+    chats, ents, bob, ann, alice, as_alice
+):
+    record, other = make_record(chats, answer=TEXT), make_record(chats, 1, answer=TEXT)
+    found = queue.of(chats)
+    found.overlap = 2
+    found.save()
+    queue.fill(chats, chats.records.filter(pk=record.pk))
+    answers.submit(queue.next_task(found, bob), {"ents": BOTH})
+    answers.submit(queue.next_task(found, ann), {"ents": BOTH[:1]})
+    rewrite(record, alice, "Please: " + TEXT)
+    rewrite(other, alice, "Please: " + TEXT)
+    task = Task.objects.select_related("queue__dataset", "record").get()
+    with pytest.raises(ValidationError, match="changed since you opened it"):
+        adjudication.decide(task, alice, {"ents": BOTH}, "", seen=1)
+    annotation = Annotation.objects.select_related("record__dataset", "task__queue").filter(user=bob).get()
+    with pytest.raises(ValidationError, match="changed since you opened it"):
+        review.correct(annotation, alice, {"ents": BOTH}, "", seen=1)
+    url = reverse("curation:honeypot", args=[chats.project_id, chats.pk, other.pk])
+    sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
+    assert (sent.status_code, "changed since you opened it" in sent.text) == (422, True)
+    adjudication.decide(task, alice, {"ents": BOTH[:1]}, "", seen=2)

@@ -37,7 +37,7 @@ def test_an_archived_run_takes_its_adapter_along_and_both_return(project, adapte
     assert bob_api.get(f"/api/projects/{project.pk}/adapters").json() == []
     assert len(bob_api.get(f"/api/projects/{project.pk}/adapters?archived=true").json()) == 1
     assert bob_api.get(f"/api/projects/{project.pk}/runs").json() == []
-    with pytest.raises(ValidationError, match="is archived. Restore it from the archive first, or deploy another"):
+    with pytest.raises(ValidationError, match=r"is archived\. Restore it from the archive first, or deploy another"):
         deployments.deploy(project, SLUG, [Adapter.objects.get()])
     told = bob_api.post(f"/api/projects/{project.pk}/runs/{run.pk}/unarchive").json()
     assert told["archived_at"] is None
@@ -47,7 +47,7 @@ def test_an_archived_run_takes_its_adapter_along_and_both_return(project, adapte
 def test_a_deployed_adapter_is_not_archived(project, adapter):  # noqa: F811
     deployment = deployments.deploy(project, SLUG, [adapter])
     for refused in (lambda: archive.archive(adapter.run, None), lambda: archive.archive_adapter(adapter, None)):
-        with pytest.raises(ValidationError, match="is deployed on SmolLM2 135M Instruct. Remove it there"):
+        with pytest.raises(ValidationError, match=r"is deployed on SmolLM2 135M Instruct\. Remove it there"):
             refused()
     assert (Run.objects.get().archived_at, Adapter.objects.get().archived_at) == (None, None)
     deployments.stop(deployment)
@@ -153,5 +153,5 @@ def test_a_version_that_a_run_waits_for_is_not_archived(project, adapter):  # no
 def test_a_run_retried_on_an_archived_version_fails_with_a_sentence(project, adapter, base_on_disk):  # noqa: F811
     version_archive.archive(adapter.run.version, None)
     run = Run.objects.select_related("version__dataset").get()
-    with pytest.raises(job.JobFailed, match="is archived. Restore it from the archive first"):
+    with pytest.raises(job.JobFailed, match=r"is archived\. Restore it from the archive first"):
         job.prepare(run)
