@@ -17,7 +17,7 @@ from atelier.web.schemas import Body, Router
 from curation.access import dataset_or_404
 from curation.api.paging import DATASET, After
 from curation.formats.readers.sources import READINGS
-from curation.imports import account, drafts
+from curation.imports import account, drafts, dry_run
 from curation.imports.notes import notes_of
 from curation.imports.origins import collect
 from curation.models import Dataset, Import
@@ -56,7 +56,8 @@ class ImportRows(Body):
     header: str = Field("", max_length=4, description="the row with the names, `0` for none; guessed by default")
 
 
-def import_out(job: Import) -> dict[str, Any]:
+def import_out(job: Import, whole: bool = True) -> dict[str, Any]:
+    """Return an import as JSON; with `whole` its account, which may name thousands of columns."""
     return job_out(job) | {
         "dataset": job.dataset_id,
         "name": job.original_name,
@@ -75,7 +76,7 @@ def import_out(job: Import) -> dict[str, Any]:
         "spans_aside": job.spans_aside,
         "failed": job.failed,
         "skipped": job.skipped,
-        "account": account.of(job),
+        **({"account": account.of(job)} if whole else {}),
     }
 
 
@@ -85,7 +86,7 @@ def _begin(
     """Create an import and start it without a preview, or only check its rows. A repeated request changes nothing."""
     chosen = drafts.mapping_from(mapping) if mapping is not None else None
     if check:
-        return Status(200, account.dry_run(dataset, request.user, chosen, **source | {"key": None}))
+        return Status(200, dry_run.run(dataset, request.user, chosen, **source | {"key": None}))
     job = drafts.begin(dataset, request.user, **source)
     if job.status == Import.Status.DRAFT:
         drafts.confirm_unseen(job, chosen, **choices)
@@ -145,7 +146,7 @@ def import_file(
 
 @router.get("/projects/{project_id}/imports", summary="List imports, newest first")
 def list_imports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    return [import_out(job) for job in newest(project_or_404(request, project_id).imports, limit, before)]
+    return [import_out(job, whole=False) for job in newest(project_or_404(request, project_id).imports, limit, before)]
 
 
 @router.get("/projects/{project_id}/imports/{pk}", summary="Get an import")

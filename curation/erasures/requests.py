@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.jobs.models import Status
 from atelier.jobs.once import once
 from curation.models import BulkAction, Dataset, Distillation, ErasedRecord, Erasure, Import, Record
@@ -45,7 +45,7 @@ def begin(
         refuse_busy(dataset, job.roots)
         job.save()
         about = {"kind": "records", "pk": job.pk, "name": dataset.name, "records": len(job.roots)}
-        trail.note(asker, Action.ERASED, actor=user, project=dataset.project, **about)
+        trail.note(asker, AuditAction.ERASED, actor=user, project=dataset.project, **about)
 
     return once(dataset.project.erasures, key, make, write)
 

@@ -3,10 +3,6 @@
 from collections.abc import Mapping as MappingType
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.files.storage import default_storage
-
-from atelier.accounts.models import User
 from curation.formats import Mapping, Source
 from curation.formats.mapping import ALPACA
 from curation.formats.readers import encodings, layouts
@@ -35,6 +31,7 @@ def of(job: Import) -> dict[str, Any]:
     the `line` where it first occurs. Each guess has its option and the choices.
     """
     kept = job.source.get("account", {})
+    mapping = drafts.suggested(job)[0] if job.mapping else None  # none yet of a URL that is not downloaded
     same = import_rows.unchanged(job)
     sums = {
         "created": job.ok - job.updated, "updated": job.updated, "unchanged": same, "skipped": job.skipped - same, "failed": job.failed,
@@ -47,7 +44,7 @@ def of(job: Import) -> dict[str, Any]:
         "read": read, **sums, "tallies": read == sum(sums.values()),
         "unread": max(total - read, 0) if total is not None else None,
         "repeated_ids": again | {"first": first},
-        "columns": columns(job, _mapping(job), kept), "values_in_other_columns": kept.get("other_values", 0),
+        "columns": columns(job, mapping, kept), "values_in_other_columns": kept.get("other_values", 0),
         "guesses": guesses(job),
     }  # fmt: skip
 
@@ -61,28 +58,6 @@ def of_check(job: Import, mapping: Mapping, found: CheckedRows) -> dict[str, Any
         "columns": late, "values_in_other_columns": found.account["other_values"], "guesses": guesses(job),
         "notes": notes_of(job, mapping, found.notes),
     }  # fmt: skip
-
-
-def dry_run(dataset: Dataset, user: User | None, mapping: Mapping | None, **source: Any) -> dict[str, Any]:
-    """Check a file's rows under a mapping, by default the suggested one, and import nothing; `source` as `drafts.begin` takes it.
-
-    Raises ValidationError, also for what only the job would download.
-    """
-    job = drafts.begin(dataset, user, **source)
-    try:
-        if not job.file:
-            raise ValidationError("Only rows, texts and files can be checked. Import it on the page to check it there.")
-        drafts.refuse_unreadable(job)
-        suggestion, lacks = drafts.suggested(job)
-        if mapping is None and lacks:
-            raise ValidationError(f"{lacks} Send a mapping. The columns are {', '.join(job.source['columns'])[:400]}.")
-        job.mapping = (mapping or suggestion).to_json()
-        job.source["mapping_guessed"] = mapping is None
-        return of_check(job, mapping or suggestion, drafts.check(job, mapping or suggestion))
-    finally:
-        if job.file:
-            default_storage.delete(job.file)
-        job.delete()
 
 
 def columns(job: Import, mapping: Mapping | None, kept: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,11 +78,6 @@ def columns(job: Import, mapping: Mapping | None, kept: dict[str, Any]) -> list[
     return found
 
 
-def _mapping(job: Import) -> Mapping | None:
-    """Return the import's mapping as it is stored, unfinished or not; None for a URL that was not downloaded yet."""
-    return Mapping(**job.mapping | {"roles": dict(job.mapping["roles"])}) if job.mapping else None
-
-
 def guesses(job: Import) -> list[dict[str, Any]]:
     """Return how the file is read, whether a person chose it, and by which option it can be read otherwise."""
     if not job.source.get("format"):
@@ -119,10 +89,11 @@ def guesses(job: Import) -> list[dict[str, Any]]:
     ]  # fmt: skip
     if kinds := job.mapping.get("kind"):
         choices = {value: value for value in Dataset.Kind.values}
-        found.append(_guess("kind", kinds, choices, not job.source.get("any_kind")))
-        why = job.source.get("why", "")
+        guessed = bool(job.source.get("mapping_guessed"))
+        found.append(_guess("kind", kinds, choices, not (guessed and job.source.get("any_kind"))))
+        why = job.source.get("why", "") if guessed else ""
         found.append({
-            "what": "mapping", "value": "", "text": why, "chosen": not job.source.get("mapping_guessed"),
+            "what": "mapping", "value": "", "text": why, "chosen": not guessed,
             "option": "--mapping", "choices": [],
         })  # fmt: skip
     return found
@@ -203,7 +174,7 @@ def checked(found: dict[str, Any], labels: MappingType[str, str]) -> list[str]:
         lines.append(f"{count:,} row{'s have' if count > 1 else ' has'} the ID of an earlier row.")
     late = [column for column in found["columns"] if "line" in column]
     named = [f"“{column['name']}” ({_use(column, labels)}, {_rows(column)})" for column in late]
-    return lines + _listed("Columns that the first rows do not have", named)
+    return lines + _listed("Columns with a use in some rows only", named)
 
 
 def repeated(found: dict[str, Any]) -> list[str]:

@@ -111,7 +111,7 @@ class RowBatch:
             except RowError as error:
                 raw = row.raw or _raw(row.data)
                 self.refuse(row.line, ImportIssue.Outcome.FAILED, error.problem, raw, row.file)
-        self.late = dict(self.columns.late)  # as of this batch: the next is read before this one is written
+        self.late = self.columns.late_json()  # as of this batch: the next is read before this one is written
 
     def draft(self, row: SourceRow) -> Draft:
         """The row as the mapping reads it. Raises RowError."""
@@ -161,7 +161,8 @@ class RowBatch:
 
     def _count_repeated(self, keys: set[str]) -> None:
         """Count the rows whose ID an earlier row of the file had, and those whose ID a record had before the import."""
-        records = self.dataset.records.filter(key__in=keys, deleted_at=None).order_by()
+        # Said twice, so that SQLite knows that its index, which has no empty keys, will do.
+        records = self.dataset.records.filter(key__in=keys, deleted_at=None).exclude(key="").order_by()
         there = list(records.values_list("key", "pk", "imported_by_id"))
         changed = set()
         if self.job.update_by_key and there:
@@ -180,8 +181,7 @@ class RowBatch:
 
     def account(self, source: dict[str, Any]) -> dict[str, Any]:
         """Return the job's source with what is known of its rows so far, to be stored with this batch."""
-        late = {name: list(found) for name, found in self.late.items()}
-        columns = {"columns": self.counted.counts, "other_values": self.counted.others, "late": late}
+        columns = {"columns": self.counted.counts, "other_values": self.counted.others, "late": self.late}
         noted = {"row_notes": list(self.noted.sentences()), "row_counts": self.noted.to_json()}
         return source | {"account": self.totals | columns} | (noted if self.noted.found else {})
 

@@ -122,8 +122,11 @@ class RowCheck:
         good = self._rows["good"]
         rows = worse[: self.shown - min(len(good), GOOD_SHOWN)]
         rows += good[: self.shown - len(rows)]
-        late = {name: list(found) for name, found in self.columns.late.items()}
-        account = {"columns": self._values.counts, "other_values": self._values.others, "late": late}
+        account = {
+            "columns": self._values.counts,
+            "other_values": self._values.others,
+            "late": self.columns.late_json(),
+        }
         notes = list(self._notes.sentences())
         return {
             "checked": self.checked,

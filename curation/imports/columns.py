@@ -19,6 +19,7 @@ from curation.formats.suggestions import ASSISTANT, GROUP, KEY, MESSAGES, OURS, 
 
 NAMED = 500  # late columns that are decided one by one; what comes behind them is metadata
 COUNTED = 2000  # columns that are counted one by one
+NAME_LENGTH = 200  # characters of a name that are kept
 PROSE = 8  # words of a text that is a field of a document, not a note about it
 NOT_COLUMNS = ("kind", "style", "fix", "system_text", "templates")  # of a mapping
 EMPTY = (None, "")
@@ -112,7 +113,9 @@ class ColumnReader:
 
     def apply(self, data: dict[str, Any], line: int = 0, file: str = "") -> Draft:
         """Return the draft of one row. Raises RowError with the problem."""
-        is_other = not any(name in data for name in self._needed)  # a row of another table than the first ones
+        is_other = bool(self._needed) and not any(
+            name in data for name in self._needed
+        )  # a row of another table than the first ones
         if data.keys() <= self.known and not is_other:
             return self.mapping.apply(data)
         late = [name for name in data if name not in self.known or (is_other and self._has_use(name, data[name]))]
@@ -120,6 +123,10 @@ class ColumnReader:
             if name not in self.late and data[name] not in EMPTY and len(self.late) < NAMED:
                 self.late[name] = LateColumn(line, usual(name, data[name], self.mapping.kind), file)
         return self._of_row(data, late).apply(data)
+
+    def late_json(self) -> dict[str, list[Any]]:
+        """Return the late columns so far as JSON."""
+        return {short(name): list(found) for name, found in self.late.items()}
 
     def _has_use(self, name: str, value: Any) -> bool:
         return name in self._free and usual(name, value, self.mapping.kind) not in ("", "metadata")
@@ -131,7 +138,7 @@ class ColumnReader:
         mapping = replace(base, fields=[*base.fields], metadata=metadata, roles=dict(base.roles))
         present = {name for name, value in data.items() if value not in EMPTY}
         wanted = {name: self.late[name].use if name in self.late else "metadata" for name in late}
-        if mapping.kind == "conversations" and not any(name in present for name in self._needed):
+        if mapping.kind == "conversations" and self._needed and not any(name in present for name in self._needed):
             _in_other_style(mapping, wanted)
         for name, use in wanted.items():
             if use and not _take(mapping, name, use, present):
@@ -182,6 +189,11 @@ def _take(mapping: Mapping, name: str, use: str, present: set[str]) -> bool:
     return True
 
 
+def short(name: str) -> str:
+    """Return a column's name as it is stored and shown: without NUL and half characters, and not at any length."""
+    return name[:NAME_LENGTH].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 class ColumnCounts:
     """How many rows have a value in each column. Behind the first `COUNTED` columns their values are counted together."""
 
@@ -192,10 +204,12 @@ class ColumnCounts:
         """Count one row."""
         counts = self.counts
         for name, value in data.items():
-            if name in counts or len(counts) < COUNTED:
-                counts[name] = counts.get(name, 0) + (value is not None and value != "")
-            else:
-                self.others += 1
+            if name not in counts:
+                if len(counts) >= COUNTED:
+                    self.others += 1
+                    continue
+                counts.setdefault(short(name), 0)
+            counts[name if name in counts else short(name)] += value is not None and value != ""
 
     def merge(self, more: "ColumnCounts") -> None:
         """Add the counts of further rows."""

@@ -24,12 +24,9 @@ from curation.formats.mapping import MappingError
 from curation.imports.annotated import plan
 from curation.imports.origins import collect
 from curation.imports.origins.s3 import PRIVATE_SETTING
-from curation.imports.reader import CheckedRows, FileReader
+from curation.imports.reader import FileReader
 from curation.models import Dataset, Import
 
-PREVIEW_ROWS = 20
-CHECKED_ROWS = 10_000  # before the start
-CHECK_SECONDS = 5.0  # for which a request waits for them at most
 FILES_NAMED = 50
 TABLES = ("csv", "tsv", "parquet", "xlsx")  # every row has the same columns
 
@@ -243,15 +240,6 @@ def mapping_from(data: Any) -> Mapping:
         raise ValidationError(str(error)) from error
 
 
-def check(job: Import, mapping: Mapping, seconds: float = CHECK_SECONDS) -> CheckedRows:
-    """Check the first rows, at most `CHECKED_ROWS` and for so many seconds, under a mapping. Raises ValidationError."""
-    try:
-        with local(job) as path, FileReader(path) as file:
-            return file.check(Source.from_json(job.source), mapping, CHECKED_ROWS, seconds, PREVIEW_ROWS)
-    except FormatError as error:
-        raise ValidationError(str(error)) from error
-
-
 def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True, update_by_key: bool = False) -> bool:
     """Confirm the mapping and queue the work; the caller wakes a worker. Returns False if it was already started.
 
@@ -280,7 +268,7 @@ def adopt(job: Import, mapping: Mapping) -> None:
         mapping.validate()
     except MappingError as error:
         raise ValidationError(str(error)) from error
-    _check_columns(job, mapping)
+    check_columns(job, mapping)
     try:
         mapping.check_templates(job.source["columns"])
     except MappingError as error:
@@ -296,7 +284,7 @@ def adopt(job: Import, mapping: Mapping) -> None:
     job.mapping = mapping.to_json()
 
 
-def _check_columns(job: Import, mapping: Mapping) -> None:
+def check_columns(job: Import, mapping: Mapping) -> None:
     """Raise ValidationError for columns that are not there. Later rows of JSON, and other files of a zip, may have more."""
     there, wanted = job.source["columns"], mapping.columns
     missing = [column for column in wanted if column not in there]

@@ -69,12 +69,14 @@ class _OpenFile:
     def do_check(self, path: str, source: Any, mapping: Any, count: int, seconds: float, shown: int) -> bytes:
         """Return how the first `count` rows would end under a mapping, as far as `seconds` allow, and some of them."""
         found, until = Source.from_json(source), time.monotonic() + seconds
-        check = RowCheck(_mapping(mapping), found.columns, shown)
+        check, whole = RowCheck(_mapping(mapping), found.columns, shown), True
         for row in read(path, found):
             if check.checked == count or (check.checked and time.monotonic() > until):
-                return orjson.dumps(check.to_json(whole=False), option=orjson.OPT_NON_STR_KEYS)
+                whole = False
+                break
             check.add(row)
-        return orjson.dumps(check.to_json(whole=True), option=orjson.OPT_NON_STR_KEYS)
+        # A refused row may hold what JSON cannot; it is only shown.
+        return orjson.dumps(check.to_json(whole), default=str, option=orjson.OPT_NON_STR_KEYS)
 
     def do_rows(self, path: str, source: Any, start: int, size: int) -> Iterator[bytes]:
         """Yield all rows after the first `start`, at most `size` in a piece."""

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.jobs.models import LIVE
 from curation.models import Version
@@ -44,7 +44,7 @@ def archive(version: Version, asker: trail.Asker | None) -> bool:
         changed = Version.objects.filter(pk=version.pk, archived_at=None).update(archived_at=timezone.now())
         if changed:
             _refuse_used(version)
-            trail.note(asker, Action.ARCHIVED, version, project=version.project, name=str(version))
+            trail.note(asker, AuditAction.ARCHIVED, version, project=version.project, name=str(version))
     version.refresh_from_db()
     return bool(changed)
 
@@ -72,7 +72,7 @@ def unarchive(version: Version, asker: trail.Asker | None) -> bool:
             Version.objects.filter(pk=version.pk, freed_at=None).exclude(archived_at=None).update(archived_at=None)
         )
         if changed:
-            trail.note(asker, Action.UNARCHIVED, version, project=version.project, name=str(version))
+            trail.note(asker, AuditAction.UNARCHIVED, version, project=version.project, name=str(version))
     version.refresh_from_db()
     return bool(changed)
 
@@ -99,7 +99,7 @@ def free(version: Version, asker: trail.Asker | None) -> int:
         if version.freed_at is None:
             Version.objects.filter(pk=version.pk).update(freed_at=timezone.now())
             about = {"name": str(version), "freed": quotas.shown(freed)}
-            trail.note(asker, Action.FILES_REMOVED, version, project=version.project, **about)
+            trail.note(asker, AuditAction.FILES_REMOVED, version, project=version.project, **about)
     return freed
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.jobs.models import TERMINAL
 from training import manifest
@@ -46,7 +46,7 @@ def archive(run: Run, asker: trail.Asker | None) -> bool:
             return False
         for adapter in Adapter.objects.filter(run=run, archived_at=None):
             archive_adapter(adapter, None, is_noted=False)
-        trail.note(asker, Action.ARCHIVED, run, project=run.project, name=run.title)
+        trail.note(asker, AuditAction.ARCHIVED, run, project=run.project, name=run.title)
     run.refresh_from_db()
     return True
 
@@ -59,7 +59,7 @@ def unarchive(run: Run, asker: trail.Asker | None) -> bool:
             for adapter in Adapter.objects.filter(run=run):
                 if adapter.path.is_dir():
                     Adapter.objects.filter(pk=adapter.pk).update(archived_at=None)
-            trail.note(asker, Action.UNARCHIVED, run, project=run.project, name=run.title)
+            trail.note(asker, AuditAction.UNARCHIVED, run, project=run.project, name=run.title)
     run.refresh_from_db()
     return bool(changed)
 
@@ -79,7 +79,7 @@ def archive_adapter(adapter: Adapter, asker: trail.Asker | None, *, is_noted: bo
             for then in _followers:
                 then(adapter)
             if is_noted:
-                trail.note(asker, Action.ARCHIVED, adapter, project=adapter.project, name=adapter.name)
+                trail.note(asker, AuditAction.ARCHIVED, adapter, project=adapter.project, name=adapter.name)
     adapter.refresh_from_db()
     return bool(changed)
 
@@ -98,7 +98,7 @@ def unarchive_adapter(adapter: Adapter, asker: trail.Asker | None) -> bool:
     with transaction.atomic():
         changed = Adapter.objects.filter(pk=adapter.pk).exclude(archived_at=None).update(archived_at=None)
         if changed:
-            trail.note(asker, Action.UNARCHIVED, adapter, project=adapter.project, name=adapter.name)
+            trail.note(asker, AuditAction.UNARCHIVED, adapter, project=adapter.project, name=adapter.name)
     adapter.refresh_from_db()
     return bool(changed)
 
@@ -132,7 +132,7 @@ def free(run: Run, part: str, asker: trail.Asker | None) -> int:
             run.freed = [*run.freed, entry | {"at": timezone.now().isoformat(), "by": by}]
             Run.objects.filter(pk=run.pk).update(freed=run.freed)
             about = {"name": run.title, "part": part, "freed": quotas.shown(entry["bytes"])}
-            trail.note(asker, Action.FILES_REMOVED, run, project=run.project, **about)
+            trail.note(asker, AuditAction.FILES_REMOVED, run, project=run.project, **about)
     for name in FOLDERS if part == ALL else (CHECKPOINTS,):
         if (run.folder / name).is_dir():
             shutil.rmtree(run.folder / name)

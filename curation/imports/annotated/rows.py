@@ -101,6 +101,7 @@ class TaskWriter:
         records = (
             Record.objects.present()
             .filter(dataset=batch.dataset, key__in={row.key for row in batch.rows})
+            .exclude(key="")  # no task is without one; said, so that SQLite takes its index
             .order_by("-pk")
         )
         there, others = {}, {}

@@ -16,7 +16,7 @@ from curation.formats.readers.encodings import NAMES
 from curation.formats.readers.layouts import QUOTINGS
 from curation.formats.readers.sources import READINGS
 from curation.forms import mapping as mapping_forms
-from curation.imports import account, drafts
+from curation.imports import account, drafts, dry_run
 from curation.imports.annotated import plan
 from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
@@ -135,7 +135,7 @@ class Command(JobCommand):
             any_kind = is_new and not options["kind"]
             with path.open("rb") as file:
                 sent = {"file": File(file, name=path.name), "name": path.name, "reading": reading, "any_kind": any_kind}
-                found = account.dry_run(dataset, None, chosen, **sent)
+                found = dry_run.run(dataset, None, chosen, **sent)
         finally:
             if is_new:
                 dataset.delete()

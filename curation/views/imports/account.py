@@ -9,11 +9,13 @@ from django.views.decorators.http import require_POST
 
 from atelier.jobs.pages import job_or_404
 from atelier.web.toasts import say_error
+from curation.formats import Source
+from curation.formats.readers.sources import guesses as guessed
 from curation.forms import mapping as mapping_forms
 from curation.imports import account, drafts
 from curation.models import Import
 
-SHOWN = 200  # columns of one list
+SHOWN = 20  # columns of each group
 WHATS = {
     "encoding": "Encoding", "delimiter": "Delimiter", "quoting": "Quotes", "header": "Column names", "sheet": "Sheet",
     "kind": "Import rows as", "mapping": "Use of the columns",
@@ -31,11 +33,14 @@ def account_of(job: Import) -> dict[str, Any]:
         ("Not used", [column for column in columns if column["use"] == account.UNUSED]),
     ]
     guesses = [guess | {"label": WHATS[guess["what"]]} for guess in found["guesses"] if not guess["chosen"]]
+    named = guessed(Source.from_json(job.source)) if job.source.get("format") else ()
+    notes = [note for note in job.source.get("notes", []) if note not in named]  # the guesses have a list of their own
     return {
         "account": found,
         "column_groups": [(title, some[:SHOWN], max(len(some) - SHOWN, 0)) for title, some in groups if some],
         "repeated": account.repeated(found["repeated_ids"]),
         "guesses": guesses,
+        "notes": [*notes, *job.source.get("row_notes", [])],
     }
 
 

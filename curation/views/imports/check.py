@@ -4,7 +4,7 @@ from typing import Any
 
 from curation.formats import Mapping
 from curation.forms import mapping as mapping_forms
-from curation.imports import account, drafts
+from curation.imports import account, dry_run
 from curation.imports.reader import PreviewRow
 from curation.models import Import
 from curation.records import history
@@ -15,7 +15,7 @@ SECONDS = 3.0  # for which the page waits
 
 def check_of(job: Import, mapping: Mapping) -> dict[str, Any]:
     """Return what the preview shows of a mapping's check. Raises ValidationError."""
-    found = drafts.check(job, mapping, SECONDS)
+    found = dry_run.check(job, mapping, SECONDS)
     told = account.of_check(job, mapping, found)
     return {
         "check": told, "checked": account.checked(told, mapping_forms.CHOICES),

@@ -124,9 +124,11 @@ def _preview_page(
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    """Show the preview. With choices that make no mapping, `error` says why, and no rows are checked under another."""
     columns = job.source.get("columns", [])
+    unchecked = status == 422
     try:
-        checked = check_of(job, mapping)
+        checked = {"rows": []} if unchecked else check_of(job, mapping)
     except ValidationError as problem:
         checked, error = {"rows": []}, " ".join(problem.messages)
     choices = choices or mapping_forms.of(mapping, columns)

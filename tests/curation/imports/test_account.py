@@ -6,6 +6,8 @@ import orjson
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from curation.datasets import settings
@@ -59,7 +61,7 @@ def column(found: dict, name: str) -> dict:
     return {key: value for key, value in one.items() if key != "name"}
 
 
-def test_refused_and_repeated_rows_are_in_the_sum(chats):
+def test_refused_and_repeated_rows_are_in_the_sum(chats, as_bob):
     rows = [
         chat("one", id="a"),
         "{broken",
@@ -73,6 +75,8 @@ def test_refused_and_repeated_rows_are_in_the_sum(chats):
     assert found["repeated_ids"] == {"in_file": 1, "in_dataset": 0, "first": [{"id": "a", "line": 6}]}
     assert column(found, "id") == {"use": "key", "rows": 5}
     assert column(found, "messages") == {"use": "messages", "rows": 4}
+    sheet = as_bob.get(reverse("curation:import_issues_file", args=[chats.project_id, chats.imports.get().pk, "csv"]))
+    assert sheet.getvalue().startswith(b"\xef\xbb\xbfline,outcome,")
 
 
 def test_rows_that_update_records_are_in_the_sum(chats):
@@ -191,3 +195,19 @@ def test_command_rest_and_page_give_the_same_account(project, bob, as_bob, api_o
     page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
     for words in ("frage", "User message", "Kept as metadata", "Not used", "Western European", "Read again"):
         assert words in page
+
+
+def test_ids_are_looked_up_by_their_index(chats):
+    """Any other index is the whole dataset, walked for each batch."""
+    job = begun(chats, chat("one", id="a"), chat("two", id="b"), update_by_key=True)
+    with CaptureQueriesContext(connection) as seen:
+        done(job)
+    looks = [
+        query["sql"] for query in seen if query["sql"] and "SELECT" in query["sql"] and '"key" IN (' in query["sql"]
+    ]
+    assert len(looks) >= 2
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for look in looks:
+                cursor.execute(f"EXPLAIN QUERY PLAN {look}")
+                assert "record_by_key (dataset_id=? AND key=?)" in str(cursor.fetchall())
