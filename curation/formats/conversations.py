@@ -78,7 +78,7 @@ def messages_of(value: Any, column: str, notes: Notes) -> list[Message]:
     Appends to `notes` what was read otherwise than it stands. Raises RowError.
     """
     value = from_json(value, column)
-    turns = turns_in(value, column, notes)
+    turns = turns_in(value, column, notes) or by_speakers(value)
     if turns is None and isinstance(value, dict):
         turns = [value]
     if turns is None and value == []:
@@ -146,6 +146,22 @@ def _side_by_side(value: dict[str, Any], strictly: bool) -> list[dict[str, Any]]
         return None
     turns = [{key: item[place] for key, item in lists.items()} for place in range(length)]
     return turns if all(_is_turn(turn, strictly) for turn in turns) else None
+
+
+def by_speakers(value: Any) -> list[dict[str, Any]] | None:
+    """Return the turns of a list of objects whose keys are speakers, `{"human": …, "gpt": …}`; None for another thing."""
+    if not isinstance(value, list) or not value:
+        return None
+    turns = []
+    for item in value:
+        if not isinstance(item, dict) or not item:
+            return None
+        for speaker, text in item.items():
+            role = role_named(speaker)
+            if role not in ("system", "user", "assistant") or not isinstance(text, str):
+                return None
+            turns.append({"role": role, "content": text})
+    return turns
 
 
 def speaker_of(turn: dict[str, Any]) -> str:
