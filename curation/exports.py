@@ -21,7 +21,7 @@ from atelier.jobs.claims import Claim, JobFailed, LostClaim
 from atelier.jobs.once import once
 from curation.formats import WRITERS, Draft, Writer, source_group
 from curation.formats.writers.base import MARK
-from curation.models import Annotation, Dataset, Export, Record, Version
+from curation.models import Annotation, Dataset, Export, Record, SpanTrail, Version
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.versions import files as version_files
@@ -32,6 +32,7 @@ BUFFER = 1 << 20  # bytes; rows are small, and each write is a call of the syste
 EVERY = 2000  # records between two looks at the wishes of people
 NAMED = 50  # records named for each reason for which they were left out
 REASONS = 40
+TRIES = 20  # looks at records that people change meanwhile
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels")
 PLAIN = ("key", "source_group", "status", "split")
 MARKS = tuple(f"{MARK}{name}" for name in ("status", "split", "labels", "annotations"))
@@ -218,15 +219,35 @@ def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
     claim.progress(done=0, total=len(pks), line=f"Writing {dataset.name}")
     # As text, and read by a quicker hand than the database adapter's.
     texts = {f"text_{name}": Cast(name, TextField()) for name in CONTENT}
-    columns = Record.objects.present().annotate(**texts).order_by("pk").values_list("pk", *PLAIN, *texts)
+    columns = Record.objects.present().annotate(**texts).order_by("pk").values_list("pk", "revision", *PLAIN, *texts)
     submitted = Annotation.objects.filter(record__dataset=dataset, state=Annotation.State.SUBMITTED).exists()
     for at in range(0, len(pks), BATCH):
-        rows = list(columns.filter(pk__in=pks[at : at + BATCH].tolist()))
-        said = _annotations([row[0] for row in rows]) if submitted else {}
-        for row in rows:
-            yield _draft(dataset.kind, row, said.get(row[0], []))
+        rows, said = _answered(columns, pks[at : at + BATCH].tolist(), submitted)
+        for pk, _, *row in rows:
+            yield _draft(dataset.kind, (pk, *row), said.get(pk, []))
         done += len(rows)
         claim.progress(done=done)
+
+
+def _answered(
+    columns: QuerySet[Record, tuple[Any, ...]], pks: list[int], submitted: bool
+) -> tuple[list[tuple[Any, ...]], dict[int, list[dict[str, Any]]]]:
+    """Return rows of records with what people answered about them, each answer about the very text that is beside it.
+
+    A record that is changed between both looks is looked at again, for its spans have moved with the text.
+    """
+    rows = list(columns.filter(pk__in=pks))
+    if not submitted:
+        return rows, {}
+    for _ in range(TRIES):
+        said = _annotations([row[0] for row in rows])
+        revisions = dict(Record.objects.filter(pk__in=said).values_list("pk", "revision"))
+        changed = {row[0] for row in rows if row[0] in said and revisions.get(row[0]) != row[1]}
+        if not changed:
+            return rows, said
+        again = {row[0]: row for row in columns.filter(pk__in=changed)}
+        rows = [again.get(row[0], row) for row in rows if row[0] not in changed or row[0] in again]
+    raise JobFailed("Others kept changing these records. Export again when they are done.")
 
 
 def _draft(kind: str, row: tuple[Any, ...], said: list[dict[str, Any]]) -> Draft:
@@ -243,11 +264,17 @@ def _loads(text: str) -> Any:
 
 
 def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return what people submitted about these records."""
+    """Return what people submitted about these records, with the spans that lost their words under `set_aside`."""
     rows = Annotation.objects.filter(record__in=pks, state=Annotation.State.SUBMITTED).order_by("pk")
+    trails = SpanTrail.objects.filter(record__in=pks, holder=SpanTrail.Holder.ANNOTATION, aside_count__gt=0)
+    aside: dict[int, dict[str, list[dict[str, str]]]] = {}
+    for annotation, question, spans in trails.values_list("annotation_id", "question__name", "aside"):
+        words = [{"label": span["label"], "words": span["words"]} for span in spans]
+        aside.setdefault(annotation, {})[question] = words
     found: dict[int, list[dict[str, Any]]] = {}
-    for pk, author, answers, review in rows.values_list("record_id", "author", "answers", "review"):
-        found.setdefault(pk, []).append({"by": author, "answers": answers, "review": review})
+    for pk, record, author, answers, review in rows.values_list("pk", "record_id", "author", "answers", "review"):
+        entry = {"by": author, "answers": answers, "review": review}
+        found.setdefault(record, []).append(entry | ({"set_aside": aside[pk]} if pk in aside else {}))
     return found
 
 

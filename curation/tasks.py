@@ -73,7 +73,7 @@ def _teach(claim: Claim[Distillation]) -> None:
     if teacher is None:
         raise JobFailed(f"The teacher {claim.job.teacher_name} was deleted. Start again with another.")
     try:
-        client = endpoints.RetryingClient(endpoints.client_for(teacher))
+        client = endpoints.RetryingClient(endpoints.client_for(teacher), endpoint=teacher)
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
     distillation_job.run(claim, client, teacher.price_in, teacher.price_out)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("train/<int:pk>/metrics", runs.metrics_download, name="run_metrics"),
     re_path(r"^train/(?P<pk>\d+)/(?P<move>cancel|pause|resume|stop)$", runs.move, name="run_move"),
     # Downloads: `pull` in the code, as in REST and the command, for a download is a file that a browser gets
+    path("models/count-with", bases.count_with, name="count_with"),
     path("models/downloads", bases.start_pull, name="start_pull"),
     path("models/downloads/<int:pk>/", bases.pull, name="pull"),
     path("models/downloads/<int:pk>/progress", bases.pull_progress, name="pull_progress"),

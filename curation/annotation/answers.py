@@ -12,13 +12,13 @@ from atelier.accounts.models import User
 from atelier.database.prepared import prepared, prepared_update
 from atelier.web import border
 from atelier.webhooks import events
-from curation.annotation import measures, questions, targets, values
+from curation.annotation import marks, measures, questions, values
 from curation.annotation import queue as queues
-from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
-from curation.records import changes, derived
+from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, SpanTrail, Task
+from curation.records import changes, spans, targets
 from curation.records import pieces as record_pieces
 
-State = Annotation.State
+State, Holder = Annotation.State, SpanTrail.Holder
 Kind = Question.Kind
 ACTION = "annotate"  # in the history of a record
 MAX_SECONDS = 24 * 3600
@@ -29,14 +29,23 @@ class LockLost(Exception):
     """The lock on a record expired and its place was given to somebody else."""
 
 
-def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
-    """Save a draft of the answers and renew the lock. Returns what was saved. Raises LockLost, with the draft saved too."""
+def draft(
+    annotation: Annotation, given: dict[str, Any], seconds: float | None = None, seen: int | None = None
+) -> dict[str, Any]:
+    """Save a draft of the answers and renew the lock. Returns what was saved. Raises LockLost, with the draft saved too.
+
+    `seen` is the record's revision that the spans were marked in, unless it is the one that the person was given.
+    """
     asked = questions.of(annotation.task.queue.dataset)
+    if _is_changed(annotation, asked, seen):
+        given = marks.followed(annotation, asked, given, seen or annotation.record_revision)
     sound_answers = values.sound(asked, given, annotation.record)
     written: dict[str, Any] = {"answers": sound_answers} | _time(annotation, seconds)
     mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
     if not mine.update(**written):
         raise LockLost
+    if _marks(asked):
+        spans.rebase(annotation.pk)
     annotation.answers = sound_answers
     if not queues.retake(annotation.task.queue, annotation):
         raise LockLost
@@ -44,29 +53,51 @@ def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None =
     return sound_answers
 
 
-def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> Annotation:
+def submit(
+    annotation: Annotation, given: dict[str, Any], seconds: float | None = None, seen: int | None = None
+) -> Annotation:
     """Submit the person's answers. Raises ValidationError by question, and LockLost.
 
-    Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
+    Submitting the same again changes nothing. Once all that were wanted are there, the task is settled. `seen` is as in
+    `draft`.
     """
     task = annotation.task
-    questions_of_task = questions.of(task.queue.dataset)
-    clean = values.clean_all(questions_of_task, given, annotation.record)
-    if annotation.state == State.SUBMITTED and annotation.answers == clean:
+    asked = questions.of(task.queue.dataset)
+    if annotation.state == State.SUBMITTED and _is_repeated(annotation, asked, given):
         return annotation
-    _refuse_changed(annotation, questions_of_task)
+    _refuse_changed(annotation, asked, given, seen)
+    clean = values.clean_all(asked, given, annotation.record)
     if not queues.retake(task.queue, annotation):
-        draft(annotation, given)
+        draft(annotation, given, seen=seen)
         raise LockLost
     with transaction.atomic():
         written = _enter(annotation, clean, seconds)
-        task.submitted, task.wanted, task.state = _counts(task.pk)[0]
+        task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
+        if revision != annotation.record.revision and marks.refer_to_text(asked):
+            raise ValidationError("This record was changed at this moment. Read it again, then submit.")
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settle(task, annotation.user)
+        if _marks(asked):  # they have moved with a text that became the record's
+            written["answers"] = Annotation.objects.values_list("answers", flat=True).get(pk=annotation.pk)
         _tell(annotation)
     for name, value in written.items():  # only once it is committed: who tries again must not see what was rolled back
         setattr(annotation, name, value)
     return annotation
+
+
+def _is_repeated(annotation: Annotation, asked: list[Question], given: dict[str, Any]) -> bool:
+    """Return whether these answers are the submitted ones, which may have moved along with their text since."""
+    clean, submitted = values.clean_all(asked, given), dict(annotation.answers)
+    if clean == submitted:
+        return True
+    names = {question.pk: question.name for question in _marks(asked)}
+    for trail in annotation.span_trails.exclude(text_hash="") if names else []:
+        submitted[names[trail.question_id]] = trail.marked
+    return clean == submitted
+
+
+def _marks(asked: list[Question]) -> list[Question]:
+    return [question for question in asked if question.kind == Kind.SPANS]
 
 
 def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
@@ -76,6 +107,8 @@ def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | Non
     took = _time(annotation, seconds).get("seconds", annotation.seconds)
     if not _write(annotation.pk, answers, now, is_right, took):
         raise LockLost
+    if _marks(questions.of(task.queue.dataset)):
+        spans.forget(task.record_id, Holder.ANNOTATION, annotation.pk)
     _count(task.pk)
     _assigned_done(task.pk, annotation.user_id)
     return _written(answers, now, is_right, took)
@@ -100,8 +133,8 @@ def _count(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
 
 
 @prepared
-def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str]]":
-    return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state")
+def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str, int]]":
+    return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state", "record__revision")
 
 
 @prepared_update
@@ -116,19 +149,22 @@ def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
     return {"seconds": round(max(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 0), 1)}
 
 
-def _refuse_changed(annotation: Annotation, asked: list[Question]) -> None:
-    """Raise ValidationError if somebody has changed the text that was read since.
+def _is_changed(annotation: Annotation, asked: list[Question], seen: int | None) -> bool:
+    """Return whether somebody has changed the text that was read."""
+    return marks.is_stale(annotation.record, asked, seen or annotation.record_revision)
 
-    Spans of a text, and its correction, refer to the text that was read. A review or a label changes no text.
-    """
+
+def _refuse_changed(
+    annotation: Annotation, asked: list[Question], given: dict[str, Any], seen: int | None = None
+) -> None:
+    """Raise ValidationError if the text has changed since it was read, with the answers as a draft for the text as it is."""
+    if not _is_changed(annotation, asked, seen):
+        return
     record = annotation.record
-    if record.revision == annotation.record_revision or not any(q.kind in (Kind.TEXT, Kind.SPANS) for q in asked):
-        return
-    meanwhile = record.changes.filter(revision__gt=annotation.record_revision)
-    if not any(change.after.keys() & derived.COLUMNS for change in meanwhile):
-        return
-    Annotation.objects.filter(pk=annotation.pk).update(record_revision=record.revision)
-    annotation.record_revision = record.revision
+    draft = values.sound(asked, marks.followed(annotation, asked, given, seen or annotation.record_revision), record)
+    mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+    mine.update(answers=draft, record_revision=record.revision)
+    annotation.answers, annotation.record_revision = draft, record.revision
     raise ValidationError("This record was changed while you answered. Read it again, then submit.")
 
 
@@ -184,6 +220,7 @@ def undo(queue: Queue, user: User) -> Annotation:
         )
         if annotation.state == State.SUBMITTED:
             _unsettle(task, annotation, user)
+            annotation.refresh_from_db(fields=["answers"])  # its spans are back where they were
             Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         elif annotation.state == State.SKIPPED:
             if task.state != Task.State.OPEN or not queues.take(task):
@@ -209,6 +246,7 @@ def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
     Task.objects.filter(pk=task.pk).update(
         state=Task.State.OPEN, answers={}, settled_by=None, settled_note="", settled_at=None
     )
+    spans.forget(task.record_id, Holder.FINAL)
 
 
 def put_back(record: Record, user: User, settled_by: User | None, since: Any) -> None:
@@ -269,12 +307,17 @@ def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> No
         record.dataset = task.queue.dataset
         asked = questions.of(task.queue.dataset)
         now = timezone.now()
+        # Before the text changes, so that what stands moves along with it.
+        _settle(task.pk, answers, by and by.pk, note[:500], now)
+        if _marks(asked):
+            spans.forget(task.record_id, Holder.FINAL)
         if by is not None:
             try:
                 changes.change(record, by, ACTION, **_columns(record, asked, answers))
             except changes.Conflict:
                 raise ValidationError("This record was just changed. Reload it and check again.") from None
-        _settle(task.pk, answers, by and by.pk, note[:500], now)
+        if _marks(asked):
+            answers = Task.objects.values_list("answers", flat=True).get(pk=task.pk)
     task.settled_by = by
     for name, value in _settled(answers, by and by.pk, note[:500], now).items():
         setattr(task, name, value)

@@ -44,15 +44,17 @@ def unmark(annotation: Annotation, by: User) -> Annotation:
     return _mark(annotation, by, Review.NONE, "")
 
 
-def correct(annotation: Annotation, by: User, answers: dict[str, Any], note: str) -> Annotation:
+def correct(
+    annotation: Annotation, by: User, answers: dict[str, Any], note: str, seen: int | None = None
+) -> Annotation:
     """Correct an annotation: other answers become final for the record; the person's own are kept.
 
-    Raises ValidationError by question.
+    Raises ValidationError by question. `seen` is the revision of the record that the person saw.
     """
     annotation.task.queue.dataset = annotation.record.dataset
     with transaction.atomic():
         adjudication.decide(
-            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True
+            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True, seen=seen
         )
         return _mark(annotation, by, Review.CORRECTED, note)
 
@@ -96,6 +98,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
             )
         if task.state == Task.State.DONE:
             _put_back(task, by)
+            now.refresh_from_db(fields=["answers"])  # its spans are back where they were
         adjudication.unsettled(task.pk, Task.State.OPEN)
         Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         _open(now, by, comment)

@@ -21,6 +21,7 @@ from curation.api import (
     records,
     review,
     search,
+    spans,
     versions,
 )
 
@@ -44,6 +45,7 @@ for part in (
     disagreements,
     review,
     honeypots,
+    spans,
     comments,
 ):
     router.add_router("", part.router)

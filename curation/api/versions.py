@@ -20,6 +20,8 @@ from curation.versions import diff as version_diff
 from curation.versions import files as version_files
 from curation.versions import freezes, leaks, lineage
 from curation.versions import package as version_package
+from curation.versions.grouping import Grouping
+from curation.versions.grouping import clean as clean_grouping
 
 router = Router(tags=["versions"])
 Hash = Annotated[str, Query(max_length=64)]
@@ -42,7 +44,15 @@ class VersionIn(Body):
     shares: Shares | None = None
     seed: Seed | None = None
     notes: str = Field("", max_length=500)
+    group_by: Literal["source", "none", "column"] = Field("source", description="what keeps records in one split")
+    group_column: str = Field("", max_length=200, description="the metadata column, for group_by column")
+    keep_together: bool = Field(False, description="each group of near-duplicates and copies goes to one split")
+    stratify: bool = Field(False, description="each label gets its share of each split, groups stay whole")
     allow_leaks: bool = Field(False, description="freeze even if near-duplicates are in different splits")
+
+
+def _grouping(body: VersionIn) -> Grouping:
+    return clean_grouping(body.group_by, body.group_column, keep_together=body.keep_together, stratify=body.stratify)
 
 
 class NotesIn(Body):
@@ -58,6 +68,8 @@ def version_out(version: Version) -> dict[str, Any]:
         "rows": version.rows, "counts": version.counts(), "words": version.words, "tokens": version.tokens,
         "allow_leaks": version.allow_leaks, "leaks": version.figures.get("leaks"),
         "leaks_at_least": version.figures.get("leaks_at_least", False),
+        **Grouping.of(version.grouping).as_json(),
+        "warnings": version.figures.get("warnings", []), "labels": version.figures.get("label_splits", {}),
         "problems": version.problems, "sha256": {split: file["sha256"] for split, file in version.files.items()},
     }  # fmt: skip
 
@@ -72,11 +84,24 @@ def freeze(request: HttpRequest, project_id: int, body: VersionIn, idempotency_k
     project = project_or_404(request, project_id, needs="editor")
     version = freezes.create(
         child_or_404(project.datasets, body.dataset), request.user, filters=body.filters, seed=body.seed,
-        notes=body.notes, allow_leaks=body.allow_leaks,
+        notes=body.notes, allow_leaks=body.allow_leaks, grouping=_grouping(body),
         shares=body.shares and body.shares.dict(), key=idempotency_key,
     )  # fmt: skip
     queue.wake(version)
     return Status(201, version_out(version))
+
+
+@router.post("/projects/{project_id}/versions/preview", summary="Preview a version")
+def preview_version(request: HttpRequest, project_id: int, body: VersionIn) -> Any:
+    """Returns what a freeze would contain now: records by split and by label, groups, and warnings. Nothing is frozen."""
+    dataset = child_or_404(project_or_404(request, project_id, needs="editor").datasets, body.dataset)
+    return freezes.preview_of(
+        dataset,
+        filters=body.filters,
+        seed=body.seed,
+        shares=body.shares and body.shares.dict(),
+        grouping=_grouping(body),
+    ).as_json() | {"threshold": duplicates.threshold(dataset)}
 
 
 @router.get("/projects/{project_id}/versions/{pk}", summary="Get a version")
@@ -165,7 +190,8 @@ def get_leaks(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50,
         for leak in pairs[:limit]
     ]
     following = pairs[limit - 1].pk if len(pairs) > limit else None
-    return {"items": items, "next": following, "bounded": duplicates.bounded(version.dataset)}
+    facts = {"bounded": duplicates.bounded(version.dataset), "threshold": duplicates.threshold(version.dataset)}
+    return {"items": items, "next": following} | facts
 
 
 @router.get("/projects/{project_id}/versions/{pk}/copies", summary="List exact duplicates in different splits")
@@ -183,6 +209,18 @@ def allow_leaks(request: HttpRequest, project_id: int, pk: int) -> Any:
     version = job_or_404(request, Version, project_id, pk, needs="editor")
     if not leaks.allow(version):
         raise ValidationError("The version was not refused for leaks, so there is nothing to allow.")
+    queue.wake(version)
+    return version_out(version)
+
+
+@router.post(
+    "/projects/{project_id}/versions/{pk}/leaks/together",
+    summary="Keep near-duplicates together in a version that was refused for leaks",
+)
+def keep_together(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    if not leaks.keep_together(version):
+        raise ValidationError("The version was not refused for leaks, or keeps near-duplicates together already.")
     queue.wake(version)
     return version_out(version)
 

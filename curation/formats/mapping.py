@@ -55,6 +55,7 @@ class Mapping:
     templates: dict[str, str] = field(default_factory=dict)
     group: str = ""
     key: str = ""
+    labels: str = ""  # of the records: a text, or a list of texts
     fix: bool = False  # put right in conversations what can be put right without a person
 
     def to_json(self) -> dict[str, Any]:
@@ -151,6 +152,7 @@ class Mapping:
             self.images,
             self.group,
             self.key,
+            self.labels,
         )
         named = [name for template in self.templates.values() for name in templates.names_in(template)]
         used = [*self.roles, *self._alpaca(), *singles, *named, *self.fields, *self.metadata]

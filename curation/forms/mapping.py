@@ -27,13 +27,14 @@ CHOICES = {
     "metadata": "Metadata",
     "group": "Group (stays in one split)",
     "key": "ID",
+    "labels": "Labels",
     "": "Ignore",
 }
-ONE = ("messages", "prompt", "chosen", "rejected", "images", "tools", "group", "key")
+ONE = ("messages", "prompt", "chosen", "rejected", "images", "tools", "group", "key", "labels")
 # Uses as the text of a message, around which a template may stand.
 SPOKEN = ("role:system", "role:user", "role:assistant", "alpaca", "prompt", "chosen", "rejected", "pair")
 FOR_KIND = {
-    "documents": {"fields", "metadata", "group", "key", ""},
+    "documents": {"fields", "metadata", "group", "key", "labels", ""},
     "conversations": set(CHOICES) - {"prompt", "chosen", "rejected", "pair"},
     "preferences": set(CHOICES) - {"messages", "alpaca", "role:assistant"},
 }

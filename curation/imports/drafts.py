@@ -24,10 +24,12 @@ from curation.formats.mapping import MappingError
 from curation.imports.annotated import plan
 from curation.imports.origins import collect
 from curation.imports.origins.s3 import PRIVATE_SETTING
-from curation.imports.reader import FileReader, PreviewRow
+from curation.imports.reader import CheckedRows, FileReader
 from curation.models import Dataset, Import
 
 PREVIEW_ROWS = 20
+CHECKED_ROWS = 10_000  # before the start
+CHECK_SECONDS = 5.0  # for which a request waits for them at most
 FILES_NAMED = 50
 TABLES = ("csv", "tsv", "parquet", "xlsx")  # every row has the same columns
 
@@ -157,7 +159,8 @@ def inspect(job: Import, **choices: str) -> None:
             suggested = _suggested(job, source, file.suggest)
     except FormatError as error:
         raise ValidationError(str(error)) from error
-    notes = {"why": suggested.why, "any_kind": job.source.get("any_kind", False), "new_columns": suggested.new_columns}
+    before = {name: job.source[name] for name in ("any_kind", "mapping_guessed") if name in job.source}
+    notes = before | {"why": suggested.why, "new_columns": suggested.new_columns}
     job.source, job.mapping = source.to_json() | notes, suggested.mapping.to_json()
 
 
@@ -240,11 +243,11 @@ def mapping_from(data: Any) -> Mapping:
         raise ValidationError(str(error)) from error
 
 
-def preview(job: Import, mapping: Mapping) -> list[PreviewRow]:
-    """Return the first rows under a mapping. Raises ValidationError."""
+def check(job: Import, mapping: Mapping, seconds: float = CHECK_SECONDS) -> CheckedRows:
+    """Check the first rows, at most `CHECKED_ROWS` and for so many seconds, under a mapping. Raises ValidationError."""
     try:
         with local(job) as path, FileReader(path) as file:
-            return file.preview(Source.from_json(job.source), mapping, PREVIEW_ROWS)
+            return file.check(Source.from_json(job.source), mapping, CHECKED_ROWS, seconds, PREVIEW_ROWS)
     except FormatError as error:
         raise ValidationError(str(error)) from error
 
@@ -312,6 +315,7 @@ def confirm_unseen(
 
     That of a URL is known only once the job has downloaded it. Raises ValidationError, and then leaves nothing behind.
     """
+    job.source["mapping_guessed"] = mapping is None
     if job.file:
         try:
             refuse_unreadable(job)
@@ -320,6 +324,7 @@ def confirm_unseen(
                 raise ValidationError(
                     f"{lacks} Send a mapping. The columns are {', '.join(job.source['columns'])[:400]}."
                 )
+            job.save(update_fields=["source"])
             confirm(job, mapping or suggestion, skip_duplicates=skip_duplicates, update_by_key=update_by_key)
         except ValidationError:
             default_storage.delete(job.file)
@@ -330,7 +335,7 @@ def confirm_unseen(
         check_update(mapping, update_by_key)
     job.confirmed, job.mapping = True, mapping.to_json() if mapping else {}
     job.skip_duplicates, job.update_by_key = skip_duplicates, update_by_key
-    job.save(update_fields=["confirmed", "skip_duplicates", "update_by_key", "mapping"])
+    job.save(update_fields=["confirmed", "skip_duplicates", "update_by_key", "mapping", "source"])
     job.enqueue()
 
 
@@ -338,6 +343,23 @@ def refuse_unreadable(job: Import) -> None:
     """Raise ValidationError with the reason of the first row if none of the first rows could be read."""
     if reason := job.source.get("problem"):
         raise ValidationError(f"None of the first rows could be read. {reason}")
+
+
+def again(job: Import, user: User | None, reading: dict[str, str] | None = None) -> Import:
+    """Create a draft of another import of the same stored file into the same dataset, to be read or mapped otherwise.
+
+    `reading` is as in `begin`. What the first import made stays. Raises ValidationError if there is no file.
+    """
+    if not job.file:
+        raise ValidationError("This import has no file yet. Wait until it is downloaded.")
+    try:
+        with default_storage.open(job.file) as stored:
+            draft = begin(job.dataset, user, file=stored, name=job.original_name, reading=reading)
+    except FileNotFoundError:
+        raise ValidationError("The file of this import is missing from the storage. Import it again.") from None
+    draft.origin = job.origin
+    draft.save(update_fields=["origin"])
+    return draft
 
 
 def discard(job: Import) -> None:

@@ -8,6 +8,7 @@ from curation.models.annotation import (
     Mention,
     Question,
     Queue,
+    SpanTrail,
     Suggestion,
     Task,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "SavedFilter",
     "SelectedRecord",
     "Selection",
+    "SpanTrail",
     "Suggestion",
     "Tally",
     "Task",

@@ -30,6 +30,7 @@ class Version(Job):
     shares = models.JSONField(default=default_shares)
     seed = models.PositiveIntegerField(default=17)
     filters = models.JSONField(default=dict)  # as in the URL of the list; accepted records unless it says otherwise
+    grouping = models.JSONField(default=dict)  # what keeps records together: `curation.versions.grouping.Grouping`
     content_hash = models.CharField(max_length=64, blank=True)
     files = models.JSONField(default=dict)  # split -> {"name", "sha256", "bytes", "rows"}
     rows = models.PositiveIntegerField(default=0)

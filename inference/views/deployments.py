@@ -24,7 +24,17 @@ def models(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.htmx and not request.htmx.history_restore_request:
         return render(request, "inference/deployments/index.html#serving", serving(project))
     offers = base_offers.offers(project)
-    context = {"offers": offers, "machine": base_offers.machine(), **serving(project)}
+    context = {
+        "offers": offers,
+        "machine": base_offers.machine(),
+        "counting": project.base or base_offers.store.STUDENT,
+        "without_tools": {
+            offer.base.slug
+            for offer in offers
+            if (offer.row or offer.base.is_mistral) and not deployments.tool_parser_of(offer.base.slug)
+        },
+        **serving(project),
+    }
     return render(request, "inference/deployments/index.html", context)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect
+
 from tests.speed import patient
 
 SHOTS = Path(__file__).resolve().parent / "shots"

@@ -20,8 +20,8 @@ from atelier import embedded_redis, environment
 from atelier import installation as shipped
 from atelier.processes.supervisor import free_port
 from tests.fakes.loopback import EVERY_PORT_TEXT
-from tests.system.processes import alive, of_folder, wait_for
 from tests.speed import patient
+from tests.system.processes import alive, of_folder, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -91,7 +91,9 @@ class Installation:
                 self.kill(name)
             except ProcessLookupError:
                 self.processes.pop(name, None)
-        deadline = time.monotonic() + patient(15)  # the guard of a trainer needs a moment to see that its worker is gone
+        deadline = time.monotonic() + patient(
+            15
+        )  # the guard of a trainer needs a moment to see that its worker is gone
         while self.leftovers() and time.monotonic() < deadline:
             time.sleep(0.1)
         for pid, _ in self.leftovers():

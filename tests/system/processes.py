@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
 from tests.speed import patient
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from atelier import environment
+from tests.speed import patient
 from tests.system.installation import running
 from tests.system.processes import wait_for
 
@@ -17,7 +18,6 @@ QUICK_REAPER = {"ATELIER_JOB_REAP": "1"}  # the database is in use much of the t
 REPLACED = ["--max-tasks-per-child", "100"]  # a hundred and twenty forks, which cost more than the tasks
 WAKE = """
 from celery import current_app
-from tests.speed import patient
 for _ in range(times):
     current_app.send_task("curation.tasks.import_file", args=[0], queue="default")
 """

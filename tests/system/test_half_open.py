@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from atelier.network.connections import IDLE_PER_ADDRESS, counted_address
-from tests.system.installation import Installation, running
 from tests.speed import patient
+from tests.system.installation import Installation, running
 
 ATTACKERS = 2100
 HEADER_SECONDS, BODY_SECONDS, MOST = 3.0, 2.0, 150

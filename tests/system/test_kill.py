@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import tiny_model
+from tests.speed import patient
 from tests.system.conftest import (
     DISTIL,
     DOCUMENTS,
@@ -18,7 +19,6 @@ from tests.system.conftest import (
     start_import,
 )
 from tests.system.installation import running
-from tests.speed import patient
 
 pytestmark = pytest.mark.slow
 ROWS = 20_000

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.speed import patient
 from tests.system.conftest import DISTIL, DOCUMENTS, chat_file, count, in_the_middle, new_project, start_import
 from tests.system.installation import Installation, running
 from tests.system.processes import wait_for
@@ -18,7 +19,6 @@ result = [Dataset.objects.create(project=project, name=str(n), kind="documents")
 """
 WAITED = """
 from curation.models import Import
-from tests.speed import patient
 job = Import.objects.get(pk=pk)
 result = (job.started_at - (job.queued_at or job.created_at)).total_seconds()
 """

@@ -68,6 +68,7 @@ def new_run(request: HttpRequest, project_id: int) -> HttpResponse:
         "machine": offers.machine(),
         "shown": shown,
         "about": catalogue.get(shown.base),
+        "own_prompt": offers.own_prompt(shown.base),
         "rate": f"{shown.learning_rate:g}",
         "method": FIELDS["method"].metadata["choices"][shown.method],
         "can_train": form.fields["version"].queryset.exists(),

@@ -23,6 +23,7 @@ from curation.formats.annotation_tools.annotations import (  # fmt: skip
     score_of,
     whole,
 )
+from curation.formats.annotation_tools.offsets import CountingSurvey, note_of, place
 from curation.formats.readers.rows import SourceRow, bad_row
 
 NAME = "Argilla"
@@ -36,6 +37,7 @@ KINDS = {
 }  # fmt: skip
 STATES = {"submitted": "submitted", "discarded": "skipped", "draft": "draft"}
 COMPARED = 200
+BROWSERS = "utf-16"  # Argilla marks in a browser, which counts so
 
 
 def is_record(data: dict[str, Any]) -> bool:
@@ -128,6 +130,7 @@ class ArgillaSurvey:
         self.shapes: dict[str, set[str]] = {}
         self.numbers: dict[str, list[int]] = {}
         self.likeness: dict[str, list[tuple[float, str]]] = {}
+        self.countings: dict[tuple[str, str], CountingSurvey] = {}  # by question and column
 
     def see(self, record: dict[str, Any]) -> None:
         texts = {name: value for name, value in record["fields"].items() if isinstance(value, str)}
@@ -144,6 +147,8 @@ class ArgillaSurvey:
         shape = _shape(value)
         self.shapes.setdefault(name, set()).add(shape)
         values, numbers = self.values.setdefault(name, Counter()), self.numbers.setdefault(name, [])
+        if shape == "spans":
+            self._see_spans(name, value, texts)
         if shape == "rating" and (rated := whole(value)) is not None:
             numbers[:] = [min([*numbers, rated]), max([*numbers, rated])]
         elif shape in ("labels", "ranking", "spans") and len(values) < 1000:
@@ -156,7 +161,27 @@ class ArgillaSurvey:
             if len(known) < COMPARED:
                 known.append(max(((alike(text, value), column) for column, text in texts.items()), default=(0.0, "")))
 
+    def _see_spans(self, name: str, value: list[Any], texts: dict[str, str]) -> None:
+        for column, text in texts.items():
+            seen = self.countings.setdefault((name, column), CountingSurvey(BROWSERS))
+            for span in value:
+                if isinstance(span, dict) and (at := _offsets(span)):
+                    seen.see(text, *at)
+
     def asked(self) -> list[ToolQuestion]:
+        questions = self._asked()
+        # Argilla quotes no words, so all of the file's spans together tell how it counts.
+        whole = CountingSurvey(BROWSERS)
+        marked = [question for question in questions if question.kind == "spans" and question.columns]
+        for question in marked:
+            if seen := self.countings.get((question.source, question.columns[0])):
+                whole.add(seen)
+        for question in marked:
+            question.countings = whole.decided()
+            question.note = question.note or note_of(question.countings)
+        return questions
+
+    def _asked(self) -> list[ToolQuestion]:
         listed = self.settings.get("questions") or []
         described = {one["name"]: one for one in listed if isinstance(one, dict) and one.get("name")}
         names = list(dict.fromkeys([*described, *self.shapes]))
@@ -257,7 +282,7 @@ def translate(record: dict[str, Any], questions: dict[str, ToolQuestion]) -> Too
         for response in responses or []:
             who = str(response.get("user_id"))
             answer = by_person.setdefault(who, ToolAnswer(who, STATES.get(str(response.get("status")), "submitted")))
-            value = _answer(name, response.get("value"), questions, task)
+            value = _answer(name, response.get("value"), questions, task, record)
             if value is not None:
                 answer.answers[name] = value
     task.answers = list(by_person.values())
@@ -270,7 +295,7 @@ def translate(record: dict[str, Any], questions: dict[str, ToolQuestion]) -> Too
 def _propose(record: dict[str, Any], questions: dict[str, ToolQuestion], task: ToolTask) -> None:
     by_agent: dict[str, ToolSuggestion] = {}
     for name, suggestion in record["suggestions"].items():
-        value = _answer(name, suggestion.get("value"), questions, task)
+        value = _answer(name, suggestion.get("value"), questions, task, record)
         if value is None:
             continue
         agent = str(suggestion.get("agent") or NAME)
@@ -284,7 +309,7 @@ def _propose(record: dict[str, Any], questions: dict[str, ToolQuestion], task: T
     task.suggestions = list(by_agent.values())
 
 
-def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: ToolTask) -> Any:
+def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: ToolTask, record: dict[str, Any]) -> Any:
     question = questions.get(name)
     if value is None:
         return None
@@ -293,6 +318,8 @@ def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: Too
             f"question-{name}"[:40], question.note if question else f"{name}: this question does not exist.", value
         )
         return None
+    if question.kind == "spans" and isinstance(value, list):
+        return _spans(question, value, record["fields"], task)
     read = _READ.get(question.kind)
     answer = read(value) if read else value
     if answer is None:
@@ -310,10 +337,27 @@ def _ranking(value: Any) -> list[str] | None:
     return [str(entry.get("value")) for entry in sorted(value, key=lambda entry: entry["rank"])]
 
 
-def _spans(value: Any) -> list[dict[str, Any]] | None:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+def _spans(
+    question: ToolQuestion, value: list[Any], fields: dict[str, Any], task: ToolTask
+) -> list[dict[str, Any]] | None:
+    """Return the spans at their places here. An empty answer says that nothing is to be marked; one that lost all is none."""
+    text = fields.get(question.columns[0]) if question.columns else None
+    spans = []
+    for span in value:
+        at = _offsets(span) if isinstance(span, dict) else None
+        placed = place(text, *at, countings=question.countings) if at and isinstance(text, str) else None
+        if placed is None:
+            task.leave("span-place", f"{question.title}: this span isn't at whole words of its text.", span)
+            continue
+        spans.append({"start": placed[0], "end": placed[1], "label": span.get("label")})
+    return spans if spans or not value else None
+
+
+def _offsets(span: dict[str, Any]) -> tuple[int, int] | None:
+    start, end = span.get("start"), span.get("end")
+    if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int):
         return None
-    return [{name: one.get(name) for name in ("start", "end", "label")} for one in value]
+    return start, end
 
 
 def _text(value: Any) -> str | None:
@@ -329,5 +373,5 @@ def _label(value: Any) -> str | None:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
-    "label": _label, "ranking": _ranking, "spans": _spans, "text": _text, "comment": _text, "rating": whole,
+    "label": _label, "ranking": _ranking, "text": _text, "comment": _text, "rating": whole,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import User
 from atelier.web import border
 from curation.access import dataset_or_404
-from curation.annotation import adjudication, answers, comments, honeypots
+from curation.annotation import adjudication, answers, comments, honeypots, marks
 from curation.models import Annotation, Question, Record, Task
 from curation.views.annotation import decision
 
@@ -38,12 +38,14 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
     """Return a record's final answers, who answered what, and why, for its page. Editors see whether it is a honeypot."""
     task = adjudication.trail(record)
     role = request.project.role
-    context: dict[str, Any] = {"honeypot": None, "outcome": None, "can_test": False}
+    context: dict[str, Any] = {"honeypot": None, "outcome": None, "can_test": False, "can_settle": False, "aside": []}
     if role.covers("editor"):
         place = Task.objects.filter(record=record).first()
         test = place if place is not None and place.known is not None else None
         # Only where somebody answers questions is there anybody to test.
         is_open = test is not None or (record.dataset.questions.exists() and honeypots.can_be(place))
+        trails = marks.visible(record.dataset, answers.readable(record.dataset, request.user)).filter(record=record)
+        context |= {"aside": marks.aside(trails), "can_settle": record.deleted_at is None}
         context |= {"honeypot": test, "can_test": record.deleted_at is None and is_open}
     if task is None:
         return context

@@ -61,7 +61,9 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, task_id: int) -
     _, after = adjudication.beside(dataset, task)
     try:
         answers = adjudication.chosen(task, picks, written)
-        adjudication.decide(task, request.user, answers, request.POST.get("note", ""))
+        adjudication.decide(
+            task, request.user, answers, request.POST.get("note", ""), seen=task_form.seen(request.POST)
+        )
     except ValidationError as error:
         return render(
             request, "curation/annotation/disagreement.html", _context(request, task, picks, written, error), status=422

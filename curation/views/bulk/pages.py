@@ -37,6 +37,7 @@ BUTTONS = [
     {"value": "replace", "label": "Find and replace …", "more": True},
     {"value": "mask", "label": "Mask personal data …", "more": True},
     {"value": "fix", "label": "Fix problems …", "more": True},
+    {"value": "key", "label": "Change a key …", "more": True},
     {"value": "copy", "label": "Copy to a dataset …", "more": True},
     {"value": "delete", "label": "Delete", "danger": True, "more": True},
 ]

@@ -19,11 +19,14 @@ from atelier.web.methods import require_GET_POST
 from curation.forms.datasets import named_errors
 from curation.forms.distillations import FreezeForm, freezable
 from curation.models import Record, Version
+from curation.quality import duplicates as near
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.versions import files as version_files
-from curation.versions import freezes, lineage
+from curation.versions import freezes, leaks, lineage, preview
+from curation.versions.grouping import Grouping
 
+LABELS = 30  # the rarest, in a table
 VERIFY_ON_SIGHT = 20_000  # rows; larger ones are checked when they are used, not whenever somebody looks
 
 
@@ -58,6 +61,7 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
                 seed=data["seed"],
                 notes=data["notes"],
                 allow_leaks=data["allow_leaks"],
+                grouping=form.grouping,
             )
         except ValidationError as error:
             form.add_error(None, error)
@@ -79,14 +83,16 @@ def counts(request: HttpRequest, project_id: int) -> HttpResponse:
 def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
     if form.is_bound and not form.is_valid() and not hasattr(form, "cleaned_data"):
         return {}
+    grouping = Grouping()
     if form.is_bound:
         if form.errors:
             return {"error": " ".join(named_errors(form))}
-        dataset, filters, shares, seed = (
+        dataset, filters, shares, seed, grouping = (
             form.cleaned_data["dataset"],
             form.filters,
             form.shares,
             form.cleaned_data["seed"],
+            form.grouping,
         )
     else:
         initial = form.initial
@@ -96,11 +102,16 @@ def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
             {split: float(initial[split]) / 100 for split in SPLITS},
         )
         filters = {"status": Record.Status.ACCEPTED, "problems": "none"}
-    splits = freezes.live_counts(dataset, filters, shares, seed)
+    seen = preview.of(dataset, filters, shares, seed, grouping)
     problems = selection.select(dataset, filters | {"problems": "some"}).count()
     return {
-        "splits": splits,
-        "total": sum(splits.values()),
+        "splits": seen.counts,
+        "total": seen.total,
+        "groups": seen.groups,
+        "warnings": seen.warnings,
+        "labels": list(seen.labels.items())[:LABELS],
+        "more_labels": max(0, len(seen.labels) - LABELS),
+        "threshold": near.threshold(dataset),
         "dataset": dataset,
         "problems": problems,
         "clean": filters["problems"] == "none",
@@ -156,6 +167,8 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
         "tokenizer": tokenizer,
         "samples": version_files.samples(version, split),
         "filters": selection.words(version.filters),
+        "labels": list(version.figures.get("label_splits", {}).items())[:LABELS],
+        "grouping": Grouping.of(version.grouping),
         "tabs": [
             {
                 "label": name.capitalize(),
@@ -180,8 +193,9 @@ def _job_context(request: HttpRequest, version: Version) -> dict[str, Any]:
         "version": version,
         "can_edit": request.project.role.covers("editor"),
         **addresses(version),
-        "leaks": version.status == Version.Status.FAILED
-        and any(version.figures.get(name) for name in ("leaks", "copies")),
+        "leaks": leaks.was_refused(version),
+        "can_join": leaks.was_refused(version) and not Grouping.of(version.grouping).keep_together,
+        "warnings": version.figures.get("warnings", []),
         "next_line": "Next: train a student on this version." if version.is_live else "",
     }
 

@@ -19,13 +19,13 @@ from inference.vllm import process as server_module
 from inference.vllm.log import last_words, why_it_failed
 from tests.fakes.loopback import EVERY_PORT
 from tests.inference.vllm.test_engine_guard import CHAT, ROUTES, asked
+from tests.speed import patient
 
 ROOT = Path(__file__).parents[3]
 
 # Stands for vLLM: a process with a child of its own that ignores SIGTERM, and an address that answers.
 STAND_IN = """
 import http.server, json, signal, subprocess, sys, time
-from tests.speed import patient
 deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", deaf])
 print(f"INFO 11-21 06:24:11 [model.py:1] Child is {child.pid}", flush=True)

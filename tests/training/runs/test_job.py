@@ -17,11 +17,11 @@ from atelier.jobs import claims
 from atelier.jobs.models import Status
 from atelier.processes import child
 from curation.models import Dataset
+from tests.speed import patient
 from tests.training.conftest import QUICK, SLUG
 from training.models import Adapter, Run
 from training.runs import control, metrics
 from training.runs import job as run_job
-from tests.speed import patient
 
 pytestmark = pytest.mark.django_db
 
