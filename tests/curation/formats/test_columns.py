@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.chat import Message
+from curation.checks.dumps import dumped
 from curation.checks.record import check
-from curation.checks.turns import dumped
 from curation.formats import Draft, Mapping, MappingError, RowError, suggest
 
 USER = {"role": "user", "content": "Name a bird."}
@@ -160,6 +160,41 @@ def test_nothing_is_ever_dumped_into_a_mouth(value: Any, role: str) -> None:
 def test_data_with_a_key_role_stays_text(text: str) -> None:
     messages = applied({"prompt": "Write it as JSON.", "completion": text}).messages
     assert messages[1] == {"role": "assistant", "content": text}
+
+
+@pytest.mark.parametrize(
+    "crew",
+    [
+        [{"name": "Ada", "role": "engineer"}],
+        [{"role": "cook", "content": "soup"}],
+        [{"role": 3}],
+        {"role": ["a"], "n": [1]},
+    ],
+)
+def test_a_column_with_a_key_role_is_no_conversation(crew: Any) -> None:
+    for value in (crew, json.dumps(crew)):
+        row = {"text": "The Heron sails on Monday with her whole crew.", "crew": value}
+        mapping, _ = suggest(list(row), [row])
+        assert (mapping.kind, mapping.metadata) == ("documents", ["crew"])
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        (["Deep blue 0.", "Dunno."], "a pair of outputs"),
+        (["It sings at night", "birds sleep all the night"], "a pair of outputs"),
+        (["New York", "San Jose"], ""),
+        (["red", "blue"], ""),
+        (["Yes.", "No."], ""),
+        ({"from": "gpt", "value": "x"}, "a turn of a conversation"),
+        ([{"role": "assistant", "content": "x"}], "a list of turns"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "a conversation"),
+        ({"role": "engineer", "content": "x"}, ""),
+        ([{"name": "Ada", "role": "engineer"}], ""),
+    ],
+)
+def test_what_came_in_as_a_dump_before_is_found(said: Any, what: str) -> None:
+    assert dumped(json.dumps(said)) == what
 
 
 def test_a_template_makes_any_text_stay_text() -> None:
