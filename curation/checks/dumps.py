@@ -13,6 +13,7 @@ from curation.checks.forms import role_named
 ENVELOPES = ("messages", "conversations", "conversation")
 TURN_KEYS = ({"role", "content"}, {"from", "value"})
 ROLES = ("system", "user", "assistant")
+SENTENCE_BLANKS = 3  # of a text that is a sentence though nothing ends it
 SENTENCE = re.compile(r"[.!?…]\W*\Z")
 
 
@@ -93,7 +94,8 @@ def _is_pair(value: Any) -> bool:
     """Return whether these are two outputs rather than a list of two names: sentences, or one with an end."""
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, str) for each in value):
         return False
-    return all(" " in each for each in value) or any(" " in each and SENTENCE.search(each) for each in value)
+    are_long = all(each.count(" ") >= SENTENCE_BLANKS for each in value)
+    return are_long or any(" " in each and SENTENCE.search(each) for each in value)
 
 
 def _are_turns(value: Any) -> bool:

@@ -33,6 +33,8 @@ def spoken(value: Any, column: str, role: str, notes: Notes, whole: bool = False
         return []
     if isinstance(value, str):
         return _turns_in_text(value, column, role, notes, whole) or [{"role": role, "content": value}]
+    if role == "assistant" and is_pair(value) and not (isinstance(value, list) and isinstance(value[0], str)):
+        raise _pair(column)
     turns = turns_in(value, column, notes, strictly=True)
     if turns is not None:
         return canonical(read_turns(turns, column))
@@ -168,7 +170,7 @@ def is_pair(value: Any) -> bool:
     if all(isinstance(item, str) and item.strip() for item in value):
         return True
     turns = [turns_in(item, "", [], strictly=True) for item in value]
-    return all(one and speaker_of(one[-1]) == "assistant" for one in turns)
+    return all(one and speaker_of(one[-1]) == "assistant" and not one[-1].get("tool_calls") for one in turns)
 
 
 def _pair(column: str) -> Exception:

@@ -16,7 +16,7 @@ USER = (
 )  # fmt: skip
 # The likeliest first: of several one is the answer.
 ASSISTANT = (
-    "completion", "response", "answer", "answers", "output", "outputs", "assistant", "rewrite", "reply", "solution", "target",
+    "completion", "response", "solution", "answer", "answers", "output", "outputs", "assistant", "rewrite", "reply", "target",
     "targets", "summary", "highlights", "headline", "abstract", "model_answer", "assistant_message", "chatgpt_answer",
     "réponse", "reponse", "antwort", "respuesta", "risposta", "resposta", "antwoord",
 )  # fmt: skip

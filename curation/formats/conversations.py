@@ -15,6 +15,7 @@ Notes = list[str]
 SPEAKERS = ("role", "from", "speaker", "author")
 TEXTS = ("content", "value", "text", "message", "utterance")
 BESIDE_TEXT = ("parts", "contents", "tool_calls", "function_call")  # say something without a text
+SAYING = frozenset((*TEXTS, *BESIDE_TEXT))
 ENVELOPES = ("messages", "interactions", "conversations", "conversation", "dialog", "dialogue", "chat", "turns")
 # Keywords of JSON Schema and of a tool for which null is no value: Arrow gives every tool the keys of all.
 KEYWORDS = frozenset(
@@ -78,7 +79,13 @@ def messages_of(value: Any, column: str, notes: Notes) -> list[Message]:
     Appends to `notes` what was read otherwise than it stands. Raises RowError.
     """
     value = from_json(value, column)
-    turns = turns_in(value, column, notes)
+    if (
+        type(value) is list
+        and value
+        and all(type(item) is dict and "role" in item and "content" in item for item in value)
+    ):
+        return [without_nones(item) for item in value]  # what most are
+    turns = turns_in(value, column, notes) or by_speakers(value)
     if turns is None and isinstance(value, dict):
         turns = [value]
     if turns is None and value == []:
@@ -114,10 +121,12 @@ def turns_in(value: Any, column: str, notes: Notes, strictly: bool = False) -> l
 
 
 def _is_turn(value: dict[str, Any], strictly: bool) -> bool:
-    speaker = next((value[key] for key in SPEAKERS if key in value), None)
-    if not isinstance(speaker, str) or (strictly and not role_named(speaker)):
-        return False
-    return any(key in value for key in (*TEXTS, *BESIDE_TEXT))
+    for key in SPEAKERS:
+        if key in value:
+            speaker = value[key]
+            known = role_named(speaker) is not None if strictly else isinstance(speaker, str)
+            return known and not SAYING.isdisjoint(value)
+    return False
 
 
 def _in_envelope(value: dict[str, Any], column: str, notes: Notes, strictly: bool) -> list[dict[str, Any]] | None:
@@ -146,6 +155,22 @@ def _side_by_side(value: dict[str, Any], strictly: bool) -> list[dict[str, Any]]
         return None
     turns = [{key: item[place] for key, item in lists.items()} for place in range(length)]
     return turns if all(_is_turn(turn, strictly) for turn in turns) else None
+
+
+def by_speakers(value: Any) -> list[dict[str, Any]] | None:
+    """Return the turns of a list of objects whose keys are speakers, `{"human": …, "gpt": …}`; None for another thing."""
+    if not isinstance(value, list) or not value:
+        return None
+    turns = []
+    for item in value:
+        if not isinstance(item, dict) or not item:
+            return None
+        for speaker, text in item.items():
+            role = role_named(speaker)
+            if role not in ("system", "user", "assistant") or not isinstance(text, str):
+                return None
+            turns.append({"role": role, "content": text})
+    return turns
 
 
 def speaker_of(turn: dict[str, Any]) -> str:

@@ -191,7 +191,8 @@ class Mapping:
             if self.fields and not any(column in row for column in self.fields):
                 _require(row, self.fields[0], "text")
             raise RowError(Problem("empty-row", "All fields of this row are empty, so there is nothing to import."))
-        draft.notes = list(dict.fromkeys(draft.notes))
+        if draft.notes:
+            draft.notes = list(dict.fromkeys(draft.notes))
         return draft
 
     def _conversation(self, row: MappingType[str, Any], columns: TurnColumns) -> list[Message]:

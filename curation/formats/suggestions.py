@@ -5,10 +5,10 @@ from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from typing import Any
 
-from curation.checks.turns import dumped
+from curation.checks.dumps import dumped
 from curation.formats import pictures
 from curation.formats.annotation_tools import argilla, label_studio
-from curation.formats.cells import is_empty, is_pair, json_in
+from curation.formats.cells import ALTERNATIVES, is_empty, is_pair, json_in
 from curation.formats.column_names import (
     ASSISTANT,
     CHOSEN,
@@ -25,7 +25,7 @@ from curation.formats.column_names import (
     USER,
     plain_name,
 )  # fmt: skip
-from curation.formats.conversations import turns_in
+from curation.formats.conversations import by_speakers, turns_in
 from curation.formats.mapping import OURS, Mapping
 from curation.formats.turns import ALPACA
 
@@ -138,7 +138,7 @@ class _Suggestion:
                 continue
             values = self._values(column)[:20]
             # Most of them: a bad row among the first ones must not turn a file of conversations into documents.
-            if sum(map(_is_conversation, values)) * 2 > len(values):
+            if sum(_is_conversation(value, column == named) for value in values) * 2 > len(values):
                 return column
         return ""
 
@@ -149,7 +149,8 @@ class _Suggestion:
             return chosen, rejected
         for column in filter(None, (self._find([name]) for name in ASSISTANT)):
             values = self._values(column)
-            if sum(map(_is_pair, values)) * 2 > len(values):
+            # Answers in the plural may all be right, and lists of any length are no pairs.
+            if values and all(map(_is_pair, values)) and not ALTERNATIVES.fullmatch(plain_name(column)):
                 return column, column
         return "", ""
 
@@ -218,13 +219,15 @@ class _Suggestion:
     def _pictures(self) -> str:
         """Return the column of pictures, known by its name and by its values."""
         for column in filter(None, (self._find([name]) for name in PICTURES)):
-            values = [value for value in self._values(column) if not is_empty(value)]
-            if values and all(map(pictures.is_picture, values)):
+            given = self._values(column)
+            values = [value for value in given if not is_empty(value)]
+            # Where the first rows have lists without a picture, later ones have lists with some.
+            if given and all(map(pictures.is_picture, values)):
                 return self._take(column, "holds pictures, by its name; each takes the place of an <image> mark")
         return ""
 
     def _is_sharegpt(self, column: str) -> bool:
-        first = next(filter(_is_conversation, self._values(column)), None)
+        first = next((value for value in self._values(column) if _is_conversation(value, True)), None)
         turns = turns_in(json_in(first) if isinstance(first, str) else first, column, [])
         return turns is not None and "from" in turns[0]
 
@@ -312,8 +315,9 @@ def _has_letters(value: Any) -> bool:
     return isinstance(value, str) and any(character.isalpha() for character in value)
 
 
-def _is_conversation(value: Any) -> bool:
+def _is_conversation(value: Any, is_named_so: bool) -> bool:
+    """Return whether a cell holds a conversation; roles are anything where the column's name says that it does."""
     value = json_in(value) if isinstance(value, str) else value
-    if isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
+    if is_named_so and isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
         return True
-    return turns_in(value, "", [], strictly=True) is not None
+    return turns_in(value, "", [], strictly=True) is not None or by_speakers(value) is not None

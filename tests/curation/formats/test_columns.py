@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.chat import Message
+from curation.checks.dumps import dumped
 from curation.checks.record import check
-from curation.checks.turns import dumped
 from curation.formats import Draft, Mapping, MappingError, RowError, suggest
 
 USER = {"role": "user", "content": "Name a bird."}
@@ -95,7 +95,7 @@ def test_a_question_is_understood_in_every_form(question: Any) -> None:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "a pair of texts": (["The wren sings.", "Dunno."], "pair of outputs"),
-    "a pair of turns": ([{"from": "gpt", "value": "a"}, {"from": "gpt", "value": "b"}], ""),
+    "a pair of turns": ([{"from": "gpt", "value": "a"}, {"from": "gpt", "value": "b"}], "pair of outputs"),
     "a pair by name": ({"chosen": "The wren.", "rejected": "Dunno."}, "pair of outputs"),
     "several answers": (["one", "two", "three"], "lists 3 answers"),
     "a translation": ({"en": "wren", "fr": "troglodyte"}, "“en”, “fr”"),
@@ -162,10 +162,54 @@ def test_data_with_a_key_role_stays_text(text: str) -> None:
     assert messages[1] == {"role": "assistant", "content": text}
 
 
+@pytest.mark.parametrize(
+    "crew",
+    [
+        [{"name": "Ada", "role": "engineer"}],
+        [{"role": "cook", "content": "soup"}],
+        [{"role": 3}],
+        {"role": ["a"], "n": [1]},
+    ],
+)
+def test_a_column_with_a_key_role_is_no_conversation(crew: Any) -> None:
+    for value in (crew, json.dumps(crew)):
+        row = {"text": "The Heron sails on Monday with her whole crew.", "crew": value}
+        mapping, _ = suggest(list(row), [row])
+        assert (mapping.kind, mapping.metadata) == ("documents", ["crew"])
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        (["Deep blue 0.", "Dunno."], "a pair of outputs"),
+        (["It sings at night", "birds sleep all the night"], "a pair of outputs"),
+        (["New York", "San Jose"], ""),
+        (["red", "blue"], ""),
+        (["Yes.", "No."], ""),
+        ({"from": "gpt", "value": "x"}, "a turn of a conversation"),
+        ([{"role": "assistant", "content": "x"}], "a list of turns"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "a conversation"),
+        ({"role": "engineer", "content": "x"}, ""),
+        ([{"name": "Ada", "role": "engineer"}], ""),
+    ],
+)
+def test_what_came_in_as_a_dump_before_is_found(said: Any, what: str) -> None:
+    assert dumped(json.dumps(said)) == what
+
+
 def test_a_template_makes_any_text_stay_text() -> None:
     talk = '[{"role": "assistant", "content": "Hi"}]'
     mapping = Mapping(roles={"q": "user", "a": "assistant"}, templates={"a": "{a}"})
     assert mapping.apply({"q": "Say hi as JSON", "a": talk}).messages[1]["content"] == talk
+
+
+@pytest.mark.parametrize("name", ["answers", "targets", "Answers"])
+def test_answers_of_which_each_is_right_are_no_pair(name: str) -> None:
+    draft = applied({"question": "Name a bird.", name: ["The wren.", "A wren it is."]})
+    assert (draft.kind, draft.messages) == ("conversations", [USER, ASSISTANT])
+    assert "several answers" in draft.notes[0]
+    several = [{"question": "Who?", "answer": ["Ada", "Ada L."]}, {"question": "Who?", "answer": "Bo"}]
+    assert suggest(list(several[0]), several)[0].kind == "conversations"
 
 
 # --- which column is what -------------------------------------------------------------------------
@@ -269,6 +313,22 @@ def test_an_unknown_speaker_is_named(speaker: Any) -> None:
     mapping = Mapping(style="sharegpt", messages="c")
     with pytest.raises(RowError, match=r"is from|must be an object|unknown"):
         mapping.apply({"c": [{"from": "human", "value": "x"}, {"from": speaker, "value": "y"}]})
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"human": "x", "assistant": "y"}],
+        [{"user": "x"}, {"gpt": "y"}],
+        [{"Human": "x"}, {"Assistant": "y"}],
+        json.dumps([{"user": "x", "model": "y"}]),
+    ],
+)
+def test_turns_whose_keys_are_the_speakers_are_understood(turns: Any) -> None:
+    assert applied({"conversation": turns}).messages == [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "y"},
+    ]
 
 
 # --- preferences ----------------------------------------------------------------------------------
