@@ -83,15 +83,17 @@ def differ_in_facts(a: Witnessed, b: Witnessed) -> bool:
     if not over_a or not over_b:
         return False  # one has all that the other says, and more
     is_short = max(a.text.count, b.text.count) <= SHORT
-    if is_short and any(map(_is_number, over_a)) and any(map(_is_number, over_b)):
-        return True
     if not witnessed and not is_short:
         return False
     # Typos first, for a word of the frame with a typo in it is nobody else's.
     left_a, left_b = without_typos(over_a, over_b)
-    if not witnessed:
+    numbered = any(map(_is_number, left_a)) and any(map(_is_number, left_b))
+    if is_short and (numbered or not witnessed):
         common = min(len(a.text.words) - len(left_a), len(b.text.words) - len(left_b))
-        return common < WORDS_ALIKE * (common + len(left_a) + len(left_b))
+        if common < WORDS_ALIKE * (common + _weight(left_a) + _weight(left_b)):
+            return True
+    if not witnessed:
+        return False
     if not _apart(left_a, left_b, a.words, b.words):
         return False
     # A word that was replaced in one place may stand in another: the pairs around it tell.
@@ -111,8 +113,12 @@ def _apart(over_a: frozenset[object], over_b: frozenset[object], own_a: OwnWords
     if min(len(alone_a) / len(over_a), len(alone_b) / len(over_b)) <= OWN:
         return False
     common = len(own_a.shared & own_b.shared)
-    apart = sum(NUMBER if _is_number(item) else 1 for item in (*alone_a, *alone_b))
-    return common < SHARED * (common + apart)
+    return common < SHARED * (common + _weight(alone_a) + _weight(alone_b))
+
+
+def _weight(items: Collection[object]) -> int:
+    """Return how much so many words tell: a number more than a word."""
+    return sum(NUMBER if _is_number(item) else 1 for item in items)
 
 
 def _is_number(item: object) -> bool:

@@ -276,3 +276,13 @@ def planted_in_frame(seed: int, name: str, every: int = 5) -> tuple[Texts, dict[
         pairs[place, len(texts)] = f"{name} {how}"
         texts.append(CHANGES[how](r, texts[place]))
     return texts, pairs
+
+
+def copies(seed: int, texts: int, of_each: int) -> Texts:
+    """Return so many texts with further copies of each, in which a word or two were replaced or left out."""
+    r = random.Random(seed)
+    made = []
+    for _ in range(texts):
+        text = prose(r, 6)
+        made += [text, *(r.choice((edited, shortened))(r, text) for _ in range(of_each))]
+    return made
