@@ -45,7 +45,9 @@ def test_tekken_counts_what_mistral_common_counts(bases):
 
     texts = ["", "Bonjour à tous.", "[INST] is text", "\u200b\U0001f600", "a" * 500]
     inner = Tekkenizer.from_file(str(bases / TEKKEN / "tekken.json"))
-    assert TokenCounter.of_base(TEKKEN).count(texts) == [len(inner.encode(text, bos=False, eos=False)) for text in texts]
+    assert TokenCounter.of_base(TEKKEN).count(texts) == [
+        len(inner.encode(text, bos=False, eos=False)) for text in texts
+    ]
 
 
 def test_a_base_that_is_not_here_is_estimated_and_not_counted_by_another(bases):
@@ -83,7 +85,9 @@ def test_choosing_a_base_counts_the_projects_records_again(project, bases, as_bo
     assert check.options == {"everything": True}
     jobs.check_texts(claims_of(check))
     assert "too-long" in problems_of(record)
-    answer = bob_api.put(f"/api/projects/{project.pk}/base", {"base": "codestral-22b-v0-1"}, content_type="application/json")
+    answer = bob_api.put(
+        f"/api/projects/{project.pk}/base", {"base": "codestral-22b-v0-1"}, content_type="application/json"
+    )
     assert answer.status_code == 422
     assert "not on this machine yet" in answer.content.decode()
     listed = bob_api.get(f"/api/projects/{project.pk}/bases").json()
