@@ -95,17 +95,18 @@ def desk(record: Record) -> str:
 def _annotate(briefs: Dataset, user: User, number: int) -> None:
     annotation = queues.next_task(queues.of(briefs), user)
     assert annotation is not None, "the queue has too few records"
-    answers.submit(annotation, answer(annotation, number, strict=user.username == "zoë"), 20 + number * 7 % 40)
+    answers.submit(annotation, answer(annotation, number, user.username), 20 + number * 7 % 40)
 
 
-def answer(annotation: Annotation, number: int, *, strict: bool) -> dict[str, Any]:
-    """Return what a person answers about a rewrite: the strict one gives fewer stars, and sees news in more of them."""
-    text, stars = annotation.record.messages[-1]["content"], 4 + bool(number % 3)
-    wanted = desk(annotation.record)
-    if strict:
+def answer(annotation: Annotation, number: int, name: str) -> dict[str, Any]:
+    """Return what a person answers about a rewrite: zoë is strict and sees news in more of them, ben is generous."""
+    text, stars, wanted = annotation.record.messages[-1]["content"], 3 + number * 7 % 5 // 2, desk(annotation.record)
+    if name == "zoë":
         wanted = "News" if number % 5 == 2 else wanted
         text = re.sub(" said (?!that)", " said that ", text, count=1) if number % 3 == 1 else text
         stars -= number % 4 == 3
+    if name == "ben":
+        stars = min(5, stars + (number % 7 == 3))
     return {"which_desk": wanted, "correct_the_rewrite": text, "how_good_is_it": stars}
 
 

@@ -73,7 +73,7 @@ def draw(folder: Path, pictures: dict[str, Drawing]) -> list[str]:
         sync_playwright() as playwright,
     ):
         ids = filled(installation, other.url.replace("127.0.0.1", "localhost").replace("hook", "newsroom"))
-        browser = playwright.chromium.launch(executable_path=path, args=[*chromium.FLAGS, "--lang=en-GB"])
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.FLAGS)
         visitor = Visitor(browser, installation.base_url)
         visitor.page.set_viewport_size(SIZE)  # type: ignore[arg-type]
         visitor.sign_in(OWNER, PASSWORD)

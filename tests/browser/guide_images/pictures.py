@@ -31,7 +31,7 @@ def importing_annotations(room: Newsroom) -> None:
 
 
 def search(room: Newsroom) -> None:
-    room.go("data/{briefs}/?q=status:accepted council words:>40")
+    room.go("data/{briefs}/?q=status:accepted says words:>100")
 
 
 def bulk_preview(room: Newsroom) -> None:
@@ -69,6 +69,7 @@ def charts(room: Newsroom) -> None:
     room.go("data/{briefs}/charts")
     room.page.get_by_label("Colour by").select_option("split")
     room.page.locator("canvas").first.wait_for()
+    room.page.evaluate("scrollTo(0, 110)")  # so that the legend shows
 
 
 def review(room: Newsroom) -> None:
@@ -117,7 +118,7 @@ def comparisons(room: Newsroom) -> None:
     )
     found = re.search(r"deploy (\d+)", said)
     assert found, said
-    newsroom.command(room.installation, "deploy", found[1], "--wait")
+    newsroom.command(room.installation, "deploy", found[1], "--wait", "--timeout", "1800")
     room.go("models/")
     room.page.locator("#compare-ready").click()
     room.page.locator("[name=max_tokens]").fill("160")
