@@ -55,7 +55,6 @@ class Migration(migrations.Migration):
                 ('roots', models.JSONField(default=list)),
                 ('reason', models.CharField(max_length=500)),
                 ('actor', models.CharField(max_length=150)),
-                ('planned', models.BooleanField(default=False)),
                 ('erased', models.JSONField(default=dict)),
                 ('stays', models.JSONField(default=list)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),

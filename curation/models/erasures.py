@@ -22,7 +22,6 @@ class Erasure(Job):
     roots = models.JSONField(default=list)  # ids of the records that a person chose
     reason = models.CharField(max_length=500)
     actor = models.CharField(max_length=150)  # the name as it was then
-    planned = models.BooleanField(default=False)  # every record made from them has its row
     erased = models.JSONField(default=dict)  # what was erased besides the records: thing -> how many
     stays = models.JSONField(default=list)  # [{"kind", "label", "url", "why"}]: what cannot be erased
 
