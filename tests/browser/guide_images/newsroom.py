@@ -50,7 +50,7 @@ class Newsroom:
         path = FOLDER / f"{name}.png"
         self.page.screenshot(path=path, animations="disabled", caret="hide")
         with Image.open(path) as shot:
-            # By coverage, for the few coloured points among many greys keep their colours so.
+            # By coverage: so the few coloured pixels among many greys keep their colours.
             few = shot.convert("RGB").quantize(
                 256, method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
             )

@@ -69,7 +69,7 @@ def charts(room: Newsroom) -> None:
     room.go("data/{briefs}/charts")
     room.page.get_by_label("Colour by").select_option("split")
     room.page.locator("canvas").first.wait_for()
-    room.page.evaluate("scrollTo(0, 110)")  # so that the legend shows
+    room.page.evaluate("scrollTo(0, 118)")  # so that the legend shows
 
 
 def review(room: Newsroom) -> None:
