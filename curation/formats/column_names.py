@@ -14,6 +14,8 @@ USER = (
     "input", "inputs", "raw", "question", "query", "problem", "frage", "pregunta", "domanda", "pergunta", "vraag",
     "choices", "options",
 )  # fmt: skip
+# What a question is about, which may stand beside it.
+BESIDE = ("context", "contexts", "passage", "passages", "paragraph", "article", "background", "document", "input", "inputs", "choices", "options")  # fmt: skip
 # The likeliest first: of several one is the answer.
 ASSISTANT = (
     "completion", "response", "solution", "answer", "answers", "output", "outputs", "assistant", "rewrite", "reply", "target",
@@ -36,12 +38,15 @@ def plain_name(column: str) -> str:
 
 
 def in_usual_order(roles: Mapping[str, str]) -> dict[str, str]:
-    """Return the roles of columns with the parts of a question in the order in which they usually stand.
+    """Return the roles of columns with the answer last, and the parts of a question in the order in which they usually stand.
 
-    Columns with several answers, or with names that are not known, are turns in an order of their own.
+    Parts whose names are not known keep their order. Columns with several answers are turns in an order of their own.
     """
-    asked = [column for column, role in roles.items() if role == "user"]
-    if list(roles.values()).count("assistant") > 1 or not all(plain_name(column) in USER for column in asked):
+    if list(roles.values()).count("assistant") > 1:
         return dict(roles)
-    coming = iter(sorted(asked, key=lambda column: USER.index(plain_name(column))))
-    return {next(coming) if role == "user" else column: role for column, role in roles.items()}
+    asked = [column for column, role in roles.items() if role == "user"]
+    if all(plain_name(column) in USER for column in asked):
+        asked.sort(key=lambda column: USER.index(plain_name(column)))
+    before = [column for column, role in roles.items() if role not in ("user", "assistant")]
+    answers = [column for column, role in roles.items() if role == "assistant"]
+    return {column: roles[column] for column in (*before, *asked, *answers)}

@@ -27,10 +27,14 @@ class TurnColumns:
         text = text_in(self.row.get(column), column, role, self.notes)
         if column not in self.fixed or not text.strip():
             return text
-        return templates.filled(
-            self.fixed[column],
-            lambda name: text_in(self.row.get(name), name, role, self.notes) if name != column else text,
-        )
+        return templates.filled(self.fixed[column], lambda name: text if name == column else self._beside(name, role))
+
+    def _beside(self, column: str, role: str) -> str:
+        """Return the text of another column that a template names; that it is empty is noted."""
+        text = text_in(self.row.get(column), column, role, self.notes)
+        if not text.strip():
+            self.notes.append(f"“{column}” is empty in rows whose fixed text names it.")
+        return text
 
     def said(self, column: str, role: str, whole: bool = False) -> list[Message]:
         """Return the turns of a column; one with a template is always text. Raises RowError."""

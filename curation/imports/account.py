@@ -4,9 +4,9 @@ from collections.abc import Mapping as MappingType
 from typing import Any
 
 from curation.formats import Mapping, Source
-from curation.formats.mapping import ALPACA
 from curation.formats.readers import encodings, layouts
 from curation.formats.readers.sources import TEXTS
+from curation.formats.turns import ALPACA
 from curation.imports import drafts
 from curation.imports import rows as import_rows
 from curation.imports.columns import uses

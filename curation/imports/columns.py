@@ -13,9 +13,25 @@ import orjson
 
 from curation.chat import Problem
 from curation.content import LABEL_LENGTH, MOST_LABELS, Draft
-from curation.formats.mapping import ALPACA, Mapping
+from curation.formats.column_names import (
+    ASSISTANT,
+    BESIDE,
+    GROUP,
+    HISTORY,
+    KEY,
+    MESSAGES,
+    PICTURES,
+    SYSTEM,
+    TEXT,
+    TOOLS,
+    USER,
+    in_usual_order,
+    plain_name,
+)  # fmt: skip
+from curation.formats.mapping import OURS, Mapping
+from curation.formats.pictures import is_picture
 from curation.formats.readers.rows import RowError
-from curation.formats.suggestions import ASSISTANT, GROUP, KEY, MESSAGES, OURS, SYSTEM, TEXT, TOOLS, USER
+from curation.formats.turns import ALPACA
 
 NAMED = 500  # late columns that are decided one by one; what comes behind them is metadata
 COUNTED = 2000  # columns that are counted one by one
@@ -51,7 +67,7 @@ def uses(mapping: Mapping) -> dict[str, str]:
 
 def usual(name: str, value: Any, kind: str) -> str:
     """Return the use of a column by its name, for records of this kind; metadata if it has no usual one."""
-    plain = name.strip().lower().replace("-", "_")
+    plain = plain_name(name)
     singles = {"tools": TOOLS, "key": KEY, "group": GROUP}
     if name.startswith(OURS):
         return ""
@@ -60,8 +76,10 @@ def usual(name: str, value: Any, kind: str) -> str:
     if kind == "documents":
         is_prose = isinstance(value, str) and len(value.split(maxsplit=PROSE)) >= PROSE
         return "fields" if plain in TEXT or is_prose else "metadata"
-    if plain in SYSTEM:
-        return "role:system"
+    if plain in PICTURES and is_picture(value):
+        return "images"
+    if plain in SYSTEM or plain in HISTORY:
+        return "role:system" if plain in SYSTEM else "role:history"
     if kind == "preferences":
         return "prompt" if plain in (*USER, *MESSAGES) else plain if plain in ("chosen", "rejected") else "metadata"
     if plain in MESSAGES and isinstance(value, list | str):
@@ -175,9 +193,13 @@ def _take(mapping: Mapping, name: str, use: str, present: set[str]) -> bool:
         return True
     role = use.removeprefix("role:")
     if use.startswith("role:") and mapping.style == "columns":
-        if any(other in present and other != name and given == role for other, given in mapping.roles.items()):
+        others = [
+            other for other, given in mapping.roles.items() if other in present and other != name and given == role
+        ]
+        is_part = role == "user" and plain_name(name) in BESIDE and all(plain_name(other) in USER for other in others)
+        if others and not is_part:
             return False
-        mapping.roles[name] = role
+        mapping.roles = in_usual_order(mapping.roles | {name: role})
         return True
     if use.startswith("role:") and role != "system":
         return False

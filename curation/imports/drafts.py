@@ -269,10 +269,7 @@ def adopt(job: Import, mapping: Mapping) -> None:
     except MappingError as error:
         raise ValidationError(str(error)) from error
     check_columns(job, mapping)
-    try:
-        mapping.check_templates(job.source["columns"])
-    except MappingError as error:
-        raise ValidationError(str(error)) from error
+    check_templates(job, mapping)
     if mapping.kind != dataset.kind:
         if dataset.records.exists() or dataset.imports.filter(confirmed=True).exclude(pk=job.pk).exists():
             raise ValidationError(
@@ -294,6 +291,14 @@ def check_columns(job: Import, mapping: Mapping) -> None:
         raise ValidationError(
             f"The file has no column {named}. Choose from {', '.join(map(str, there))[:400] or 'another file, this one has none'}."
         )
+
+
+def check_templates(job: Import, mapping: Mapping) -> None:
+    """Raise ValidationError for a fixed text that names a column which the file does not have."""
+    try:
+        mapping.check_templates(job.source["columns"])
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
 
 
 def confirm_unseen(

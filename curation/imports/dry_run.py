@@ -41,6 +41,7 @@ def run(dataset: Dataset, user: User | None, mapping: Mapping | None, **source: 
         if mapping is None and lacks:
             raise ValidationError(f"{lacks} Send a mapping. The columns are {', '.join(job.source['columns'])[:400]}.")
         chosen = mapping or suggestion
+        drafts.check_templates(job, chosen)
         drafts.check_columns(job, chosen)
         job.mapping = chosen.to_json()
         job.source["mapping_guessed"] = mapping is None

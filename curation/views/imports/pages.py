@@ -238,10 +238,11 @@ def _of_another_kind(request: HttpRequest, job: Import) -> HttpResponse:
     for use in ("key", "group"):
         if column := next((name for name, chosen in given.items() if chosen == use), ""):
             choices |= {name: "metadata" for name, chosen in choices.items() if chosen == use} | {column: use}
+    texts = _texts(request, job)
     try:
-        return _preview_page(request, job, mapping_forms.read(kind, choices), choices=choices)
+        return _preview_page(request, job, mapping_forms.read(kind, choices, **texts), choices=choices)
     except ValidationError as lacks:
-        return _preview_page(request, job, mapping, choices=choices, error=" ".join(lacks.messages))
+        return _preview_page(request, job, mapping, choices=choices, texts=texts, error=" ".join(lacks.messages))
 
 
 def _read_otherwise(request: HttpRequest, job: Import) -> HttpResponse:

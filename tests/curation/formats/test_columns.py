@@ -11,6 +11,8 @@ from curation.chat import Message
 from curation.checks.dumps import dumped
 from curation.checks.record import check
 from curation.formats import Draft, Mapping, MappingError, RowError, suggest
+from curation.forms import mapping as mapping_forms
+from curation.imports.columns import ColumnReader
 
 USER = {"role": "user", "content": "Name a bird."}
 ASSISTANT = {"role": "assistant", "content": "The wren."}
@@ -561,6 +563,7 @@ def test_templates_take_other_columns_and_leave_empty_rows_alone() -> None:
     with pytest.raises(RowError, match="nothing to answer"):
         mapping.apply({"text": "", "lang": "Danish", "title": "T"})
     assert mapping.columns == ["text", "title", "lang"]
+    assert mapping.apply({"text": "x", "title": "T"}).notes == ["“lang” is empty in rows whose fixed text names it."]
 
 
 @pytest.mark.parametrize(
@@ -607,3 +610,34 @@ def test_whole_numbers_in_a_cells_json_keep_their_digits() -> None:
     talk = json.dumps([USER, {"role": "assistant", "content": "The wren.", "number": huge}])
     assert applied({"messages": talk, "metadata": f'{{"id": {huge}}}'}).messages[1]["number"] == str(huge)
     assert Mapping("documents", fields=["text"], metadata=["metadata"]).apply({"text": "x", "metadata": f'{{"id": {huge}}}'}).metadata == {"id": str(huge)}  # fmt: skip
+
+
+def test_a_part_of_the_question_that_only_later_rows_have_is_joined() -> None:
+    mapping, _ = suggest(["instruction", "response"], [{"instruction": "Do", "response": "Done"}])
+    reader = ColumnReader(mapping, ["instruction", "response"])
+    late = {"input": "this", "response": "Done", "history": [["a", "b"]], "instruction": "Do", "image": "a.png"}
+    draft = reader.apply(late, 61)
+    assert [message["role"] for message in draft.messages] == ["user", "assistant", "user", "assistant"]
+    assert draft.messages[2]["content"] == "Do\n\nthis"
+    assert draft.messages[0]["content"][0] == picture("a.png")
+    assert {name: found.use for name, found in reader.late.items()} == {
+        "input": "role:user", "history": "role:history", "image": "images",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "order"),
+    [
+        ("response instruction input", "instruction input response"),
+        ("question context answer system", "system context question answer"),
+        ("reply line_two line_one", "line_two line_one reply"),
+        ("query history response", "history query response"),
+        ("choices question answer", "question choices answer"),
+    ],
+)
+def test_the_form_orders_columns_as_the_suggestion_does(columns: str, order: str) -> None:
+    names = {"system": "system", "history": "history"} | dict.fromkeys(("response", "answer", "reply"), "assistant")
+    choices = {column: f"role:{names.get(column, 'user')}" for column in columns.split()}
+    assert list(mapping_forms.read("conversations", choices).roles) == order.split()
+    turns = {f"{who}{n}": f"role:{who}" for n in (1, 2) for who in ("user", "assistant")}
+    assert list(mapping_forms.read("conversations", turns).roles) == list(turns)

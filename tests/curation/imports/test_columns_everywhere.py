@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from curation.datasets import settings as dataset_settings
 from curation.imports import drafts
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
 from curation.tasks import import_file
 
@@ -86,13 +87,17 @@ def test_by_rest_fixed_texts_come_in_and_what_is_left_over_is_named(project, ali
     assert "Not imported: “day”." in left.json()["notes"]
 
 
-def test_by_command_the_same_notes_come_back(project, tmp_path, capsys):
+def test_by_command_the_same_notes_come_back(project, tmp_path, capsys, bob_api):
     path = tmp_path / "qa.jsonl"
     path.write_bytes(as_file([{"question": "Who?", "answer": ["Ada"], "mood": "glad"}] * 2, "jsonl"))
-    call_command("import_records", str(path), "--here", "--keep-duplicates", "--project", str(project.pk))
-    out = capsys.readouterr().out
-    assert "Imported as metadata, beside the messages: “mood”." in out
-    assert "“answer” holds a list of one; its one entry was taken. (2 rows, the first in line 1.)" in out
+    call_command("import_records", str(path), "--no-wait", "--keep-duplicates", "--project", str(project.pk))
+    assert "Imported as metadata, beside the messages: “mood”." in capsys.readouterr().out
+    job = Import.objects.get()
+    import_file(job.pk)
+    job.refresh_from_db()
+    one = "“answer” holds a list of one; its one entry was taken. (2 rows, the first in line 1.)"
+    assert one in notes_of(job)
+    assert one in bob_api.get(f"/api/projects/{project.pk}/imports/{job.pk}").json()["notes"]
     assert Dataset.objects.get().records.first().messages[1]["content"] == "Ada"
     mapping = {"roles": {"question": "user", "answer": "assistant"}, "templates": {"question": "{question} {"}}
     with pytest.raises(CommandError, match="stands alone"):
