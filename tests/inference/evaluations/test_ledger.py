@@ -121,7 +121,7 @@ def test_an_older_evaluation_has_one_prompt_for_all(version, alice):
 def test_rows_with_tools_are_skipped_with_a_sentence(version, alice, row, monkeypatch):
     job = ledger.create(version, alice, pair(version.project, URL))
     plain = {"messages": [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]}
-    monkeypatch.setattr(ledger.version_files, "rows", lambda *_: iter([row, plain]))
+    monkeypatch.setattr(ledger.version_files, "numbered", lambda *_: enumerate([row, plain], 1))
     ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
     assert ledger.counts(job) == {"pending": 2, "ok": 0, "failed": 0, "skipped": 2}
     assert "has tools or calls" in job.answers.filter(outcome="skipped").first().reason
