@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             name='ErasedRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_hash', models.CharField(max_length=64)),
+                ('content_hash', models.CharField(db_index=True, max_length=64)),
                 ('is_derived', models.BooleanField(default=False)),
                 ('wiped_at', models.DateTimeField(null=True)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -44,7 +44,7 @@ class ErasedRecord(models.Model):
 
     erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="records")
     record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="erased")
-    content_hash = models.CharField(max_length=64)
+    content_hash = models.CharField(max_length=64, db_index=True)  # imports look whether a row was erased
     is_derived = models.BooleanField(default=False)  # made from one that was chosen
     wiped_at = models.DateTimeField(null=True)
     at = models.DateTimeField(default=timezone.now)
