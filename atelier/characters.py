@@ -22,3 +22,17 @@ def flaw(text: str) -> str:
 def storable(text: str) -> str:
     """Return the text with the sign for an unknown character in place of what a database refuses."""
     return UNSTORABLE.sub("\ufffd", text)
+
+
+def flaw_in(value: object) -> str:
+    """Say why a JSON value cannot be stored, as the end of a sentence; empty when it can."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str) and (found := flaw(one)):
+            return found
+    return ""

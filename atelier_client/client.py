@@ -178,11 +178,17 @@ class Client:
     ) -> "Dataset | DatasetDict":
         """Return a version as a `datasets.Dataset` (one split) or `DatasetDict` (all), its hash verified. Raises Broken.
 
-        The files are stored in `folder`, by default the user's cache, under their hashes, and are downloaded once.
+        Each value is the frozen one, key for key; a column that a row does not have is None in it. The files are stored
+        in `folder`, by default the user's cache, under their hashes, and are downloaded once.
         """
         about = self.version(version)
         files = loading.fetch(self._transport, self._path("versions", version), about, split, folder)
         return loading.open_files(files, split)
+
+    def frozen_rows(self, version: int, split: str | None = None, folder: str | Path | None = None) -> Iterator[Json]:
+        """Yield the rows of a version exactly as they were frozen, of one split or of all; needs no library. Raises Broken."""
+        files = loading.fetch(self._transport, self._path("versions", version), self.version(version), split, folder)
+        yield from loading.frozen_rows(files.values())
 
     # --- models ---
 

@@ -3,8 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import datasets
 
 CHUNK = 1 << 20
-ROWS = 1000
+ERASED = b'{"erased":true,'  # how a line begins whose row was erased after the freeze
 
 
 def cache() -> Path:
@@ -68,34 +67,38 @@ def _hash(file: Path) -> str:
     return found.hexdigest()
 
 
+def frozen_rows(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of downloaded files exactly as they were frozen, without those erased since; each with its own keys only."""
+    for path in files:
+        with path.open("rb") as lines:
+            yield from (json.loads(line) for line in lines if not line.startswith(ERASED))
+
+
 def open_files(files: dict[str, Path], split: str | None) -> "datasets.Dataset | datasets.DatasetDict":
-    """Open files as datasets. Raises ImportError, saying what to install, without the `datasets` library."""
+    """Open files as datasets of one schema. Raises ImportError, saying what to install, without the `datasets` library.
+
+    A column that only some rows have is None in the others; within a column each value is the frozen one, key for key.
+    """
     try:
         import datasets
+
+        from atelier_client import columns
     except ImportError as error:
         raise ImportError("load_dataset needs the library: pip install 'atelier-client[datasets]'.") from error
-    form = features(files.values())
-    found = {name: datasets.Dataset.from_json(str(path), features=form) for name, path in files.items()}
+    left = {name: without_erased(path) for name, path in files.items()}
+    form = columns.features(frozen_rows(left.values()))
+    found = {name: columns.dataset(path, form, name) for name, path in left.items()}
     return found[split] if split is not None else datasets.DatasetDict(found)
 
 
-def features(paths: Iterable[Path]) -> "datasets.Features | None":
-    """Return one schema for all rows of all files, so that splits can be joined. None if no one schema fits.
-
-    None fits, for example, when a key of the metadata holds a number in one row and a text in another: then the library
-    decides for each file.
-
-    The library itself looks at the first 10 MB of a file only, and fails at a column that comes later, as `labels` may.
-    """
-    import datasets
-    import pyarrow
-
-    found = []
-    try:
-        for path in paths:
-            with path.open("rb") as lines:
-                while batch := [json.loads(line) for line in islice(lines, ROWS)]:
-                    found.append(pyarrow.schema(pyarrow.array(batch).type))
-        return datasets.Features.from_arrow_schema(pyarrow.unify_schemas(found, promote_options="permissive"))
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        return None
+def without_erased(path: Path) -> Path:
+    """Return a file without the lines of erased rows, written beside the verified one; that one itself if it has none."""
+    with path.open("rb") as lines:
+        if not any(line.startswith(ERASED) for line in lines):
+            return path
+    left = path.with_suffix(".left.jsonl")
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    with path.open("rb") as lines, draft.open("wb") as out:
+        out.writelines(line for line in lines if not line.startswith(ERASED))
+    draft.replace(left)
+    return left

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 WHOLE = "stop"
+CALLED = ("tool_calls", "function_call")  # whole where calls of tools came
 HALVES = {
     "": "The endpoint did not say that the answer is complete.",
     "length": "The answer was cut off at its limit of tokens.",
@@ -12,8 +13,8 @@ HALVES = {
     "content_filter": "The answer was stopped by the endpoint's content filter.",
     "error": "The answer ended with an error of the endpoint.",
     "abort": "The answer was aborted by the endpoint.",
-    "tool_calls": "The answer is a call of a tool and not a text.",
-    "function_call": "The answer is a call of a tool and not a text.",
+    "tool_calls": "The answer is to be a call of a tool, but the reply holds no call.",
+    "function_call": "The answer is to be a call of a tool, but the reply holds no call.",
 }
 # Letters and marks that fonts draw as nothing, and the sign for what could not be stored.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufffd") | {chr(code) for code in range(0xFE00, 0xFE10)}
@@ -43,9 +44,9 @@ _REFUSALS = re.compile(
 )
 
 
-def half_reason(finish_reason: str) -> str:
+def half_reason(finish_reason: str, has_calls: bool = False) -> str:
     """Return a sentence that states why an answer that ended so isn't whole; empty for a whole one."""
-    if finish_reason == WHOLE:
+    if finish_reason == WHOLE or (has_calls and finish_reason in CALLED):
         return ""
     return HALVES.get(
         finish_reason, f"The answer ended for an unknown reason (“{finish_reason[:40]}”), so it may be incomplete."

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from atelier.characters import storable
 from curation.chat import Answer, ChatClient, ClientError, Message, Sampling
@@ -30,6 +30,14 @@ class CallOutcome(Generic[Unit]):
     answer: Answer | None
     error: str = ""
     seconds: float = 0.0
+
+
+class Question(NamedTuple, Generic[Unit]):
+    """What is asked about a row: the messages, and the tools on offer."""
+
+    unit: Unit
+    messages: list[Message]
+    tools: list[Any] = []
 
 
 class Calls(Generic[Unit]):
@@ -53,9 +61,9 @@ class Calls(Generic[Unit]):
         self._thread.join()
         self._loop.close()
 
-    def start(self, client: int, unit: Unit, messages: list[Message]) -> None:
+    def start(self, client: int, question: Question[Unit]) -> None:
         """Begin a call."""
-        self._loop.call_soon_threadsafe(self._begin, client, unit, messages)
+        self._loop.call_soon_threadsafe(self._begin, client, question)
 
     def take(self, seconds: float) -> list[CallOutcome[Unit]]:
         """Take all outcomes there are; wait at most so many seconds for the first."""
@@ -67,15 +75,15 @@ class Calls(Generic[Unit]):
         except queue.Empty:
             return outcomes
 
-    def _begin(self, client: int, unit: Unit, messages: list[Message]) -> None:
-        task = self._loop.create_task(self._call(self.clients[client], unit, messages))
+    def _begin(self, client: int, question: Question[Unit]) -> None:
+        task = self._loop.create_task(self._call(self.clients[client], question))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, client: ChatClient, unit: Unit, messages: list[Message]) -> None:
-        began = time.monotonic()
+    async def _call(self, client: ChatClient, question: Question[Unit]) -> None:
+        began, unit = time.monotonic(), question.unit
         try:
-            answer = await client.complete(messages, self._sampling)
+            answer = await client.complete(question.messages, self._sampling, question.tools)
             outcome = CallOutcome(unit, answer, "", answer.seconds or time.monotonic() - began)
         except Exception as error:  # whatever a client does, the row says it and the others go on
             known = isinstance(error, ClientError)
@@ -104,7 +112,7 @@ class CallRun(ABC, Generic[Unit]):
         self.flying: dict[Unit, int] = {}  # each with its client
 
     @abstractmethod
-    def _next(self, client: int, until: float) -> tuple[Unit, list[Message]] | None:
+    def _next(self, client: int, until: float) -> Question[Unit] | None:
         """The next row to ask a client about, and what; None when none may be asked about now, or none was ready until then."""
 
     @abstractmethod
@@ -149,10 +157,9 @@ class CallRun(ABC, Generic[Unit]):
         until = time.monotonic() + WAIT_SECONDS
         busy = Counter(self.flying.values())
         for client in self.calls.clients:
-            while busy[client] < self.job.concurrency and (call := self._next(client, until)):
-                unit, messages = call
-                self.flying[unit] = client
-                self.calls.start(client, unit, messages)
+            while busy[client] < self.job.concurrency and (question := self._next(client, until)):
+                self.flying[question.unit] = client
+                self.calls.start(client, question)
                 busy[client] += 1
                 if time.monotonic() > until:
                     break

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from atelier.characters import storable
-from curation.answers import WHOLE, half_reason, is_blank, sounds_like_refusal
+from curation.answers import half_reason, is_blank, sounds_like_refusal
+from curation.tool_calls import Call
 
 Message = dict[str, Any]
 ROLES = ("system", "user", "assistant", "tool")
@@ -64,7 +65,7 @@ class Answer:
     """An answer of an endpoint: its visible text, its reasoning if any, tokens, and wall seconds. A database can store it.
 
     `finish_reason` is the endpoint's word for why it ended, empty when it said none; `refusal` is what it wrote in place
-    of an answer.
+    of an answer; `tool_calls` are in the form of `curation.tool_calls`.
     """
 
     text: str
@@ -75,6 +76,7 @@ class Answer:
     finish_reason: str = "stop"
     model: str = ""
     refusal: str = ""
+    tool_calls: tuple[Call, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("text", "reasoning", "finish_reason", "model", "refusal"):
@@ -83,17 +85,17 @@ class Answer:
     @property
     def is_whole(self) -> bool:
         """Return whether the endpoint wrote it to its end: half an answer is no example and no measure of a model."""
-        return self.finish_reason == WHOLE
+        return not self.half_reason
 
     @property
     def half_reason(self) -> str:
         """Return a sentence that states why it isn't whole; empty when it is."""
-        return half_reason(self.finish_reason)
+        return half_reason(self.finish_reason, bool(self.tool_calls))
 
     @property
     def is_blank(self) -> bool:
-        """Return whether its text has nothing that can be seen."""
-        return is_blank(self.text)
+        """Return whether it has nothing that can be seen: no text, and no call of a tool."""
+        return not self.tool_calls and is_blank(self.text)
 
     @property
     def is_refusal(self) -> bool:
@@ -129,14 +131,16 @@ class ClientError(Exception):
 
 
 class ChatClient(Protocol):
-    """A client of anything that answers chat completions."""
+    """A client of anything that answers chat completions. `tools` are those on offer, which the answer may call."""
 
-    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()) -> Answer:
         """Return one whole answer. Raises ClientError."""
         ...
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
-        """Yield the answer piece by piece. Raises ClientError while iterating."""
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> AsyncIterator[Delta]:
+        """Yield the answer piece by piece; calls come with the whole one. Raises ClientError while iterating."""
         ...
 
     async def close(self) -> None:
@@ -154,6 +158,30 @@ def text_of(message: Mapping[str, Any]) -> str:
             str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text"
         )
     return ""
+
+
+def answer_message(text: str, thoughts: str = "", tool_calls: Sequence[Call] = ()) -> Message:
+    """Return an answer as a message, its thoughts as a part before the text, if there are any."""
+    content: Any = text
+    if thoughts.strip():
+        parts = [{"type": "thinking", "thinking": thoughts.strip(), "closed": True}]
+        content = [*parts, {"type": "text", "text": text}] if text else parts
+    message = {"role": "assistant", "content": content}
+    return message | ({"tool_calls": list(tool_calls)} if tool_calls else {})
+
+
+def parted_prompt(text: str) -> Any:
+    """Return a base's own system prompt as a content in which `[THINK]…[/THINK]` is a thinking part; a string without one.
+
+    Only for a prompt that comes with the base: such marks in anybody else's text are text.
+    """
+    before, opened, rest = text.partition("[THINK]")
+    thought, closed, after = rest.partition("[/THINK]")
+    if not (opened and closed):
+        return text
+    texts = [{"type": "text", "text": part} if part else None for part in (before, after)]
+    thinking = {"type": "thinking", "thinking": thought, "closed": True}
+    return [part for part in (texts[0], thinking, texts[1]) if part]
 
 
 def count_words(text: str) -> int:

@@ -12,7 +12,11 @@ from curation.chat import Message, text_of
 
 KINDS = ("documents", "conversations", "preferences")
 HASHED = re.compile("[0-9a-f]{64}")
+ASKING = ("system", "user")
 SORTED = orjson.OPT_SORT_KEYS
+
+
+MOST_LABELS, LABEL_LENGTH = 50, 100  # of a record, and characters of one
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Draft:
     key: str = ""
     marks: dict[str, Any] = field(default_factory=dict, compare=False)  # columns that an export takes along
 
+    notes: list[str] = field(default_factory=list, compare=False)  # what the mapping read otherwise than it stands
     number: int = field(default=0, compare=False)  # of the record or row that it was made of, to name it by
 
     @property
@@ -42,7 +47,7 @@ class Draft:
 
     @property
     def source_group(self) -> str:
-        """Return the SHA-256 in hex of the group, else of the source text: one source stays on one side of a split."""
+        """Return the SHA-256 in hex of the group, else of all that was asked: one source stays on one side of a split."""
         return source_group(self.group, self.fields, self.messages)
 
 
@@ -72,21 +77,45 @@ def content_hash(
 def source_group(group: str, fields: dict[str, Any], messages: list[Message]) -> str:
     """Return the group of records of one source, which always get the same split.
 
-    It is the given group if that is such a hash already, else the hash of its name, else of the first user message,
-    else of all messages, else of the fields.
+    It is the given group if that is such a hash already, else the hash of its name, else of all that was asked (each
+    system and user message, with its pictures), else of all messages, else of the fields. What the assistant and tools
+    answered is no part of it, so all answers to one question stay together.
     """
     if HASHED.fullmatch(group):
         return group  # as an export carries it, whose records must stay with those of the same source
     if group:
         return sha256(_canonical({"group": group})).hexdigest()
-    for message in messages:
-        if message.get("role") == "user" and (text := text_of(message).strip()):
-            return sha256(_canonical({"text": text})).hexdigest()
-    written = [value for value in fields.values() if isinstance(value, str) and value.strip()]
-    if len(written) == 1 and not messages:
-        # A document and the conversation distilled from it as it stands belong together.
-        return sha256(_canonical({"text": written[0].strip()})).hexdigest()
+    if asked := _asked(messages):
+        # A document and the conversation distilled from it as it stands belong together, so one text is hashed alike.
+        alone = asked[0]["asked"] if len(asked) == 1 and asked[0]["role"] == "user" else None
+        return sha256(_canonical({"text": alone} if isinstance(alone, str) else {"asked": asked})).hexdigest()
+    filled = [value for value in fields.values() if value not in (None, "", [], {})]
+    if len(filled) == 1 and isinstance(filled[0], str) and filled[0].strip() and not messages:
+        return sha256(_canonical({"text": filled[0].strip()})).hexdigest()
     return sha256(_canonical({"messages": messages} if messages else {"fields": fields})).hexdigest()
+
+
+def _asked(messages: list[Message]) -> list[dict[str, Any]]:
+    """Return role and content of each message that asks something; nothing if no user does.
+
+    A first message such as "Classify this text:" may be the same everywhere, and so may a sentence beside a picture.
+    """
+    asked = [
+        {"role": message["role"], "asked": said}
+        for message in messages
+        if message.get("role") in ASKING and (said := _content(message))
+    ]
+    return asked if any(each["role"] == "user" for each in asked) else []
+
+
+def _content(message: Message) -> str | list[Any]:
+    """Return a message's text without blanks around it; if it has other parts too, all parts. The same text in either form."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return text_of(message).strip()
+    others = [part for part in content if not (isinstance(part, dict) and part.get("type") == "text")]
+    text = text_of(message).strip()
+    return [text, *others] if others else text
 
 
 def _is_latin(text: str) -> bool:

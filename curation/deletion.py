@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from atelier.accounts.models import Project
@@ -22,7 +22,7 @@ from curation.models import (
     Version,
     VersionEntry,
 )
-from curation.versions import diff
+from curation.versions import archive, diff
 
 
 def of_project(project: Project) -> Iterator[DeletionPart]:
@@ -67,17 +67,7 @@ def _discard_versions(versions: list[Version]) -> None:
         diff.forget(version)
         names = {file["name"] for file in version.files.values()}
         with transaction.atomic():
-            # Nobody may freeze the same content between the look and the end of the file: SQLite's transaction keeps
-            # every writer out, PostgreSQL's those of this table.
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("LOCK TABLE curation_version IN SHARE ROW EXCLUSIVE MODE")
-            for name in names - _kept(version):
+            archive.keep_freezes_out()
+            for name in names - archive.names_of_others(version):
                 default_storage.delete(name)
             Version.objects.filter(pk=version.pk).update(files={})
-
-
-def _kept(gone: Version) -> set[str]:
-    """Return the names of the files of all other versions."""
-    others = Version.objects.exclude(pk=gone.pk).exclude(files={}).values_list("files", flat=True)
-    return {file["name"] for files in others.iterator(chunk_size=500) for file in files.values()}

@@ -15,15 +15,16 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project, User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.jobs.claims import Claim, JobFailed, LostClaim
 from atelier.jobs.once import once
 from curation.formats import WRITERS, Draft, Writer, source_group
 from curation.formats.writers.base import MARK
-from curation.models import Annotation, Dataset, Export, Record, Version
+from curation.models import Annotation, Dataset, Export, Record, SpanTrail, Version
 from curation.records.splits import SPLITS
 from curation.search import selection
+from curation.versions import archive
 from curation.versions import files as version_files
 from curation.versions.files import TemporaryFile
 
@@ -32,6 +33,7 @@ BUFFER = 1 << 20  # bytes; rows are small, and each write is a call of the syste
 EVERY = 2000  # records between two looks at the wishes of people
 NAMED = 50  # records named for each reason for which they were left out
 REASONS = 40
+TRIES = 20  # looks at records that people change meanwhile
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata", "labels")
 PLAIN = ("key", "source_group", "status", "split")
 MARKS = tuple(f"{MARK}{name}" for name in ("status", "split", "labels", "annotations"))
@@ -58,6 +60,8 @@ def begin(
         writer_for(form, dataset)
         if version is not None and version.status != Version.Status.DONE:
             raise ValidationError(f"{version} is not frozen yet. Wait until it is.")
+        if version is not None:
+            archive.refuse_archived(version)
         if split and (version is None or split not in SPLITS):
             raise ValidationError(f"A split must be one of {', '.join(SPLITS)}, and needs a version.")
         chosen = {} if version else selection.check(filters or {})
@@ -70,7 +74,7 @@ def begin(
         job.save()
         if asker is not None:
             about = {"kind": "export", "pk": job.pk, "name": what(job), "format": form}
-            trail.note(asker, Action.EXPORT_STARTED, project=dataset.project, **about)
+            trail.note(asker, AuditAction.EXPORT_STARTED, project=dataset.project, **about)
 
     return once(dataset.project.exports, key, make, write)
 
@@ -163,7 +167,7 @@ def run(claim: Claim[Export]) -> None:
         with TemporaryFile(path) as file:
             name = default_storage.save(_stored(job, job.fence), file)
         _finish(claim, name, size, refused)
-    except version_files.DamagedVersion as error:
+    except ValidationError as error:  # of the version's files
         raise JobFailed(" ".join(error.messages)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -177,6 +181,8 @@ def _finish(claim: Claim[Export], name: str, size: int, refused: RefusedRecords)
     job = claim.job
     held = job.done - refused.count
     refusals = f", {refused.count:,} left out" if refused.count else ""
+    if job.version is not None and (erased := _erased(job.version, job.split)):
+        refusals += f"; {erased:,} row{'' if erased == 1 else 's'} of the version had been erased"
     try:
         claim.update(
             file=name, size=size, name=f"export-{job.pk}-{job.format}{WRITERS[job.format].suffix}", total=job.done,
@@ -188,12 +194,18 @@ def _finish(claim: Claim[Export], name: str, size: int, refused: RefusedRecords)
         raise
 
 
+def _erased(version: Version, split: str) -> int:
+    """Return how many rows of a split, or of all, were erased since the version was frozen."""
+    files = [version.files.get(split, {})] if split else version.files.values()
+    return sum(file.get("erased", 0) for file in files)
+
+
 def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
     version, done = claim.job.version, 0
     if version is None:
         return
     splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
-    claim.progress(done=0, total=sum(version.file(split)["rows"] for split in splits), line=f"Writing {version}")
+    claim.progress(done=0, total=sum(version.counts()[split] for split in splits), line=f"Writing {version}")
     for split in splits:
         for row in version_files.rows(version, split):
             done += 1
@@ -218,15 +230,35 @@ def _of_dataset(claim: Claim[Export]) -> Iterator[Draft]:
     claim.progress(done=0, total=len(pks), line=f"Writing {dataset.name}")
     # As text, and read by a quicker hand than the database adapter's.
     texts = {f"text_{name}": Cast(name, TextField()) for name in CONTENT}
-    columns = Record.objects.present().annotate(**texts).order_by("pk").values_list("pk", *PLAIN, *texts)
+    columns = Record.objects.present().annotate(**texts).order_by("pk").values_list("pk", "revision", *PLAIN, *texts)
     submitted = Annotation.objects.filter(record__dataset=dataset, state=Annotation.State.SUBMITTED).exists()
     for at in range(0, len(pks), BATCH):
-        rows = list(columns.filter(pk__in=pks[at : at + BATCH].tolist()))
-        said = _annotations([row[0] for row in rows]) if submitted else {}
-        for row in rows:
-            yield _draft(dataset.kind, row, said.get(row[0], []))
+        rows, said = _answered(columns, pks[at : at + BATCH].tolist(), submitted)
+        for pk, _, *row in rows:
+            yield _draft(dataset.kind, (pk, *row), said.get(pk, []))
         done += len(rows)
         claim.progress(done=done)
+
+
+def _answered(
+    columns: QuerySet[Record, tuple[Any, ...]], pks: list[int], submitted: bool
+) -> tuple[list[tuple[Any, ...]], dict[int, list[dict[str, Any]]]]:
+    """Return rows of records with what people answered about them, each answer about the very text that is beside it.
+
+    A record that is changed between both looks is looked at again, for its spans have moved with the text.
+    """
+    rows = list(columns.filter(pk__in=pks))
+    if not submitted:
+        return rows, {}
+    for _ in range(TRIES):
+        said = _annotations([row[0] for row in rows])
+        revisions = dict(Record.objects.filter(pk__in=said).values_list("pk", "revision"))
+        changed = {row[0] for row in rows if row[0] in said and revisions.get(row[0]) != row[1]}
+        if not changed:
+            return rows, said
+        again = {row[0]: row for row in columns.filter(pk__in=changed)}
+        rows = [again.get(row[0], row) for row in rows if row[0] not in changed or row[0] in again]
+    raise JobFailed("Others kept changing these records. Export again when they are done.")
 
 
 def _draft(kind: str, row: tuple[Any, ...], said: list[dict[str, Any]]) -> Draft:
@@ -243,11 +275,17 @@ def _loads(text: str) -> Any:
 
 
 def _annotations(pks: list[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return what people submitted about these records."""
+    """Return what people submitted about these records, with the spans that lost their words under `set_aside`."""
     rows = Annotation.objects.filter(record__in=pks, state=Annotation.State.SUBMITTED).order_by("pk")
+    trails = SpanTrail.objects.filter(record__in=pks, holder=SpanTrail.Holder.ANNOTATION, aside_count__gt=0)
+    aside: dict[int, dict[str, list[dict[str, str]]]] = {}
+    for annotation, question, spans in trails.values_list("annotation_id", "question__name", "aside"):
+        words = [{"label": span["label"], "words": span["words"]} for span in spans]
+        aside.setdefault(annotation, {})[question] = words
     found: dict[int, list[dict[str, Any]]] = {}
-    for pk, author, answers, review in rows.values_list("record_id", "author", "answers", "review"):
-        found.setdefault(pk, []).append({"by": author, "answers": answers, "review": review})
+    for pk, record, author, answers, review in rows.values_list("pk", "record_id", "author", "answers", "review"):
+        entry = {"by": author, "answers": answers, "review": review}
+        found.setdefault(record, []).append(entry | ({"set_aside": aside[pk]} if pk in aside else {}))
     return found
 
 

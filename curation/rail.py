@@ -14,6 +14,7 @@ from curation.models import (
     Dataset,
     Deletion,
     Distillation,
+    Erasure,
     Export,
     Import,
     Record,
@@ -38,7 +39,7 @@ def register() -> None:
         registry.Step(
             40, "versions", "Versions", "curation:versions", registry.ProjectRows(Version, Version.Status.DONE), _freeze
         ),
-        jobs=[Import, Export, Deletion, BulkAction, Check, AgreementReport, Distillation, Version],
+        jobs=[Import, Export, Deletion, Erasure, BulkAction, Check, AgreementReport, Distillation, Version],
     )
 
 

@@ -12,8 +12,9 @@ from curation.annotation import agreement as annotator_agreement
 from curation.charts import maps
 from curation.datasets import deletion
 from curation.distillation import job as distillation_job
+from curation.erasures import job as erasure_job
 from curation.imports import job as import_job
-from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Export, Import, Version
+from curation.models import AgreementReport, BulkAction, Check, Deletion, Distillation, Erasure, Export, Import, Version
 from curation.quality import duplicates, jobs
 from curation.versions import job as freeze_job
 from inference import endpoints
@@ -62,6 +63,11 @@ def delete_dataset(pk: int) -> None:
     claims.execute(Deletion, pk, deletion.run)
 
 
+@shared_task(name="curation.tasks.erase")
+def erase(pk: int) -> None:
+    claims.execute(Erasure, pk, erasure_job.run)
+
+
 @shared_task(name="curation.tasks.distil")
 def distil(pk: int) -> None:
     claims.execute(Distillation, pk, _teach)
@@ -73,7 +79,7 @@ def _teach(claim: Claim[Distillation]) -> None:
     if teacher is None:
         raise JobFailed(f"The teacher {claim.job.teacher_name} was deleted. Start again with another.")
     try:
-        client = endpoints.RetryingClient(endpoints.client_for(teacher))
+        client = endpoints.RetryingClient(endpoints.client_for(teacher), endpoint=teacher)
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
     distillation_job.run(claim, client, teacher.price_in, teacher.price_out)

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from curation.views import charts, exports, quality, records, search
+from curation.views import charts, erasures, exports, quality, records, search
 from curation.views.annotation import (
     agreement,
     comments,
@@ -12,6 +12,7 @@ from curation.views.annotation import (
     questions,
     queue,
     review,
+    spans,
     task,
 )
 from curation.views.bulk import form as bulk_form
@@ -20,9 +21,10 @@ from curation.views.datasets import activity, deletions
 from curation.views.datasets import pages as dataset_pages
 from curation.views.distillation import ledger
 from curation.views.distillation import pages as distillation_pages
+from curation.views.imports import account as import_accounts
 from curation.views.imports import annotated, issues
 from curation.views.imports import pages as import_pages
-from curation.views.versions import card, diff, leaks
+from curation.views.versions import archive, card, diff, leaks
 from curation.views.versions import pages as version_pages
 
 app_name = "curation"
@@ -44,6 +46,12 @@ urlpatterns = [
     path("data/<int:dataset_id>/records/<int:pk>/restore/<int:change_id>", records.restore, name="restore_record"),
     path("review/", records.first, name="review"),
     path("data/<int:dataset_id>/records/<int:pk>/merge", records.merge, name="merge_record"),
+    # Erasures
+    path("data/<int:dataset_id>/records/<int:pk>/erase", erasures.new, name="erase_record"),
+    path("data/<int:dataset_id>/erase", erasures.several, name="erase_records"),
+    path("data/erasures/<int:pk>", erasures.page, name="erasure"),
+    path("data/erasures/<int:pk>/progress", erasures.progress, name="erasure_progress"),
+    re_path(r"^data/erasures/(?P<pk>\d+)/(?P<move>resume)$", erasures.move, name="erasure_move"),
     # Search
     path("data/<int:dataset_id>/complete", search.complete, name="complete_search"),
     path("data/<int:dataset_id>/filters", search.index, name="saved_filters"),
@@ -81,6 +89,7 @@ urlpatterns = [
     path("data/imports/<int:pk>", import_pages.page, name="import"),
     path("data/imports/<int:pk>/annotated", annotated.page, name="import_annotated"),
     path("data/imports/<int:pk>/start", import_pages.start, name="start_import"),
+    path("data/imports/<int:pk>/again", import_accounts.again, name="import_again"),
     path("data/imports/<int:pk>/progress", import_pages.progress, name="import_progress"),
     path("data/imports/<int:pk>/issues", issues.table, name="import_issues"),
     re_path(r"^data/imports/(?P<pk>\d+)/issues\.(?P<form>csv|jsonl)$", issues.file, name="import_issues_file"),
@@ -128,6 +137,12 @@ urlpatterns = [
     re_path(
         r"^annotate/reports/(?P<pk>\d+)/(?P<move>cancel|pause|resume)$", agreement.move, name="agreement_report_move"
     ),
+    path("annotate/<int:dataset_id>/spans", spans.page, name="aside_spans"),
+    re_path(
+        r"^annotate/(?P<dataset_id>\d+)/spans/(?P<trail_id>\d+)/(?P<span>[0-9a-f]{12})/(?P<move>mark|drop)$",
+        spans.settle,
+        name="settle_span",
+    ),
     path("annotate/<int:dataset_id>/progress", progress.page, name="progress"),
     path("annotate/<int:dataset_id>/honeypots", honeypots.page, name="honeypots"),
     path("annotate/<int:dataset_id>/honeypots/<int:task_id>/retire", honeypots.retire, name="retire_honeypot"),
@@ -166,6 +181,9 @@ urlpatterns = [
     path("versions/<int:pk>/compare", diff.compare, name="version_compare"),
     path("versions/<int:pk>/since/<int:other>", diff.diff, name="version_diff"),
     path("versions/<int:pk>/leaks", leaks.page, name="version_leaks"),
+    path("versions/<int:pk>/leaks/together", leaks.together, name="version_together"),
     path("versions/<int:pk>/leaks/allow", leaks.allow, name="version_allow"),
     re_path(r"^versions/(?P<pk>\d+)/(?P<move>cancel|resume)$", version_pages.move, name="version_move"),
+    re_path(r"^versions/(?P<pk>\d+)/(?P<move>archive|unarchive)$", archive.move, name="archive_version"),
+    path("versions/<int:pk>/free", archive.free, name="free_version"),
 ]

@@ -30,6 +30,6 @@ def exports(team: Team) -> int:
 
 def versions(team: Team) -> int:
     """Return the bytes of a team's versions. Versions of the same content share their files, which count once."""
-    rows = Version.objects.filter(project__team=team).exclude(files={}).values_list("files", flat=True)
+    rows = Version.objects.filter(project__team=team, freed_at=None).exclude(files={}).values_list("files", flat=True)
     sizes = {file["name"]: int(file["bytes"]) for files in rows.iterator(chunk_size=500) for file in files.values()}
     return sum(sizes.values())

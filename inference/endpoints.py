@@ -22,8 +22,8 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project, Upload
 from atelier.audit import trail
-from atelier.audit.models import Action
-from atelier.characters import flaw
+from atelier.audit.models import AuditAction
+from atelier.characters import flaw_in
 from atelier.files import quotas
 from atelier.network import openings
 from atelier.network.openings import Opening
@@ -32,12 +32,14 @@ from atelier.processes import sandbox
 from atelier.processes.sandbox import LimitExceeded, SandboxChild, TooMuchMemory, TooSlow
 from atelier.secrets import SecretUnreadable
 from curation.chat import Answer, ClientError, Delta, Sampling
-from inference.clients import EndpointClient, RequestFields, open_client, with_retries
+from inference.clients import EndpointClient, RequestFields, open_client, pace, with_retries
 from inference.clients.address import base_url, text_of
 from inference.clients.pace import Pace
 from inference.models import Endpoint
 from inference.recorded_process import AnswersError, read_answers
 from inference.serving import deployments
+from training import catalogue
+from training.bases import offers
 
 PRIVATE_SETTING = "ATELIER_PRIVATE_HOSTS"
 TEST_SECONDS = 20.0
@@ -116,8 +118,14 @@ def _served(endpoint: Endpoint, timeout: float) -> EndpointClient:
         # Written by our own server process, so exactly this may be private.
         private_hosts=_opened_by(deployment.url),
         shows_words=True,
-        fields=_fields(endpoint),
+        fields=replace(_fields(endpoint), own_prompt=_own_prompt(deployment.base)),
     )
+
+
+def _own_prompt(slug: str) -> str:
+    """Return the base's own system prompt where its rules have a form for the thoughts in it (from Mistral's v13 on)."""
+    base = catalogue.load().get(slug)
+    return offers.own_prompt(slug) if base and base.tokenizer == "mistral-v13" else ""
 
 
 def _fields(endpoint: Endpoint) -> RequestFields:
@@ -132,7 +140,7 @@ def check_more(more: Any) -> dict[str, Any]:
         raise ValidationError('Enter a JSON object, such as {"reasoning_effort": "low"}.')
     if own := sorted(OWN_FIELDS & more.keys()):
         raise ValidationError(f"Atelier sets {', '.join(own)} itself. Remove it here.")
-    if flaw(text := json.dumps(more, ensure_ascii=False)) or len(text) > MORE_CHARS:
+    if flaw_in(more) or len(json.dumps(more, ensure_ascii=False)) > MORE_CHARS:
         raise ValidationError(f"Further fields can have at most {MORE_CHARS} characters, without NUL.")
     return more
 
@@ -288,7 +296,7 @@ def from_environment(project: Project, asker: trail.Asker | None = None) -> Endp
     with transaction.atomic():
         endpoint.save()
         if asker is not None:
-            note(asker, Action.ENDPOINT_CREATED, endpoint, source="the installation's environment")
+            note(asker, AuditAction.ENDPOINT_CREATED, endpoint, source="the installation's environment")
     return endpoint
 
 
@@ -301,22 +309,22 @@ def cost(endpoint: Endpoint | None, prompt_tokens: int, completion_tokens: int) 
 
 def archive(endpoint: Endpoint, asker: trail.Asker) -> None:
     """Remove an endpoint from every choice and note that; what was made with it keeps its name."""
-    _set_archived(endpoint, timezone.now(), asker, Action.ENDPOINT_ARCHIVED)
+    _set_archived(endpoint, timezone.now(), asker, AuditAction.ENDPOINT_ARCHIVED)
 
 
 def restore(endpoint: Endpoint, asker: trail.Asker) -> None:
     """Let an archived endpoint be chosen again, and note that."""
-    _set_archived(endpoint, None, asker, Action.ENDPOINT_RESTORED)
+    _set_archived(endpoint, None, asker, AuditAction.ENDPOINT_RESTORED)
 
 
-def _set_archived(endpoint: Endpoint, at: datetime | None, asker: trail.Asker, action: Action) -> None:
+def _set_archived(endpoint: Endpoint, at: datetime | None, asker: trail.Asker, action: AuditAction) -> None:
     endpoint.archived_at = at
     with transaction.atomic():
         endpoint.save(update_fields=["archived_at"])
         note(asker, action, endpoint)
 
 
-def note(asker: trail.Asker, action: Action, endpoint: Endpoint, **detail: Any) -> None:
+def note(asker: trail.Asker, action: AuditAction, endpoint: Endpoint, **detail: Any) -> None:
     """Note an action with the endpoint's host, for that is where data goes; never with its key."""
     host = trail.host_of(endpoint.url)
     trail.note(asker, action, endpoint, project=endpoint.project, name=endpoint.name, host=host, **detail)
@@ -353,7 +361,7 @@ def _try_out_learning(endpoint: Endpoint, seconds: float, asker: trail.Asker | N
     with transaction.atomic():
         endpoint.save(update_fields=["tokens_field", "left_out"])
         if asker is not None:
-            note(asker, Action.ENDPOINT_CHANGED, endpoint, changed=["tokens_field", "left_out"])
+            note(asker, AuditAction.ENDPOINT_CHANGED, endpoint, changed=["tokens_field", "left_out"])
     return replace(tried, learned=learned)
 
 
@@ -380,21 +388,30 @@ async def _try_out(client: EndpointClient, seconds: float) -> tuple[EndpointTest
 
 
 class RetryingClient:
-    """A client that retries what may succeed later: with jitter, not before the server's Retry-After, at one pace for all."""
+    """A client that retries what may succeed later: with jitter, not before the server's Retry-After, at one pace for all.
 
-    def __init__(self, client: EndpointClient, attempts: int = 5, budget: float = 120.0) -> None:
+    With an endpoint, all jobs of this process that call it share that pace.
+    """
+
+    def __init__(
+        self, client: EndpointClient, attempts: int = 5, budget: float = 120.0, *, endpoint: Endpoint | None = None
+    ) -> None:
         self._client, self._attempts, self._budget = client, attempts, budget
-        self._pace = Pace()
+        self._pace = Pace(pace.shared((endpoint.pk, endpoint.url, endpoint.model)) if endpoint else None)
 
-    async def complete(self, messages: Sequence[dict[str, Any]], sampling: Sampling) -> Answer:
+    async def complete(
+        self, messages: Sequence[dict[str, Any]], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> Answer:
         """Return the client's answer; the error of the last attempt states the number of attempts."""
         return await with_retries(
-            lambda: self._client.complete(messages, sampling), self._attempts, self._budget, pace=self._pace
+            lambda: self._client.complete(messages, sampling, tools), self._attempts, self._budget, pace=self._pace
         )
 
-    def stream(self, messages: Sequence[dict[str, Any]], sampling: Sampling) -> AsyncIterator[Delta]:
+    def stream(
+        self, messages: Sequence[dict[str, Any]], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> AsyncIterator[Delta]:
         """Yield the client's answer without retries: half of it may have been read already."""
-        return self._client.stream(messages, sampling)
+        return self._client.stream(messages, sampling, tools)
 
     async def close(self) -> None:
         await self._client.close()

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from django.db.models import Model
 from django.urls import reverse
 
+from atelier.jobs.models import LIVE
 from curation.models import Version
-from curation.versions import lineage
+from curation.versions import archive, lineage
 from curation.versions.lineage import Node
 from inference.models import Evaluation
 from training.models import Adapter
@@ -16,6 +17,12 @@ def register() -> None:
     lineage.follow(Version, _evaluations)
     lineage.follow(Adapter, _deployments)
     lineage.follow(Adapter, _evaluated)
+    archive.used_by(_live_evaluations)
+
+
+def _live_evaluations(version: Version) -> Iterator[str]:
+    for evaluation in version.evaluations.filter(status__in=LIVE).order_by("pk"):
+        yield evaluation.title
 
 
 def _node(evaluation: Evaluation) -> Node:

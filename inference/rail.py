@@ -14,12 +14,12 @@ from training.models import Adapter
 def models(project: Project) -> registry.StepState:
     """Return the state of the Models step: what is served, and which adapter is not deployed yet."""
     lives = [live for live in deployments.live_in(project) if live.deployment.wanted == "up"]
-    count = project.adapters.count()
+    count = project.adapters.filter(archived_at=None).count()
     url = reverse("inference:models", args=[project.pk])
     if failed := [live for live in lives if live.state == "failed"]:
         return registry.StepState(count, f"{failed[0].title} could not be served.", "See why", url)
     served = {endpoint.adapter_id for live in lives for endpoint in live.endpoints}
-    newest = project.adapters.order_by("-pk").first()
+    newest = project.adapters.filter(archived_at=None).order_by("-pk").first()
     if newest is not None and newest.pk not in served:
         return registry.StepState(count, f"{newest.name} is not deployed.", "Deploy", url)
     ready = sum(live.state == "ready" for live in lives)

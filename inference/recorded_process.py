@@ -3,11 +3,21 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from atelier.characters import flaw
+from curation import tool_calls
 
 LINE = 2 << 20  # bytes
 FORM = '{"id", "prompt", "answer"}'
+CALLS = '"tool_calls" must be a list of {"function": {"name", "arguments"}}.'
+
+
+class RecordedAnswer(NamedTuple):
+    """An answer as it was recorded: its text, and the tools that it calls."""
+
+    text: str
+    calls: tuple[tool_calls.Call, ...] = ()
 
 
 class AnswersError(ValueError):
@@ -25,9 +35,9 @@ def work(_: bytes) -> Callable[[bytes], bytes]:
     return lambda path: b"%d" % len(read_answers(Path(path.decode("utf-8", "surrogateescape"))))
 
 
-def read_answers(path: Path) -> dict[str, str]:
+def read_answers(path: Path) -> dict[str, RecordedAnswer]:
     """Return answers by normalised prompt. Raises AnswersError with a sentence naming the line that cannot be used."""
-    answers: dict[str, str] = {}
+    answers: dict[str, RecordedAnswer] = {}
     number = 0
     with path.open("rb") as file:
         while line := file.readline(LINE + 1):
@@ -37,21 +47,33 @@ def read_answers(path: Path) -> dict[str, str]:
     return answers
 
 
-def _pair(line: bytes, place: str) -> tuple[str, str]:
+def _pair(line: bytes, place: str) -> tuple[str, RecordedAnswer]:
     if len(line) > LINE:
         raise AnswersError(f"{place}: the line is longer than {LINE >> 20} MB. Shorten it.")
     try:
         row = json.loads(line.decode())
-        prompt, answer = row["prompt"], row["answer"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        prompt, listed = row["prompt"], row.get("tool_calls") or []
+        answer = row.get("answer") or "" if listed else row["answer"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise AnswersError(f"{place}: this isn't a recorded answer, which must look like {FORM}.") from None
     if not isinstance(prompt, str) or not isinstance(answer, str):
         raise AnswersError(
             f"{place}: this isn't a recorded answer, which must look like {FORM}. Prompt and answer must be texts."
         )
-    if wrong := flaw(prompt) or flaw(answer):
+    calls = _calls(listed, place)
+    if wrong := flaw(prompt) or flaw(answer) or flaw(tool_calls.as_text(calls)):
         raise AnswersError(f"{place}: the line {wrong}")
-    return prompt, answer
+    return prompt, RecordedAnswer(answer, calls)
+
+
+def _calls(listed: Any, place: str) -> tuple[tool_calls.Call, ...]:
+    """Return the calls of a recorded answer, each with an id. Raises AnswersError."""
+    if not isinstance(listed, list) or not all(isinstance(one, dict) and tool_calls.name_of(one) for one in listed):
+        raise AnswersError(f"{place}: {CALLS}")
+    return tuple(
+        tool_calls.call(tool_calls.name_of(one), one["function"].get("arguments"), f"call{number:05}")
+        for number, one in enumerate(listed, 1)
+    )
 
 
 def normal(text: str) -> str:

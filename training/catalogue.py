@@ -29,7 +29,8 @@ class CatalogueBase:
     licence: str
     lora_gib: float
     qlora_gib: float
-    serve_gib: float
+    serve_8k_gib: float
+    kv_kib: float
     revision: str | None = None
     targets: str = "all-linear"
     serve: tuple[str, ...] = ()
@@ -43,6 +44,17 @@ class CatalogueBase:
     def is_mistral(self) -> bool:
         """Return whether mistral-common encodes its conversations."""
         return self.tokenizer.startswith("mistral-")
+
+    @property
+    def served_tokens(self) -> int:
+        """Return the length of the longest request that its server takes: `--max-model-len`, else the context."""
+        flags = list(self.serve)
+        return int(flags[flags.index("--max-model-len") + 1]) if "--max-model-len" in flags else self.context
+
+    @property
+    def serve_gib(self) -> float:
+        """Return the memory that serves it, in GiB, with room for one request of the length served."""
+        return round(self.serve_8k_gib + (self.served_tokens - 8192) * self.kv_kib / 2**20, 1)
 
     @property
     def unwanted_files(self) -> tuple[str, ...]:
@@ -84,7 +96,7 @@ def _base(slug: str, values: dict[str, Any]) -> CatalogueBase:
         base = CatalogueBase(slug=slug, **values)
     except TypeError as error:
         raise CatalogueError(f"{slug}: {str(error).partition('() ')[2]}.") from error
-    for name in ("parameters", "context", "lora_gib", "qlora_gib", "serve_gib"):
+    for name in ("parameters", "context", "lora_gib", "qlora_gib", "serve_8k_gib", "kv_kib"):
         if not getattr(base, name) > 0:
             raise CatalogueError(f"{slug}: {name} must be above 0.")
     return base

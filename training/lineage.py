@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from django.db.models import Model
 from django.urls import reverse
 
+from atelier.jobs.models import LIVE
 from curation.models import Version
-from curation.versions import lineage
+from curation.versions import archive, lineage
 from curation.versions.lineage import Node
 from training.models import Adapter, Run
 
@@ -14,6 +15,12 @@ from training.models import Adapter, Run
 def register() -> None:
     lineage.follow(Version, _runs)
     lineage.follow(Run, _adapter)
+    archive.used_by(_live_runs)
+
+
+def _live_runs(version: Version) -> Iterator[str]:
+    for run in version.runs.filter(status__in=LIVE).order_by("pk"):
+        yield run.title
 
 
 def _runs(version: Version) -> Iterator[tuple[Node, Model | None]]:

@@ -73,6 +73,10 @@ class Run(Job):
     facts = models.JSONField(default=dict)  # meta.json of the trainer: versions, hashes, device
     summary = models.JSONField(default=dict)  # last loss, tokens a second, memory, phase: what pages show
     stop_wanted = models.BooleanField(default=False)  # stop now and keep the adapter
+    archived_at = models.DateTimeField(null=True)  # hidden from lists, and not to be resumed
+    freed = models.JSONField(
+        default=list
+    )  # [{"part", "at", "by", "bytes", "files": [{"name", "bytes", "sha256"}]}]: files removed
 
     class Meta(Job.Meta):
         abstract = False
@@ -109,6 +113,11 @@ class Run(Job):
         seconds = self.summary.get("step_seconds")
         return 1 / seconds if seconds and self.status == Job.Status.RUNNING else None
 
+    def worded(self, sentence: str, move: str) -> str:
+        if move == "resume" and self.archived_at is not None:
+            return f"{self.title} is archived. Restore it from the archive first."
+        return super().worded(sentence, move)
+
     def stop(self) -> bool:
         """Request the end of the training now, its adapter kept. Returns False when it does not run."""
         changed = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, cancel_wanted=False).update(
@@ -118,7 +127,12 @@ class Run(Job):
         return bool(changed)
 
     def resume(self) -> bool:
-        """Queue a paused, failed or cancelled run again: it resumes from its newest complete checkpoint."""
+        """Queue a paused, failed or cancelled run again: it resumes from its newest complete checkpoint.
+
+        Returns False for any other, and for an archived one.
+        """
+        if Run.objects.filter(pk=self.pk).exclude(archived_at=None).exists():
+            return False
         changed = self.enqueue()
         if changed:
             Run.objects.filter(pk=self.pk).update(stop_wanted=False)
@@ -139,6 +153,7 @@ class Adapter(models.Model):
     rank = models.PositiveSmallIntegerField()
     system_prompt = models.TextField(blank=True)  # what it was trained with
     created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True)  # hidden from lists and choices, and not to be deployed
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="adapter_name_unique_in_project")]

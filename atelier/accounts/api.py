@@ -12,7 +12,7 @@ from atelier.accounts.models import Project
 from atelier.accounts.rules import checked_rules
 from atelier.api import Key
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.deletions.api import ProjectDeletionOut, deletion_out
 from atelier.jobs.once import once
 from atelier.web.schemas import Body, Router, Whole, whole
@@ -67,7 +67,7 @@ def create_project(request: HttpRequest, body: ProjectIn, idempotency_key: Key =
 
     def write(project: Project) -> None:
         project.save()
-        trail.note(request, Action.PROJECT_CREATED, project, project=project)
+        trail.note(request, AuditAction.PROJECT_CREATED, project, project=project)
 
     return Status(201, once(team.projects, idempotency_key, make, write))
 

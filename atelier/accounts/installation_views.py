@@ -16,8 +16,9 @@ from atelier.accounts.access import installation_or_404
 from atelier.accounts.forms import AccountForm
 from atelier.accounts.models import User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 
 PAGE = 100
 
@@ -41,7 +42,7 @@ def created_account(request: HttpRequest, name: str, **about: Any) -> tuple[User
     """Create an account and note it in the audit trail. Raises PermissionDenied, or ValidationError."""
     with transaction.atomic():
         user, password = members.make_account(name, request.user)
-        trail.note(request, Action.ACCOUNT_CREATED, user, name=user.username, **about)
+        trail.note(request, AuditAction.ACCOUNT_CREATED, user, name=user.username, **about)
     return user, password
 
 
@@ -72,10 +73,10 @@ def change_owner(request: HttpRequest) -> HttpResponse:
     try:
         with transaction.atomic():
             if members.set_installation_owner(user, owns):
-                action = Action.INSTALLATION_OWNER_ADDED if owns else Action.INSTALLATION_OWNER_REMOVED
+                action = AuditAction.INSTALLATION_OWNER_ADDED if owns else AuditAction.INSTALLATION_OWNER_REMOVED
                 trail.note(request, action, user, name=user.username)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         now = "is now an owner of the installation" if owns else "is no longer an owner of the installation"
         messages.success(request, f"{user.username} {now}.")

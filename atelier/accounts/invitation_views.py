@@ -13,7 +13,8 @@ from atelier.accounts import invitations
 from atelier.accounts.access import child_or_404, team_or_404
 from atelier.accounts.models import Invitation
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
+from atelier.web.toasts import say_error
 
 
 @require_POST
@@ -26,10 +27,10 @@ def answer(request: HttpRequest, team_id: int, pk: int, move: str) -> HttpRespon
         if move == "decline":
             invitations.decline(invitation, request.user)
             done = f"You declined the invitation to {invitation.team}."
-            _note(request, Action.INVITATION_DECLINED, invitation)
+            _note(request, AuditAction.INVITATION_DECLINED, invitation)
         else:
             joined = invitations.accept(invitation, request.user)
-            _note(request, Action.INVITATION_ACCEPTED, invitation, role=invitation.role, joined=joined is not None)
+            _note(request, AuditAction.INVITATION_ACCEPTED, invitation, role=invitation.role, joined=joined is not None)
             waits = f"You accepted. An owner of {invitation.team} has to let you in."
             done = f"You joined {invitation.team}." if joined else waits
     messages.success(request, done)
@@ -44,7 +45,7 @@ def decide(request: HttpRequest, team_id: int, pk: int, move: str) -> HttpRespon
     try:
         messages.success(request, decided(request, invitation, move))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("team", team.pk)
 
 
@@ -55,9 +56,9 @@ def decided(request: HttpRequest, invitation: Invitation, move: str) -> str:
     """
     withdrawn = f"The invitation of {invitation.name} was withdrawn."
     moves = {
-        "withdraw": (invitations.withdraw, Action.INVITATION_WITHDRAWN, withdrawn),
-        "let-in": (invitations.let_in, Action.MEMBER_ADDED, f"{invitation.user} joined the team."),
-        "refuse": (invitations.refuse, Action.INVITATION_REFUSED, f"{invitation.name} was refused."),
+        "withdraw": (invitations.withdraw, AuditAction.INVITATION_WITHDRAWN, withdrawn),
+        "let-in": (invitations.let_in, AuditAction.MEMBER_ADDED, f"{invitation.user} joined the team."),
+        "refuse": (invitations.refuse, AuditAction.INVITATION_REFUSED, f"{invitation.name} was refused."),
     }
     act, action, sentence = moves[move]
     with transaction.atomic():
@@ -66,6 +67,6 @@ def decided(request: HttpRequest, invitation: Invitation, move: str) -> str:
     return sentence
 
 
-def _note(request: HttpRequest, action: Action, invitation: Invitation, **detail: Any) -> None:
+def _note(request: HttpRequest, action: AuditAction, invitation: Invitation, **detail: Any) -> None:
     about = {"team": invitation.team, "kind": "invitation", "pk": invitation.pk, "name": invitation.name}
     trail.note(request, action, **about, **detail)

@@ -162,6 +162,9 @@ class Project(models.Model):
     student_prompt = models.TextField(
         blank=True, help_text="The short system prompt that the student is trained and served with."
     )
+    # The base that it trains, by its slug: its tokenizer counts records, and its context says which are too long.
+    # Empty: the sample's student.
+    base = models.CharField(max_length=80, blank=True)
     rules = models.TextField(blank=True, help_text="Machine-checkable rules (TOML) that evaluations apply.")
     idempotency_key = models.CharField(max_length=80, null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 from atelier.accounts.models import Project
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.deletions import projects
 from atelier.deletions.models import ProjectDeletion
 from atelier.jobs import claims, queue
@@ -17,7 +17,7 @@ def delete(request: HttpRequest, project: Project) -> ProjectDeletion:
     Raises ValidationError while jobs are active in it.
     """
     with transaction.atomic():
-        trail.note(request, Action.DELETED, project, team=project.team)
+        trail.note(request, AuditAction.DELETED, project, team=project.team)
         job = projects.begin(project, request.user)
     if job.total > projects.INLINE:
         queue.wake(job)

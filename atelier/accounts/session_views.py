@@ -16,7 +16,7 @@ from atelier.accounts import browsers, invitations, members, throttle
 from atelier.accounts.forms import PasswordForm, RegistrationForm
 from atelier.accounts.models import Membership, Role, Team, User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
 
 
@@ -57,13 +57,13 @@ def _enter(request: HttpRequest, user: User, target: str) -> HttpResponse:
     with transaction.atomic():
         login(request, user)
         browsers.remember(request, response, user)
-        trail.note(request, Action.SIGNED_IN, actor=user)
+        trail.note(request, AuditAction.SIGNED_IN, actor=user)
     return response
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    trail.note(request, Action.SIGNED_OUT)
+    trail.note(request, AuditAction.SIGNED_OUT)
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
@@ -81,7 +81,7 @@ def register(request: HttpRequest) -> HttpResponse:
             user = form.save()
             team = Team.objects.create(name=f"{user.username[:70]}'s team")
             Membership.objects.create(team=team, user=user, role=Role.OWNER)
-            trail.note(request, Action.ACCOUNT_CREATED, user, actor=user, team=team, name=user.username)
+            trail.note(request, AuditAction.ACCOUNT_CREATED, user, actor=user, team=team, name=user.username)
             return _enter(request, user, "home")
     return render(request, "accounts/register.html", {"form": form})
 
@@ -114,7 +114,7 @@ def _change_password(request: HttpRequest, form: PasswordForm) -> None:
         browsers.forget_others(request, user)
         live = user.api_keys.filter(revoked_at=None)
         revoked = live.update(revoked_at=timezone.now()) if form.cleaned_data["revoke_keys"] else 0
-        trail.note(request, Action.PASSWORD_CHANGED, revoked_keys=revoked)
+        trail.note(request, AuditAction.PASSWORD_CHANGED, revoked_keys=revoked)
     keys = f" {revoked} API key{'' if revoked == 1 else 's'} revoked." if revoked else ""
     messages.success(request, f"Your password was changed and all other sessions were signed out.{keys}")
 

@@ -15,9 +15,10 @@ from atelier.accounts.forms import KeyForm, MemberForm, NewProjectForm, ProjectF
 from atelier.accounts.installation_views import created_account
 from atelier.accounts.models import APIKey, Invitation, Membership, Role, Team, User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.files import quotas
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 
 
 @require_GET_POST
@@ -29,7 +30,7 @@ def new_team(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             team = members.make_team(form.cleaned_data["name"], request.user)
-            trail.note(request, Action.TEAM_CREATED, team, team=team)
+            trail.note(request, AuditAction.TEAM_CREATED, team, team=team)
         return redirect("team", team.pk)
     return render(request, "accounts/new_team.html", {"form": form})
 
@@ -95,7 +96,7 @@ def invited(request: HttpRequest, team: Team, name: str, role: str) -> Invitatio
     """Invite a name and note it in the audit trail. Raises ValidationError."""
     with transaction.atomic():
         invitation = invitations.invite(team, request.user, name, role)
-        trail.note(request, Action.INVITATION_SENT, invitation, team=team, name=invitation.name, role=role)
+        trail.note(request, AuditAction.INVITATION_SENT, invitation, team=team, name=invitation.name, role=role)
     return invitation
 
 
@@ -104,7 +105,7 @@ def _made_member(request: HttpRequest, team: Team, name: str, role: str) -> tupl
     with transaction.atomic():
         user, password = created_account(request, name, team=team)
         membership = members.add(team, user, role)
-        trail.note(request, Action.MEMBER_ADDED, membership, team=team, name=user.username, role=role)
+        trail.note(request, AuditAction.MEMBER_ADDED, membership, team=team, name=user.username, role=role)
     return user.username, password
 
 
@@ -119,7 +120,7 @@ def change_member(request: HttpRequest, team_id: int, pk: int) -> HttpResponse:
     try:
         done = changed_member(request, membership, None if role == "remove" else role)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("team", team.pk)
     if role == "remove" and is_own:
         messages.success(request, f"You left {team}.")
@@ -138,9 +139,9 @@ def changed_member(request: HttpRequest, membership: Membership, role: str | Non
     with transaction.atomic():
         members.set_role(membership, role)
         if role is None:
-            trail.note(request, Action.MEMBER_REMOVED, **about, role=before)
+            trail.note(request, AuditAction.MEMBER_REMOVED, **about, role=before)
         elif role != before:
-            trail.note(request, Action.ROLE_CHANGED, **about, before=before, role=role)
+            trail.note(request, AuditAction.ROLE_CHANGED, **about, before=before, role=role)
     return f"{user} was removed." if role is None else f"{user} now has the role {role}."
 
 
@@ -151,7 +152,7 @@ def leave(request: HttpRequest, team_id: int) -> HttpResponse:
     try:
         changed_member(request, team.memberships.select_related("user", "team").get(user=request.user), None)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("account")
     messages.success(request, f"You left {team}.")
     return redirect("home")
@@ -165,7 +166,7 @@ def add_key(request: HttpRequest, team_id: int) -> HttpResponse:
         return _team_page(request, team, key_form=form, status=422)
     with transaction.atomic():
         key, plain = APIKey.issue(team, request.user, form.cleaned_data["name"])
-        trail.note(request, Action.KEY_CREATED, key, team=team)
+        trail.note(request, AuditAction.KEY_CREATED, key, team=team)
     return _team_page(request, team, new_key=plain)
 
 
@@ -188,7 +189,7 @@ def revoked_key(request: HttpRequest, key: APIKey) -> None:
     """Revoke a key, and note it in the audit trail unless it was already revoked."""
     with transaction.atomic():
         if key.revoke():
-            trail.note(request, Action.KEY_REVOKED, key, team=key.team, person=key.user.username)
+            trail.note(request, AuditAction.KEY_REVOKED, key, team=key.team, person=key.user.username)
 
 
 @require_GET_POST
@@ -199,7 +200,7 @@ def new_project(request: HttpRequest, team_id: int) -> HttpResponse:
         form.instance.team, form.instance.created_by = team, request.user
         with transaction.atomic():
             project = form.save()
-            trail.note(request, Action.PROJECT_CREATED, project, project=project)
+            trail.note(request, AuditAction.PROJECT_CREATED, project, project=project)
         return redirect("project", project.pk)
     return render(request, "accounts/new_project.html", {"form": form, "team": team})
 
@@ -212,7 +213,7 @@ def project_settings(request: HttpRequest, project_id: int) -> HttpResponse:
         with transaction.atomic():
             form.save()
             if form.changed_data:
-                trail.note(request, Action.PROJECT_CHANGED, project, project=project, changed=form.changed_data)
+                trail.note(request, AuditAction.PROJECT_CHANGED, project, project=project, changed=form.changed_data)
         messages.success(request, "Saved.")
         return redirect("project_settings", project.pk)
     return render(request, "accounts/project_settings.html", {"form": form, "can_edit": project.role.covers("editor")})
@@ -229,7 +230,7 @@ def delete_project(request: HttpRequest, project_id: int) -> HttpResponse:
         try:
             job = projects.delete(request, project)
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
         else:
             if job.status != job.Status.DONE:
                 return redirect("project_deletion", team_id, job.pk)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web.middleware import unavailable
 
 
@@ -25,7 +25,7 @@ def downloads_noted(get_response: Callable[..., Any]) -> Any:
         project, key = getattr(request, "project", None), getattr(request, "api_key", None)
         team = getattr(request, "audited_team", None) or (key.team if key is not None else None)
         try:
-            trail.note(request, Action.DOWNLOADED, kind="file", name=name, project=project, team=team)
+            trail.note(request, AuditAction.DOWNLOADED, kind="file", name=name, project=project, team=team)
         except (OperationalError, InterfaceError) as error:  # nothing leaves unnoted
             response.close()
             return unavailable(request, error)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from atelier.accounts.models import Team
 
 
-class Action(models.TextChoices):
+class AuditAction(models.TextChoices):
     """The actions that are noted. A value is never reused for something else: exports of years ago name it."""
 
     SIGNED_IN = "signed_in", "Signed in"
@@ -41,19 +41,23 @@ class Action(models.TextChoices):
     PROJECT_CREATED = "project_created", "Created a project"
     PROJECT_CHANGED = "project_changed", "Changed a project's settings"
     DELETED = "deleted", "Deleted"
+    ERASED = "erased", "Erased"
+    ARCHIVED = "archived", "Archived"
+    UNARCHIVED = "unarchived", "Restored from the archive"
+    FILES_REMOVED = "files_removed", "Removed files from the disk"
     EXPORT_STARTED = "export_started", "Started an export"
     DOWNLOADED = "downloaded", "Downloaded"
 
 
 # About a person rather than a team: the owners of each team that the person is in see these.
-PERSONAL = (Action.SIGNED_IN, Action.SIGN_IN_FAILED, Action.SIGNED_OUT, Action.PASSWORD_CHANGED)
+PERSONAL = (AuditAction.SIGNED_IN, AuditAction.SIGN_IN_FAILED, AuditAction.SIGNED_OUT, AuditAction.PASSWORD_CHANGED)
 
 
 class AuditEntry(models.Model):
     """An entry of the audit trail. Names are stored as they were, because accounts and objects can be deleted."""
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
-    action = models.CharField(max_length=30)  # an Action; no choices, so that a new one is no migration
+    action = models.CharField(max_length=30)  # an AuditAction; no choices, so that a new one is no migration
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     actor_name = models.CharField(max_length=150, blank=True)  # empty: somebody who typed no name that is known here
     team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="audit_entries")
@@ -77,7 +81,7 @@ class AuditEntry(models.Model):
     @property
     def title(self) -> str:
         """Return the action in words; for one that this version does not know, its name."""
-        return str(Action(self.action).label) if self.action in Action.values else self.action
+        return str(AuditAction(self.action).label) if self.action in AuditAction.values else self.action
 
     @property
     def facts(self) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date
 
 from atelier.accounts.models import Team, User
-from atelier.audit.models import PERSONAL, Action, AuditEntry
+from atelier.audit.models import PERSONAL, AuditAction, AuditEntry
 from curation.formats.writers.tables import safe_cell
 
 LINES = 500
@@ -37,7 +37,7 @@ class AuditFilters:
         Raises ValidationError for an invalid action or day, so that nobody takes a wrong list for the whole.
         """
         action = query.get("action", "")
-        if action and action not in Action.values:
+        if action and action not in AuditAction.values:
             raise ValidationError(f"No action is called {action[:40]!r}.")
         person = query.get("person", "").strip()[:150]
         return cls(person, action, _day(query, "since"), _day(query, "until"))

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from atelier.audit.models import Action, AuditEntry
+from atelier.audit.models import AuditAction, AuditEntry
 from atelier.network import client_address
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def asker(request: HttpRequest) -> Asker:
 
 def note(
     source: HttpRequest | Asker | None,
-    action: Action,
+    action: AuditAction,
     about: models.Model | None = None,
     *,
     actor: Any = None,
@@ -81,7 +81,7 @@ def note(
 def note_deletion(request: HttpRequest, about: models.Model, project: Any, delete: Callable[[], T]) -> T:
     """Delete something of a project and note it, both or neither. Returns the result of `delete`."""
     with transaction.atomic():
-        note(request, Action.DELETED, about, project=project)
+        note(request, AuditAction.DELETED, about, project=project)
         return delete()
 
 
@@ -93,7 +93,7 @@ def note_failed_sign_in(request: HttpRequest, user: Any, name: str) -> None:
     """
     address, hour = address_of(request), timezone.now().replace(minute=0, second=0, microsecond=0)
     with transaction.atomic():
-        failed = AuditEntry.objects.filter(action=Action.SIGN_IN_FAILED, at__gte=hour)
+        failed = AuditEntry.objects.filter(action=AuditAction.SIGN_IN_FAILED, at__gte=hour)
         same = failed.filter(actor_name=name, address=address).values_list("pk", flat=True).first()
         if same is None and failed.count() >= MOST_FAILED:
             user, name, address = None, "", ""  # the one for all that are too many
@@ -102,7 +102,7 @@ def note_failed_sign_in(request: HttpRequest, user: Any, name: str) -> None:
             AuditEntry.objects.filter(pk=same).update(count=F("count") + 1)
         else:
             AuditEntry.objects.create(
-                action=Action.SIGN_IN_FAILED, actor=user, actor_name=name, address=address,
+                action=AuditAction.SIGN_IN_FAILED, actor=user, actor_name=name, address=address,
                 object_name="" if address else "from many addresses",
             )  # fmt: skip
 

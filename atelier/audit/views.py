@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -14,10 +13,11 @@ from django.views.decorators.http import require_GET
 from atelier.accounts.access import installation_or_404, team_or_404
 from atelier.accounts.models import Team
 from atelier.audit import reading
-from atelier.audit.models import Action, AuditEntry
+from atelier.audit.models import AuditAction, AuditEntry
 from atelier.audit.reading import AuditFilters
 from atelier.files.downloads import download
 from atelier.web import border
+from atelier.web.toasts import say_error
 
 PAGE = 50
 WRITERS = {"csv": (reading.as_csv, "text/csv"), "jsonl": (reading.as_jsonl, "application/x-ndjson")}
@@ -62,7 +62,7 @@ def _page(request: HttpRequest, entries: QuerySet[AuditEntry], team: Team | None
     try:
         filters = AuditFilters.of(request.GET)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         status = 422
     before = border.whole(request.GET.get("before", ""))
     rows = filters.apply(entries).order_by("-pk")
@@ -76,7 +76,7 @@ def _page(request: HttpRequest, entries: QuerySet[AuditEntry], team: Team | None
         "entries": shown[:PAGE],
         "filters": filters,
         "people": reading.people_of(team),
-        "actions": Action.choices,
+        "actions": AuditAction.choices,
         "address": address,
         "files": [(form, f"{address}.{form}?{urlencode(filters.as_dict())}") for form in WRITERS],
         "first_url": f"{address}?{urlencode(filters.as_dict())}" if before is not None else None,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
 from atelier.webhooks import deliveries, hooks
@@ -58,7 +58,7 @@ def created(
     with transaction.atomic():
         hook, secret = hooks.create(project, request.user, url, events, key)
         if secret:  # else it was there
-            _note(request, Action.WEBHOOK_CREATED, hook, project)
+            _note(request, AuditAction.WEBHOOK_CREATED, hook, project)
     return hook, secret
 
 
@@ -67,23 +67,23 @@ def changed(request: HttpRequest, hook: Webhook, url: str, events: list[str], is
     before = trail.host_of(hook.url)
     with transaction.atomic():
         hooks.change(hook, url, events, is_active)
-        _note(request, Action.WEBHOOK_CHANGED, hook, hook.project, before=before, is_active=is_active)
+        _note(request, AuditAction.WEBHOOK_CHANGED, hook, hook.project, before=before, is_active=is_active)
 
 
 def renewed(request: HttpRequest, hook: Webhook) -> str:
     """Replace a webhook's secret as hooks.new_secret does, and note it in the audit trail."""
     with transaction.atomic():
-        _note(request, Action.WEBHOOK_SECRET_RENEWED, hook, hook.project)
+        _note(request, AuditAction.WEBHOOK_SECRET_RENEWED, hook, hook.project)
         return hooks.new_secret(hook)
 
 
 def deleted(request: HttpRequest, hook: Webhook) -> None:
     with transaction.atomic():
-        _note(request, Action.DELETED, hook, hook.project)
+        _note(request, AuditAction.DELETED, hook, hook.project)
         hook.delete()
 
 
-def _note(request: HttpRequest, action: Action, hook: Webhook, project: Project, **detail: Any) -> None:
+def _note(request: HttpRequest, action: AuditAction, hook: Webhook, project: Project, **detail: Any) -> None:
     """Note an action by the webhook's host: the rest of its URL is a secret at some receivers."""
     trail.note(request, action, hook, project=project, name=trail.host_of(hook.url), **detail)
 

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from atelier.accounts.models import User
 from atelier.web import border
-from curation.annotation import answers, measures, questions, queue, values
-from curation.models import Annotation, Dataset, Question, Record, Task
+from curation.annotation import marks, measures, questions, queue, settling, values
+from curation.models import Annotation, Dataset, Question, Record, SpanTrail, Task
 
 State = Task.State
 Kind = Question.Kind
@@ -54,7 +54,7 @@ def differing(dataset: Dataset, tasks: list[Task]) -> list[list[str]]:
     for task, answer in submitted.values_list("task_id", "answers"):
         by_task[task].append(answer)
     titles = {question.name: question.title for question in questions.of(dataset)}
-    kinds, tolerance = answers.kinds(dataset), queue.of(dataset).tolerance
+    kinds, tolerance = settling.kinds(dataset), queue.of(dataset).tolerance
     return [[titles[name] for name in measures.differing(kinds, by_task[task.pk], tolerance)] for task in tasks]
 
 
@@ -129,23 +129,28 @@ def chosen(task: Task, picks: dict[str, Any], written: dict[str, Any]) -> dict[s
     return {name: value for name, value in decided.items() if value is not None}
 
 
-def decide(task: Task, by: User, given: dict[str, Any], note: str, *, again: bool = False) -> Task:
+def decide(
+    task: Task, by: User, given: dict[str, Any], note: str, *, again: bool = False, seen: int | None = None
+) -> Task:
     """Settle a disputed task with these answers, the person who decided and the reason. Raises ValidationError.
 
-    Only disputed tasks can be decided; with `again`, as in a correction, settled ones can be too.
+    Only disputed tasks can be decided; with `again`, as in a correction, settled ones can be too. `seen` is the revision
+    of the record that the person saw.
     """
     if task.known is not None:
         raise ValidationError("This is a control question. Its answers are known, so there is nothing to decide.")
     record = Record.objects.select_related("dataset").get(pk=task.record_id)
     if record.deleted_at is not None:
         raise ValidationError("This record was deleted. Restore it first.")
-    clean = values.clean_all(task.queue.dataset.questions.all(), given, record)
+    asked = list(task.queue.dataset.questions.all())
+    marks.refuse_stale(record, asked, seen)
+    clean = values.clean_all(asked, given, record)
     allowed = [State.DISPUTED, State.DONE] if again else [State.DISPUTED]
     with transaction.atomic():
         now = Task.objects.select_for_update(of=("self",)).select_related("settled_by").get(pk=task.pk)
         if now.state not in allowed:
             raise ValidationError(_too_late(now))
-        answers.stand(task, clean, by, border.text(note, "The note").strip()[:MOST_NOTE])
+        settling.stand(task, clean, by, border.text(note, "The note").strip()[:MOST_NOTE])
     return task
 
 
@@ -161,7 +166,7 @@ def reopen(task: Task, by: User) -> Task:
         now = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=task.pk)
         if now.state != State.DONE or now.known is not None or now.submitted < 2:
             raise ValidationError("There is no decision to undo.")
-        answers.put_back(now.record, by, now.settled_by, now.settled_at)
+        settling.put_back(now.record, by, now.settled_by, now.settled_at)
         unsettled(now.pk, State.DISPUTED)
     task.refresh_from_db()
     return task
@@ -170,6 +175,7 @@ def reopen(task: Task, by: User) -> Task:
 def unsettled(pk: int, state: State) -> None:
     """Clear a task's final answers and give it this state."""
     Task.objects.filter(pk=pk).update(state=state, answers={}, settled_by=None, settled_note="", settled_at=None)
+    SpanTrail.objects.filter(record__task=pk, holder=SpanTrail.Holder.FINAL).delete()
 
 
 def trail(record: Record) -> Task | None:

@@ -12,15 +12,13 @@ from atelier.accounts.models import User
 from atelier.database.prepared import prepared, prepared_update
 from atelier.web import border
 from atelier.webhooks import events
-from curation.annotation import measures, questions, targets, values
+from curation.annotation import marks, measures, questions, settling, values
 from curation.annotation import queue as queues
-from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, Task
-from curation.records import changes, derived
-from curation.records import pieces as record_pieces
+from curation.models import Annotation, Assignment, Dataset, Question, Queue, Record, SpanTrail, Task
+from curation.records import spans
 
-State = Annotation.State
+State, Holder = Annotation.State, SpanTrail.Holder
 Kind = Question.Kind
-ACTION = "annotate"  # in the history of a record
 MAX_SECONDS = 24 * 3600
 LOST = "Your time on this record ran out and it went to someone else. Your draft is saved."
 
@@ -29,14 +27,23 @@ class LockLost(Exception):
     """The lock on a record expired and its place was given to somebody else."""
 
 
-def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
-    """Save a draft of the answers and renew the lock. Returns what was saved. Raises LockLost, with the draft saved too."""
+def draft(
+    annotation: Annotation, given: dict[str, Any], seconds: float | None = None, seen: int | None = None
+) -> dict[str, Any]:
+    """Save a draft of the answers and renew the lock. Returns what was saved. Raises LockLost, with the draft saved too.
+
+    `seen` is the record's revision that the spans were marked in, unless it is the one that the person was given.
+    """
     asked = questions.of(annotation.task.queue.dataset)
+    if _is_changed(annotation, asked, seen):
+        given = marks.followed(annotation, asked, given, seen or annotation.record_revision)
     sound_answers = values.sound(asked, given, annotation.record)
     written: dict[str, Any] = {"answers": sound_answers} | _time(annotation, seconds)
     mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
     if not mine.update(**written):
         raise LockLost
+    if _marks(asked):
+        spans.rebase(annotation.pk)
     annotation.answers = sound_answers
     if not queues.retake(annotation.task.queue, annotation):
         raise LockLost
@@ -44,29 +51,51 @@ def draft(annotation: Annotation, given: dict[str, Any], seconds: float | None =
     return sound_answers
 
 
-def submit(annotation: Annotation, given: dict[str, Any], seconds: float | None = None) -> Annotation:
+def submit(
+    annotation: Annotation, given: dict[str, Any], seconds: float | None = None, seen: int | None = None
+) -> Annotation:
     """Submit the person's answers. Raises ValidationError by question, and LockLost.
 
-    Submitting the same again changes nothing. Once all that were wanted are there, the task is settled.
+    Submitting the same again changes nothing. Once all that were wanted are there, the task is settled. `seen` is as in
+    `draft`.
     """
     task = annotation.task
-    questions_of_task = questions.of(task.queue.dataset)
-    clean = values.clean_all(questions_of_task, given, annotation.record)
-    if annotation.state == State.SUBMITTED and annotation.answers == clean:
+    asked = questions.of(task.queue.dataset)
+    if annotation.state == State.SUBMITTED and _is_repeated(annotation, asked, given):
         return annotation
-    _refuse_changed(annotation, questions_of_task)
+    _refuse_changed(annotation, asked, given, seen)
+    clean = values.clean_all(asked, given, annotation.record)
     if not queues.retake(task.queue, annotation):
-        draft(annotation, given)
+        draft(annotation, given, seen=seen)
         raise LockLost
     with transaction.atomic():
         written = _enter(annotation, clean, seconds)
-        task.submitted, task.wanted, task.state = _counts(task.pk)[0]
+        task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
+        if revision != annotation.record.revision and marks.refer_to_text(asked):
+            raise ValidationError("This record was changed at this moment. Read it again, then submit.")
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
-            settle(task, annotation.user)
+            settling.settle(task, annotation.user)
+        if _marks(asked):  # they have moved with a text that became the record's
+            written["answers"] = Annotation.objects.values_list("answers", flat=True).get(pk=annotation.pk)
         _tell(annotation)
     for name, value in written.items():  # only once it is committed: who tries again must not see what was rolled back
         setattr(annotation, name, value)
     return annotation
+
+
+def _is_repeated(annotation: Annotation, asked: list[Question], given: dict[str, Any]) -> bool:
+    """Return whether these answers are the submitted ones, which may have moved along with their text since."""
+    clean, submitted = values.clean_all(asked, given), dict(annotation.answers)
+    if clean == submitted:
+        return True
+    names = {question.pk: question.name for question in _marks(asked)}
+    for trail in annotation.span_trails.exclude(text_hash="") if names else []:
+        submitted[names[trail.question_id]] = trail.marked
+    return clean == submitted
+
+
+def _marks(asked: list[Question]) -> list[Question]:
+    return [question for question in asked if question.kind == Kind.SPANS]
 
 
 def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | None) -> dict[str, Any]:
@@ -76,6 +105,8 @@ def _enter(annotation: Annotation, answers: dict[str, Any], seconds: float | Non
     took = _time(annotation, seconds).get("seconds", annotation.seconds)
     if not _write(annotation.pk, answers, now, is_right, took):
         raise LockLost
+    if _marks(questions.of(task.queue.dataset)):
+        spans.forget(task.record_id, Holder.ANNOTATION, annotation.pk)
     _count(task.pk)
     _assigned_done(task.pk, annotation.user_id)
     return _written(answers, now, is_right, took)
@@ -100,8 +131,8 @@ def _count(task: int) -> tuple[QuerySet[Task], dict[str, Any]]:
 
 
 @prepared
-def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str]]":
-    return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state")
+def _counts(task: int) -> "QuerySet[Task, tuple[int, int, str, int]]":
+    return Task.objects.filter(pk=task).values_list("submitted", "wanted", "state", "record__revision")
 
 
 @prepared_update
@@ -116,19 +147,22 @@ def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
     return {"seconds": round(max(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 0), 1)}
 
 
-def _refuse_changed(annotation: Annotation, asked: list[Question]) -> None:
-    """Raise ValidationError if somebody has changed the text that was read since.
+def _is_changed(annotation: Annotation, asked: list[Question], seen: int | None) -> bool:
+    """Return whether somebody has changed the text that was read."""
+    return marks.is_stale(annotation.record, asked, seen or annotation.record_revision)
 
-    Spans of a text, and its correction, refer to the text that was read. A review or a label changes no text.
-    """
+
+def _refuse_changed(
+    annotation: Annotation, asked: list[Question], given: dict[str, Any], seen: int | None = None
+) -> None:
+    """Raise ValidationError if the text has changed since it was read, with the answers as a draft for the text as it is."""
+    if not _is_changed(annotation, asked, seen):
+        return
     record = annotation.record
-    if record.revision == annotation.record_revision or not any(q.kind in (Kind.TEXT, Kind.SPANS) for q in asked):
-        return
-    meanwhile = record.changes.filter(revision__gt=annotation.record_revision)
-    if not any(change.after.keys() & derived.COLUMNS for change in meanwhile):
-        return
-    Annotation.objects.filter(pk=annotation.pk).update(record_revision=record.revision)
-    annotation.record_revision = record.revision
+    draft = values.sound(asked, marks.followed(annotation, asked, given, seen or annotation.record_revision), record)
+    mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+    mine.update(answers=draft, record_revision=record.revision)
+    annotation.answers, annotation.record_revision = draft, record.revision
     raise ValidationError("This record was changed while you answered. Read it again, then submit.")
 
 
@@ -184,6 +218,7 @@ def undo(queue: Queue, user: User) -> Annotation:
         )
         if annotation.state == State.SUBMITTED:
             _unsettle(task, annotation, user)
+            annotation.refresh_from_db(fields=["answers"])  # its spans are back where they were
             Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         elif annotation.state == State.SKIPPED:
             if task.state != Task.State.OPEN or not queues.take(task):
@@ -205,129 +240,16 @@ def _unsettle(task: Task, annotation: Annotation, user: User) -> None:
     if task.state == Task.State.DONE:
         if task.settled_by_id != user.pk or task.settled_note:
             raise ValidationError("This record is already decided, so your answer cannot be undone.")
-        put_back(task.record, user, user, task.settled_at)
+        settling.put_back(task.record, user, user, task.settled_at)
     Task.objects.filter(pk=task.pk).update(
         state=Task.State.OPEN, answers={}, settled_by=None, settled_note="", settled_at=None
     )
-
-
-def put_back(record: Record, user: User, settled_by: User | None, since: Any) -> None:
-    """Restore the record as it was before the answers of `settled_by` became final.
-
-    Raises ValidationError if it has changed since.
-    """
-    change = record.changes.filter(action=ACTION, user=settled_by, at__gte=since).order_by("-pk").first()
-    if change is None:
-        return  # the answers changed nothing of the record
-    if change.revision != record.revision:
-        raise ValidationError("The record has changed since. Restore it from its history.")
-    allowed = {"labels", *changes.RESTORABLE}
-    changes.change(record, user, "restore", **{k: v for k, v in change.before.items() if k in allowed})
-
-
-# --- settling --------------------------------------------------------------------------------------
-
-
-def settle(task: Task, by: User | None) -> None:
-    """Settle a task that has all its answers: equal ones become final, differing ones make it disputed."""
-    if task.known is not None:  # a honeypot tests people, its record knows its answers already
-        Task.objects.filter(pk=task.pk).update(state=Task.State.DONE, settled_at=timezone.now())
-        task.state = Task.State.DONE
-        return
-    given = _given(task.pk)
-    if given and not measures.differing(kinds(task.queue.dataset), given, task.queue.tolerance):
-        stand(task, given[0], by, "")
-        return
-    Task.objects.filter(pk=task.pk, state=Task.State.OPEN).update(state=Task.State.DISPUTED)
-    task.state = Task.State.DISPUTED
-
-
-@prepared
-def _given(task: int) -> "QuerySet[Annotation, dict[str, Any]]":
-    rows = Annotation.objects.filter(task=task, state=State.SUBMITTED)
-    return rows.order_by("pk").values_list("answers", flat=True)
-
-
-def settle_filled(queue: Queue) -> None:
-    """Settle the tasks that have all their answers after the overlap was lowered."""
-    filled = queue.tasks.filter(state=Task.State.OPEN, submitted__gte=F("wanted"), submitted__gt=0)
-    for pk in list(filled.values_list("pk", flat=True)):
-        with transaction.atomic():
-            task = Task.objects.select_for_update(of=("self",)).select_related("record", "queue__dataset").get(pk=pk)
-            by = task.annotations.filter(state=State.SUBMITTED).select_related("user").order_by("submitted_at").last()
-            settle(task, by.user if by else None)
-
-
-def stand(task: Task, answers: dict[str, Any], by: User | None, note: str) -> None:
-    """Make these answers final for the record: its labels and edited texts become the record's, with history.
-
-    The one place where answers become the record's, no matter who decided: one person alone, all alike, or an
-    adjudicator with a note. Raises ValidationError when the record is changed at this very moment.
-    """
-    with transaction.atomic(savepoint=False):  # whoever calls gives up as a whole
-        record = _record(task.record_id)[0]
-        record.dataset = task.queue.dataset
-        asked = questions.of(task.queue.dataset)
-        now = timezone.now()
-        if by is not None:
-            try:
-                changes.change(record, by, ACTION, **_columns(record, asked, answers))
-            except changes.Conflict:
-                raise ValidationError("This record was just changed. Reload it and check again.") from None
-        _settle(task.pk, answers, by and by.pk, note[:500], now)
-    task.settled_by = by
-    for name, value in _settled(answers, by and by.pk, note[:500], now).items():
-        setattr(task, name, value)
-
-
-@prepared
-def _record(pk: int) -> QuerySet[Record]:
-    return Record.objects.filter(pk=pk)
-
-
-def _settled(answers: dict[str, Any], by: int | None, note: str, now: datetime) -> dict[str, Any]:
-    return {
-        "state": Task.State.DONE,
-        "answers": answers,
-        "settled_by_id": by,
-        "settled_note": note,
-        "settled_at": now,
-    }
-
-
-@prepared_update
-def _settle(
-    task: int, answers: dict, by: int | None, note: str, now: datetime
-) -> tuple[QuerySet[Task], dict[str, Any]]:
-    return Task.objects.filter(pk=task), _settled(answers, by, note, now)
-
-
-def _columns(record: Record, asked: list[Question], answers: dict[str, Any]) -> dict[str, Any]:
-    """Return the record's columns with these answers: labels that no question offers stay as they are."""
-    labelled = [question for question in asked if question.kind in (Kind.LABEL, Kind.LABELS)]
-    columns: dict[str, Any] = {}
-    if labelled:
-        offered = {value for question in labelled for value in values.label_values(question)}
-        given = [answers.get(question.name) or [] for question in labelled]
-        chosen = {label for one in given for label in ([one] if isinstance(one, str) else one)}
-        columns["labels"] = sorted((set(record.labels) - offered) | chosen)
-    texts = {}
-    for question in asked:
-        if question.kind == Kind.TEXT and isinstance(text := answers.get(question.name), str):
-            piece = targets.piece(record, str(question.options.get("piece", "")))
-            if piece is not None:
-                texts[piece.name] = text
-    return columns | (record_pieces.with_texts(record, texts) if texts else {})
-
-
-def kinds(dataset: Dataset) -> dict[str, str]:
-    """Return the kind of each question by its name, in their order."""
-    return {question.name: question.kind for question in questions.of(dataset)}
+    spans.forget(task.record_id, Holder.FINAL)
 
 
 def _agree(task: Task, answers: dict[str, Any]) -> bool:
     """Return whether the answers equal the known ones of a honeypot."""
-    asked = {name: kind for name, kind in kinds(task.queue.dataset).items() if name in task.known}
+    asked = {name: kind for name, kind in settling.kinds(task.queue.dataset).items() if name in task.known}
     return not measures.differing(asked, [task.known, answers], task.queue.tolerance)
 
 

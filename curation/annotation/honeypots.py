@@ -13,7 +13,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from atelier.accounts.models import User
 from curation.annotation import queue as queues
 from curation.annotation import values
-from curation.models import Annotation, Dataset, Question, Queue, Record, Task
+from curation.models import Annotation, Dataset, Question, Queue, Record, SpanTrail, Task
+from curation.records import spans
 
 AT_ONCE = 1_000
 ALWAYS = 32_767  # answers wanted: everybody may be given it
@@ -78,6 +79,7 @@ def _make(queue: Queue, record: Record, known: dict[str, Any]) -> None:
             f"Record {record.pk} was already answered or given to someone. Choose a record that nobody has seen."
         )
     Task.objects.filter(pk=task.pk).update(known=known, wanted=ALWAYS, state=Task.State.OPEN)
+    spans.forget(record.pk, SpanTrail.Holder.KNOWN)
     task.assignments.all().delete()
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from atelier.accounts.models import Project, User
-from curation.annotation import answers, measures
+from curation.annotation import measures, settling
 from curation.models import Annotation, Dataset, Task
 from curation.scoring import statistics
 
@@ -112,7 +112,7 @@ def _with_what_stands(own: QuerySet[Annotation]) -> tuple[int, int]:
     for annotation in last[:COMPARED]:
         dataset = annotation.task.queue.dataset
         if dataset.pk not in kinds:
-            kinds[dataset.pk] = answers.kinds(dataset)
+            kinds[dataset.pk] = settling.kinds(dataset)
         agreed += not measures.differing(
             kinds[dataset.pk], [annotation.task.answers, annotation.answers], annotation.task.queue.tolerance
         )

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from atelier.database.prepared import prepared
 from atelier.jobs.once import once
-from curation.annotation import targets
-from curation.models import Annotation, Dataset, Question
+from curation.models import Annotation, Dataset, Question, Task
+from curation.records import targets
 
 Kind = Question.Kind
 COLORS = ("blue", "green", "amber", "red", "violet", "teal", "pink", "grey")
@@ -71,6 +71,10 @@ def change(question: Question, **values: Any) -> Question:
         raise ValidationError(
             "This question already has answers, so its name and kind cannot change. Add another question instead."
         )
+    if question.kind == Kind.SPANS and fields["options"] != question.options and fields["options"]["piece"] != question.options.get("piece") and _is_marked(question):  # fmt: skip
+        raise ValidationError(
+            "Spans were already marked in this question's text, so it cannot be about another text. Add another question instead."
+        )
     if question.dataset.questions.filter(name=fields["name"]).exclude(pk=question.pk).exists():
         raise ValidationError({"name": TAKEN.format(name=fields["name"])})
     for name, value in fields.items():
@@ -83,6 +87,16 @@ def answered(question: Question) -> int:
     """Count the people's answers to a question, without drafts."""
     given = Annotation.objects.filter(task__queue__dataset=question.dataset_id, state=Annotation.State.SUBMITTED)
     return given.filter(answers__has_key=question.name).count()
+
+
+def _is_marked(question: Question) -> bool:
+    """Return whether anything refers to places in the question's text, drafts, known answers and suggestions included."""
+    name, tasks = question.name, Task.objects.filter(queue__dataset=question.dataset_id)
+    return (
+        Annotation.objects.filter(task__queue__dataset=question.dataset_id, answers__has_key=name).exists()
+        or tasks.filter(Q(answers__has_key=name) | Q(known__has_key=name)).exists()
+        or question.suggestions.exists()
+    )
 
 
 def delete(question: Question, *, even_if_answered: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from curation.annotation import answers
+from curation.annotation import settling
 from curation.annotation.queue import BATCH, place
 from curation.models import Queue, Task
 
@@ -23,7 +23,7 @@ def change(queue: Queue, **values: Any) -> Queue:
     queue.save()
     if queue.overlap != before[0]:
         _want(queue)
-        answers.settle_filled(queue)
+        settling.settle_filled(queue)
     if queue.order != before[1]:
         _replace(queue)
     return queue

@@ -10,7 +10,7 @@ from django.utils import timezone
 from atelier.accounts import members
 from atelier.accounts.models import User
 from atelier.web import border
-from curation.annotation import adjudication, answers, assignments
+from curation.annotation import adjudication, assignments, settling
 from curation.models import Annotation, Assignment, Dataset, Mention, Record, Task
 
 Review = Annotation.Review
@@ -44,15 +44,17 @@ def unmark(annotation: Annotation, by: User) -> Annotation:
     return _mark(annotation, by, Review.NONE, "")
 
 
-def correct(annotation: Annotation, by: User, answers: dict[str, Any], note: str) -> Annotation:
+def correct(
+    annotation: Annotation, by: User, answers: dict[str, Any], note: str, seen: int | None = None
+) -> Annotation:
     """Correct an annotation: other answers become final for the record; the person's own are kept.
 
-    Raises ValidationError by question.
+    Raises ValidationError by question. `seen` is the revision of the record that the person saw.
     """
     annotation.task.queue.dataset = annotation.record.dataset
     with transaction.atomic():
         adjudication.decide(
-            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True
+            annotation.task, by, answers, note or f"corrected the answer of {annotation.author}", again=True, seen=seen
         )
         return _mark(annotation, by, Review.CORRECTED, note)
 
@@ -96,6 +98,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
             )
         if task.state == Task.State.DONE:
             _put_back(task, by)
+            now.refresh_from_db(fields=["answers"])  # its spans are back where they were
         adjudication.unsettled(task.pk, Task.State.OPEN)
         Task.objects.filter(pk=task.pk).update(submitted=F("submitted") - 1)
         _open(now, by, comment)
@@ -109,7 +112,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
 def _put_back(task: Task, by: User) -> None:
     try:
         with transaction.atomic():
-            answers.put_back(task.record, by, task.settled_by, task.settled_at)
+            settling.put_back(task.record, by, task.settled_by, task.settled_at)
     except ValidationError:
         return  # somebody changed the record since: their work stays, the new answer will stand over it
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from atelier.database.prepared import prepared
 from curation.annotation import values
-from curation.models import Dataset, Question, Record, Suggestion
+from curation.models import Dataset, Question, Record, SpanTrail, Suggestion
 
 AT_ONCE = 1_000
 
@@ -39,7 +39,18 @@ def put(dataset: Dataset, rows: list[dict[str, Any]]) -> int:
             update_fields=["value", "score", "created_at"],
             batch_size=200,
         )
+        _forget(suggestions)
     return len(suggestions)
+
+
+def _forget(suggestions: dict[tuple[int, int, str], Suggestion]) -> None:
+    """Forget what became of the spans that these replace."""
+    if any(suggestion.question.kind == Question.Kind.SPANS for suggestion in suggestions.values()):
+        rows = SpanTrail.objects.filter(
+            record__in={record for record, _, _ in suggestions}, holder=SpanTrail.Holder.SUGGESTION
+        )
+        trails = rows.values_list("pk", "record_id", "question_id", "source")
+        SpanTrail.objects.filter(pk__in=[pk for pk, *whose in trails if tuple(whose) in suggestions]).delete()
 
 
 def _suggestion(questions: dict[str, Question], records: dict[int, Record], row: dict[str, Any]) -> Suggestion:

@@ -1,7 +1,8 @@
 """The values that answer a question: each kind, checked and normalised, with a sentence for what is wrong.
 
 label: a string. labels: a list of strings. rating: a whole number. ranking: a list of names, the best first. text and
-comment: a string. spans: a list of {"start", "end", "label"}, in Unicode characters of the named piece, end excluded.
+comment: a string. spans: a list of {"start", "end", "label"}, in Unicode characters of the named piece, end excluded;
+an empty list says that there is nothing to mark, which is another answer than none.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,8 +11,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from atelier.characters import flaw
-from curation.annotation import targets
 from curation.models import Question, Record
+from curation.records import targets
 
 MAX_TEXT, MAX_COMMENT, MAX_SPANS = 200_000, 10_000, 2_000
 Kind = Question.Kind
@@ -117,8 +118,10 @@ def _ranking(question: Question, value: Any) -> list[str]:
 
 
 def _spans(question: Question, value: Any, record: Record | None) -> list[dict[str, Any]]:
+    if isinstance(value, str):
+        raise _refuse(question, "remove the spans, or clear “Nothing to mark”.")
     if not isinstance(value, list):
-        raise _refuse(question, "the answer must be a list of spans.")
+        raise _refuse(question, "the answer must be a list of spans, empty if there is nothing to mark.")
     if len(value) > MAX_SPANS:
         raise _refuse(question, f"an answer can have at most {MAX_SPANS:,} spans.")
     room: int | None = None

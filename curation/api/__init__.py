@@ -11,6 +11,7 @@ from curation.api import (
     datasets,
     disagreements,
     distillations,
+    erasures,
     exports,
     honeypots,
     imports,
@@ -21,6 +22,7 @@ from curation.api import (
     records,
     review,
     search,
+    spans,
     versions,
 )
 
@@ -33,6 +35,7 @@ for part in (
     imports,
     exports,
     records,
+    erasures,
     bulk,
     quality,
     distillations,
@@ -44,6 +47,7 @@ for part in (
     disagreements,
     review,
     honeypots,
+    spans,
     comments,
 ):
     router.add_router("", part.router)

@@ -23,10 +23,15 @@ Seconds = Annotated[float, Field(ge=0, le=1e9)]  # what is more than a day is no
 
 
 class AnswersIn(Body):
-    """Answers by the questions' names, and in `seconds` the time that the person spent, if you count it."""
+    """Answers by the questions' names, and in `seconds` the time that the person spent, if you count it.
+
+    Spans: null or no key means not answered, an empty list that there is nothing to mark. `revision` is that of the record
+    whose text the spans were marked in; by default the one that you were given.
+    """
 
     answers: dict[str, Any]
     seconds: Seconds | None = None
+    revision: Id | None = None
 
 
 class SkipIn(Body):
@@ -151,7 +156,7 @@ def put_draft(request: HttpRequest, project_id: int, pk: int, body: AnswersIn) -
     """Invalid answers are left out of the draft, and your lock on the record is extended."""
     annotation = _mine(request, project_id, pk)
     try:
-        answers.draft(annotation, body.answers, body.seconds)
+        answers.draft(annotation, body.answers, body.seconds, body.revision)
     except answers.LockLost:
         return Status(409, {"detail": answers.LOST})
     return annotation_out(annotation)
@@ -168,7 +173,7 @@ def submit(
     """Sending the same answers again changes nothing. 422 names each question with its error. With `with_next` the response holds the next record to annotate as `next`, null when no record is waiting, so that one request a record is enough."""
     annotation = _mine(request, project_id, pk)
     try:
-        answers.submit(annotation, body.answers, body.seconds)
+        answers.submit(annotation, body.answers, body.seconds, body.revision)
     except answers.LockLost:
         return Status(409, {"detail": answers.LOST})
     except ValidationError as error:

@@ -35,7 +35,19 @@ def _current(action: Any) -> Any:
 
 Name = Annotated[
     Literal[
-        "accept", "reject", "skip", "reopen", "delete", "label", "unlabel", "assign", "replace", "mask", "fix", "copy"
+        "accept",
+        "reject",
+        "skip",
+        "reopen",
+        "delete",
+        "label",
+        "unlabel",
+        "assign",
+        "replace",
+        "mask",
+        "fix",
+        "copy",
+        "key",
     ],
     BeforeValidator(_current),
 ]
@@ -45,7 +57,9 @@ class BulkIn(Body):
     """A bulk action over `ids`, or over everything that `filters` match (the names and values of the list); one of the two.
 
     `options`: label, unlabel `{"labels": […]}`; replace `{"find", "replace", "regex", "case", "words", "pieces"}`; mask
-    `{"pieces"}`; fix `{"codes": […]}`; copy `{"dataset": id, "status"}`; assign `{"users": [usernames], "evenly"}`.
+    `{"pieces"}`; fix `{"codes": […]}`; copy `{"dataset": id, "status"}`; assign `{"users": [usernames], "evenly"}`;
+    key `{"place": messages, metadata or fields, "key", "change": rename, move or remove, "to", "into": metadata, fields or
+    system}`.
     """
 
     action: Name
@@ -65,7 +79,7 @@ class BulkIn(Body):
 
 
 class PreviewIn(BulkIn):
-    action: Annotated[Literal["replace", "mask", "fix"], BeforeValidator(_current)]
+    action: Annotated[Literal["replace", "mask", "fix", "key"], BeforeValidator(_current)]
     after: Whole = 0
     examples: Whole = 10
 
@@ -79,6 +93,8 @@ class BulkOut(Schema):
     total: int
     changed: int
     left: int
+    spans_moved: int
+    spans_aside: int
     line: str
     error: str
     created_at: datetime
@@ -93,6 +109,8 @@ def bulk_out(job: BulkAction) -> dict[str, Any]:
         "options": job.options,
         "changed": job.changed,
         "left": job.left,
+        "spans_moved": job.spans_moved,
+        "spans_aside": job.spans_aside,
         "undoes": job.undoes_id,
         "undo_refused": bulk.why_no_undo(job),
     }

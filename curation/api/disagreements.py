@@ -20,6 +20,7 @@ class DecisionIn(Body):
 
     answers: dict[str, Any]
     note: str = Field("", max_length=500)
+    revision: int | None = None  # of the record whose text spans were marked in
 
 
 def disagreement_out(task: Task) -> dict[str, Any]:
@@ -70,7 +71,9 @@ def settle_disagreement(request: HttpRequest, project_id: int, dataset_id: int, 
     """Safe to repeat: sending the same decision again changes nothing. 422 when someone else has decided differently."""
     task = _task(dataset_or_404(request, project_id, dataset_id, needs="editor"), pk)
     again = task.state == Task.State.DONE and task.settled_by == request.user and task.answers == body.answers
-    return disagreement_out(task if again else adjudication.decide(task, request.user, body.answers, body.note))
+    return disagreement_out(
+        task if again else adjudication.decide(task, request.user, body.answers, body.note, seen=body.revision)
+    )
 
 
 @router.post(f"{DATASET}/disagreements/{{pk}}/undo", summary="Undo a decision")

@@ -42,6 +42,7 @@ class DistillationIn(Body):
         None, description="the teacher's system prompt; defaults to the project's guidelines"
     )
     student_prompt: str | None = Field(None, description="saved in the conversation; defaults to the project's")
+    keep_thoughts: bool = Field(False, description="save the teacher's reasoning, as a thinking part of its answer")
     sampling: TeacherSampling = TeacherSampling()
     concurrency: AtOnce = 8
     filters: dict[str, Any] = Field({}, description="as in the list's URL: q, status, split, problems, import, ids")
@@ -66,6 +67,7 @@ def distillation_out(job: Distillation) -> dict[str, Any]:
         "sampling": job.sampling, "concurrency": job.concurrency, "template": job.template, "ok": job.ok,
         "failed": job.failed, "skipped": job.skipped, "prompt_tokens": job.prompt_tokens,
         "completion_tokens": job.completion_tokens, "cost": job.cost, "flaws": job.flaws,
+        "keep_thoughts": job.keep_thoughts,
     }  # fmt: skip
 
 
@@ -81,6 +83,7 @@ def _draft(project: Project, body: DistillationIn) -> Distillation:
         name=body.name,
         template=body.template, sampling=body.sampling.dict(), concurrency=body.concurrency, limit=body.limit,
         budget=body.budget, mark_accepted_by=body.mark_accepted_by,
+        keep_thoughts=body.keep_thoughts,
         filters=body.filters | {"unanswered": body.unanswered},
         system_prompt=project.guidelines if body.system_prompt is None else body.system_prompt,
         student_prompt=project.student_prompt if body.student_prompt is None else body.student_prompt,

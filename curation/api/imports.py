@@ -17,7 +17,8 @@ from atelier.web.schemas import Body, Router
 from curation.access import dataset_or_404
 from curation.api.paging import DATASET, After
 from curation.formats.readers.sources import READINGS
-from curation.imports import drafts
+from curation.imports import account, drafts, dry_run
+from curation.imports.notes import notes_of
 from curation.imports.origins import collect
 from curation.models import Dataset, Import
 
@@ -40,6 +41,10 @@ class ImportRows(Body):
     mapping: dict[str, Any] | None = None
     skip_duplicates: bool = True
     update_by_key: bool = Field(False, description="a row with the ID of a record updates it instead of adding one")
+    check: bool = Field(
+        False,
+        description="import nothing: return how the rows would end, at most 10,000 and as many as 5 seconds allow",
+    )
     sheet: str = Field("", max_length=100, description="of a workbook; defaults to the first sheet with rows")
     encoding: str = Field("", max_length=40, description="of a text file; guessed by default")
     delimiter: str = Field(
@@ -51,14 +56,15 @@ class ImportRows(Body):
     header: str = Field("", max_length=4, description="the row with the names, `0` for none; guessed by default")
 
 
-def import_out(job: Import) -> dict[str, Any]:
+def import_out(job: Import, whole: bool = True) -> dict[str, Any]:
+    """Return an import as JSON; with `whole` its account, which may name thousands of columns."""
     return job_out(job) | {
         "dataset": job.dataset_id,
         "name": job.original_name,
         "url": job.url,
         "size": job.size,
-        "source": job.source,
-        "notes": [*job.source.get("notes", []), *job.source.get("row_notes", [])],
+        "source": {name: value for name, value in job.source.items() if name not in ("account", "row_counts")},
+        "notes": notes_of(job),
         "mapping": job.mapping,
         "confirmed": job.confirmed,
         "skip_duplicates": job.skip_duplicates,
@@ -66,14 +72,21 @@ def import_out(job: Import) -> dict[str, Any]:
         "origin": collect.public(job.origin) if job.origin else {},
         "ok": job.ok,
         "updated": job.updated,
+        "spans_moved": job.spans_moved,
+        "spans_aside": job.spans_aside,
         "failed": job.failed,
         "skipped": job.skipped,
+        **({"account": account.of(job)} if whole else {}),
     }
 
 
-def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[str, bool], **source: Any) -> Any:
-    """Create an import and start it without a preview. A repeated request changes nothing."""
+def _begin(
+    dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[str, bool], check: bool = False, **source: Any
+) -> Any:
+    """Create an import and start it without a preview, or only check its rows. A repeated request changes nothing."""
     chosen = drafts.mapping_from(mapping) if mapping is not None else None
+    if check:
+        return Status(200, dry_run.run(dataset, request.user, chosen, **source | {"key": None}))
     job = drafts.begin(dataset, request.user, **source)
     if job.status == Import.Status.DRAFT:
         drafts.confirm_unseen(job, chosen, **choices)
@@ -84,7 +97,7 @@ def _begin(dataset: Dataset, request: HttpRequest, mapping: Any, choices: dict[s
 
 @router.post(
     f"{DATASET}/imports",
-    response={202: dict},
+    response={200: dict, 202: dict},
     summary="Import rows, a URL or a source",
 )
 def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: ImportRows, key: Key = None) -> Any:
@@ -97,12 +110,13 @@ def import_rows(request: HttpRequest, project_id: int, dataset_id: int, body: Im
     if body.rows is not None:
         # Not by orjson, which refuses all for one row with half a character or 70 bits: the reader refuses that row alone.
         lines = ContentFile("".join(f"{json.dumps(row)}\n" for row in body.rows).encode(), name="rows.jsonl")
-        return _begin(dataset, request, body.mapping, choices, file=lines, name="rows.jsonl", key=key, reading=reading)
-    source = {"url": body.url, "text": body.text, "origin": body.source, "key": key, "reading": reading}
-    return _begin(dataset, request, body.mapping, choices, **source)
+        source: dict[str, Any] = {"file": lines, "name": "rows.jsonl"}
+    else:
+        source = {"url": body.url, "text": body.text, "origin": body.source}
+    return _begin(dataset, request, body.mapping, choices, body.check, **source, key=key, reading=reading)
 
 
-@router.post(f"{DATASET}/imports/file", response={202: dict}, summary="Import a file")
+@router.post(f"{DATASET}/imports/file", response={200: dict, 202: dict}, summary="Import a file")
 def import_file(
     request: HttpRequest,
     project_id: int,
@@ -111,6 +125,7 @@ def import_file(
     mapping: str = Form(""),
     skip_duplicates: bool = Form(True),
     update_by_key: bool = Form(False),
+    check: bool = Form(False),
     sheet: str = Form("", max_length=100),
     encoding: str = Form("", max_length=40),
     delimiter: str = Form("", max_length=4),
@@ -125,12 +140,13 @@ def import_file(
         raise ValidationError(f"The mapping is not valid JSON ({error}).") from error
     choices = {"skip_duplicates": skip_duplicates, "update_by_key": update_by_key}
     reading = {"sheet": sheet, "encoding": encoding, "delimiter": delimiter, "quoting": quoting, "header": header}
-    return _begin(dataset, request, chosen, choices, file=file, name=file.name or "file", key=key, reading=reading)
+    source: dict[str, Any] = {"file": file, "name": file.name or "file"}
+    return _begin(dataset, request, chosen, choices, check, **source, key=key, reading=reading)
 
 
 @router.get("/projects/{project_id}/imports", summary="List imports, newest first")
 def list_imports(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    return [import_out(job) for job in newest(project_or_404(request, project_id).imports, limit, before)]
+    return [import_out(job, whole=False) for job in newest(project_or_404(request, project_id).imports, limit, before)]
 
 
 @router.get("/projects/{project_id}/imports/{pk}", summary="Get an import")
@@ -154,6 +170,31 @@ def import_issues(
         .values("id", "line", "outcome", "code", "message", "raw", "file", "record")[: limit + 1]
     )
     return {"items": rows[:limit], "next": rows[limit - 1]["line"] if len(rows) > limit else None}
+
+
+class ReadAgain(Body):
+    """How to read the file of an import again: what is empty is guessed, a missing mapping is suggested."""
+
+    mapping: dict[str, Any] | None = None
+    skip_duplicates: bool = True
+    update_by_key: bool = False
+    sheet: str = Field("", max_length=100)
+    encoding: str = Field("", max_length=40)
+    delimiter: str = Field("", max_length=4)
+    quoting: str = Field("", max_length=20)
+    header: str = Field("", max_length=4)
+
+
+@router.post("/projects/{project_id}/imports/{pk}/again", response={202: dict}, summary="Import the same file again")
+def import_again(request: HttpRequest, project_id: int, pk: int, body: ReadAgain) -> Any:
+    """Create another import of the stored file into the same dataset. What the first import made stays."""
+    job = job_or_404(request, Import, project_id, pk, needs="editor")
+    chosen = drafts.mapping_from(body.mapping) if body.mapping is not None else None
+    draft = drafts.again(job, request.user, {name: getattr(body, name) for name in READINGS})
+    drafts.confirm_unseen(draft, chosen, skip_duplicates=body.skip_duplicates, update_by_key=body.update_by_key)
+    queue.wake(draft)
+    draft.refresh_from_db()
+    return Status(202, import_out(draft))
 
 
 @router.post("/projects/{project_id}/imports/{pk}/{move}", summary="Cancel, pause or resume an import")

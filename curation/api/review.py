@@ -56,4 +56,4 @@ def send_back(request: HttpRequest, project_id: int, dataset_id: int, pk: int, b
 @router.post(f"{DATASET}/reviewing/{{pk}}/correct", summary="Correct submitted answers")
 def correct(request: HttpRequest, project_id: int, dataset_id: int, pk: int, body: DecisionIn) -> Any:
     annotation = _submitted(request, project_id, dataset_id, pk)
-    return reviewed_out(annotation_review.correct(annotation, request.user, body.answers, body.note))
+    return reviewed_out(annotation_review.correct(annotation, request.user, body.answers, body.note, body.revision))

@@ -9,17 +9,20 @@ from ninja import Field, Query, Status
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import Before, Key, Limit, job_out, newest
+from atelier.audit import trail
 from atelier.files.downloads import download
 from atelier.jobs import queue
 from atelier.jobs.pages import job_or_404, make_move
 from atelier.web.schemas import Body, Id, Router, Seed, Share, Whole
 from curation.models import Version
 from curation.quality import duplicates
+from curation.versions import archive, freezes, leaks, lineage
 from curation.versions import card as data_card
 from curation.versions import diff as version_diff
 from curation.versions import files as version_files
-from curation.versions import freezes, leaks, lineage
 from curation.versions import package as version_package
+from curation.versions.grouping import Grouping
+from curation.versions.grouping import clean as clean_grouping
 
 router = Router(tags=["versions"])
 Hash = Annotated[str, Query(max_length=64)]
@@ -42,7 +45,15 @@ class VersionIn(Body):
     shares: Shares | None = None
     seed: Seed | None = None
     notes: str = Field("", max_length=500)
+    group_by: Literal["source", "none", "column"] = Field("source", description="what keeps records in one split")
+    group_column: str = Field("", max_length=200, description="the metadata column, for group_by column")
+    keep_together: bool = Field(False, description="each group of near-duplicates and copies goes to one split")
+    stratify: bool = Field(False, description="each label gets its share of each split, groups stay whole")
     allow_leaks: bool = Field(False, description="freeze even if near-duplicates are in different splits")
+
+
+def _grouping(body: VersionIn) -> Grouping:
+    return clean_grouping(body.group_by, body.group_column, keep_together=body.keep_together, stratify=body.stratify)
 
 
 class NotesIn(Body):
@@ -58,13 +69,20 @@ def version_out(version: Version) -> dict[str, Any]:
         "rows": version.rows, "counts": version.counts(), "words": version.words, "tokens": version.tokens,
         "allow_leaks": version.allow_leaks, "leaks": version.figures.get("leaks"),
         "leaks_at_least": version.figures.get("leaks_at_least", False),
+        **Grouping.of(version.grouping).as_json(),
+        "warnings": version.figures.get("warnings", []), "labels": version.figures.get("label_splits", {}),
         "problems": version.problems, "sha256": {split: file["sha256"] for split, file in version.files.items()},
+        "erased": version.erased, "archived_at": version.archived_at, "freed_at": version.freed_at,
     }  # fmt: skip
 
 
 @router.get("/projects/{project_id}/versions", summary="List versions, newest first")
-def list_versions(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
-    return [version_out(version) for version in newest(project_or_404(request, project_id).versions, limit, before)]
+def list_versions(
+    request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None, archived: bool = False
+) -> Any:
+    """Set `archived` for those in the archive, which are in no other list."""
+    rows = project_or_404(request, project_id).versions.filter(archived_at__isnull=not archived)
+    return [version_out(version) for version in newest(rows, limit, before)]
 
 
 @router.post("/projects/{project_id}/versions", response={201: dict}, summary="Freeze a version")
@@ -72,11 +90,24 @@ def freeze(request: HttpRequest, project_id: int, body: VersionIn, idempotency_k
     project = project_or_404(request, project_id, needs="editor")
     version = freezes.create(
         child_or_404(project.datasets, body.dataset), request.user, filters=body.filters, seed=body.seed,
-        notes=body.notes, allow_leaks=body.allow_leaks,
+        notes=body.notes, allow_leaks=body.allow_leaks, grouping=_grouping(body),
         shares=body.shares and body.shares.dict(), key=idempotency_key,
     )  # fmt: skip
     queue.wake(version)
     return Status(201, version_out(version))
+
+
+@router.post("/projects/{project_id}/versions/preview", summary="Preview a version")
+def preview_version(request: HttpRequest, project_id: int, body: VersionIn) -> Any:
+    """Returns what a freeze would contain now: records by split and by label, groups, and warnings. Nothing is frozen."""
+    dataset = child_or_404(project_or_404(request, project_id, needs="editor").datasets, body.dataset)
+    return freezes.preview_of(
+        dataset,
+        filters=body.filters,
+        seed=body.seed,
+        shares=body.shares and body.shares.dict(),
+        grouping=_grouping(body),
+    ).as_json() | {"threshold": duplicates.threshold(dataset)}
 
 
 @router.get("/projects/{project_id}/versions/{pk}", summary="Get a version")
@@ -165,7 +196,8 @@ def get_leaks(request: HttpRequest, project_id: int, pk: int, limit: Limit = 50,
         for leak in pairs[:limit]
     ]
     following = pairs[limit - 1].pk if len(pairs) > limit else None
-    return {"items": items, "next": following, "bounded": duplicates.bounded(version.dataset)}
+    facts = {"bounded": duplicates.bounded(version.dataset), "threshold": duplicates.threshold(version.dataset)}
+    return {"items": items, "next": following} | facts
 
 
 @router.get("/projects/{project_id}/versions/{pk}/copies", summary="List exact duplicates in different splits")
@@ -185,6 +217,41 @@ def allow_leaks(request: HttpRequest, project_id: int, pk: int) -> Any:
         raise ValidationError("The version was not refused for leaks, so there is nothing to allow.")
     queue.wake(version)
     return version_out(version)
+
+
+@router.post(
+    "/projects/{project_id}/versions/{pk}/leaks/together",
+    summary="Keep near-duplicates together in a version that was refused for leaks",
+)
+def keep_together(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    if not leaks.keep_together(version):
+        raise ValidationError("The version was not refused for leaks, or keeps near-duplicates together already.")
+    queue.wake(version)
+    return version_out(version)
+
+
+@router.post("/projects/{project_id}/versions/{pk}/archive", summary="Archive a version")
+def archive_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    archive.archive(version, trail.asker(request))
+    return version_out(version)
+
+
+@router.post("/projects/{project_id}/versions/{pk}/unarchive", summary="Restore a version from the archive")
+def unarchive_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    archive.unarchive(version, trail.asker(request))
+    return version_out(version)
+
+
+@router.delete("/projects/{project_id}/versions/{pk}/files", summary="Remove an archived version's files from the disk")
+def free_version(request: HttpRequest, project_id: int, pk: int) -> Any:
+    """Hashes, figures and the data card stay. `freed` is the number of bytes on the disk that this freed."""
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    freed = archive.free(version, trail.asker(request))
+    version.refresh_from_db()
+    return version_out(version) | {"freed": freed}
 
 
 @router.post("/projects/{project_id}/versions/{pk}/{move}", summary="Cancel or retry a version")

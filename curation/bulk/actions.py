@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from atelier.accounts.models import User
 from atelier.audit import trail
-from atelier.audit.models import Action as AuditAction
+from atelier.audit.models import AuditAction
 from atelier.jobs.once import once
 from curation.bulk import options as action_options
 from curation.models import BulkAction, Dataset
@@ -60,50 +60,50 @@ def begin(
     )
 
 
-def why_no_undo(action: BulkAction) -> str:
+def why_no_undo(job: BulkAction) -> str:
     """Return why the action cannot be undone, as a sentence; empty when it can."""
-    if action.is_live:
+    if job.is_live:
         return "The action is still running. Wait until it ends or cancel it, then undo it."
-    if action.action == Action.SPLIT:
+    if job.action == Action.SPLIT:
         return "Splits are computed from the shares and the seed. To undo, change those back."
-    if action.undoes is not None and action.undoes.action == Action.ASSIGN:
+    if job.undoes is not None and job.undoes.action == Action.ASSIGN:
         return "To redo an undone assignment, assign the records again."
-    ended = action.finished_at or action.created_at
+    ended = job.finished_at or job.created_at
     if ended < timezone.now() - timedelta(days=UNDO_DAYS):
         return f"The action ended on {ended:%-d %B %Y}, and actions can be undone for {UNDO_DAYS} days. Restore single records from their history."
     return ""
 
 
-def begin_undo(action: BulkAction, user: User | None, key: str | None = None) -> BulkAction:
+def begin_undo(job: BulkAction, user: User | None, key: str | None = None) -> BulkAction:
     """Queue an undo of a finished action. Raises ValidationError. An action has one undo, however often it is requested."""
-    if (undone := BulkAction.objects.filter(undoes=action).first()) is not None:
+    if (undone := BulkAction.objects.filter(undoes=job).first()) is not None:
         return undone
-    if why := why_no_undo(action):
+    if why := why_no_undo(job):
         raise ValidationError(why)
     try:
         return _queued(
             key,
             None,
-            project=action.project,
-            dataset=action.dataset,
+            project=job.project,
+            dataset=job.dataset,
             created_by=user,
             action=Action.UNDO,
-            undoes=action,
-            total=action.changes.count(),
+            undoes=job,
+            total=job.changes.count(),
         )
     except IntegrityError:  # the same undo at the same moment
-        return BulkAction.objects.get(undoes=action)
+        return BulkAction.objects.get(undoes=job)
 
 
 def _queued(key: str | None, asker: trail.Asker | None, **fields: Any) -> BulkAction:
-    def write(action: BulkAction) -> None:
-        if action.action == Action.LABEL:
-            _offer(action.dataset, action.options["labels"])
-        action.save()
-        if action.action == Action.DELETE and asker is not None:
-            dataset, count = action.dataset, action.total
+    def write(job: BulkAction) -> None:
+        if job.action == Action.LABEL:
+            _offer(job.dataset, job.options["labels"])
+        job.save()
+        if job.action == Action.DELETE and asker is not None:
+            dataset, count = job.dataset, job.total
             trail.note(
-                asker, AuditAction.DELETED, project=dataset.project, kind="records", pk=action.pk, name=dataset.name,
+                asker, AuditAction.DELETED, project=dataset.project, kind="records", pk=job.pk, name=dataset.name,
                 records=count,
             )  # fmt: skip
 

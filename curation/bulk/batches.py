@@ -17,8 +17,9 @@ from atelier.accounts.models import User
 from curation.bulk.edits import CONTENT, Edit
 from curation.models import BulkAction, BulkFailure, Change, Record
 from curation.models.records import RecordQuerySet
-from curation.records import derived, store
+from curation.records import derived, spans, store
 from curation.records.batches import fitting, heavy
+from curation.records.spans import SpanCount
 from curation.search import selection
 from curation.search.filters import Filters
 
@@ -55,6 +56,7 @@ class EditBatch:
     left: int = 0
     copies: list[PlannedEdit] = field(default_factory=list)
     moves: dict[str, list[int]] = field(default_factory=dict)  # ids by the split they go to
+    spans: SpanCount = field(default_factory=SpanCount)  # once it is written
 
     @property
     def changed(self) -> int:
@@ -63,6 +65,7 @@ class EditBatch:
     def write(self, job: BulkAction) -> None:
         """Write the batch, inside a transaction. Raises RecordChanged; then the transaction must be rolled back."""
         _write(self.edits)
+        self.spans = spans.follow(job.dataset_id, [spans.ContentChange(one.record, one.before) for one in self.edits])
         if self.copies:
             Record.objects.bulk_create([copy.record for copy in self.copies])
         for split, pks in self.moves.items():

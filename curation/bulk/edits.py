@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from atelier.jobs.claims import JobFailed
+from curation.bulk.keys import KeyChange, KeyTaken
 from curation.bulk.options import replacement
 from curation.bulk.replace import BadPattern, Replacer
 from curation.checks import pii, record_fixes
@@ -18,7 +19,7 @@ from curation.records.changes import REVIEW
 from curation.records.pieces import Piece
 
 Action = BulkAction.Action
-CONTENT = {Action.REPLACE, Action.MASK, Action.FIX}
+CONTENT = {Action.REPLACE, Action.MASK, Action.FIX, Action.KEY}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def editing(
         yield partial(_mask, options["pieces"])
     elif action == Action.FIX:
         yield partial(_fix, options["codes"])
+    elif action == Action.KEY:
+        yield partial(_change_key, KeyChange.of(options))
     elif action in (Action.LABEL, Action.UNLABEL):
         yield partial(_label, frozenset(options["labels"]), action == Action.LABEL)
     elif action == Action.DELETE:
@@ -129,6 +132,13 @@ def _masked_json(value: Any, seen: pii.Seen) -> Any:
 def _fix(codes: list[str], record: Record) -> RecordEdit:
     columns, _ = record_fixes.fix_record({name: getattr(record, name) for name in derived.COLUMNS}, codes)
     return RecordEdit(columns)
+
+
+def _change_key(change: KeyChange, record: Record) -> RecordEdit:
+    try:
+        return RecordEdit(change.columns(record))
+    except KeyTaken as error:
+        return RecordEdit(error=str(error))
 
 
 def _put(record: Record, meant: list[Piece], texts: list[str]) -> RecordEdit:

@@ -55,6 +55,8 @@ def _step(claim: Claim[BulkAction], plan: Plan, size: int) -> tuple[EditBatch | 
                     done=job.done + batch.seen,
                     changed=job.changed + batch.changed,
                     left=job.left + batch.left,
+                    spans_moved=job.spans_moved + batch.spans.moved,
+                    spans_aside=job.spans_aside + batch.spans.aside,
                 )
         except RecordChanged:
             size = max(1, size // 2)

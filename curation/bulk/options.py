@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from atelier.accounts.models import Membership, Role
 from atelier.web import border
-from curation.bulk import replace
+from curation.bulk import keys, replace
 from curation.checks import record_fixes
 from curation.models import BulkAction, Dataset, Record
 from curation.records.changes import REVIEW, clean_labels
@@ -102,6 +102,35 @@ def _fix(_: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"codes": list(codes)}
 
 
+def _key(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
+    cleaned = {
+        "place": _one_of(options.get("place") or "metadata", keys.PLACES, "place"),
+        "change": _one_of(options.get("change"), keys.CHANGES, "change"),
+        "key": _text(options, "key", keys.MOST_KEY),
+        "to": _text(options, "to", keys.MOST_KEY),
+        "into": "",
+    }
+    place, change = cleaned["place"], cleaned["change"]
+    if not cleaned["key"]:
+        raise ValidationError("Enter the key to change.")
+    if place == "messages" and dataset.kind == "documents":
+        raise ValidationError("Documents have no messages. Change a key of the metadata or the source fields.")
+    if place == "messages" and cleaned["key"] in keys.NEEDED:
+        raise ValidationError(f"“{cleaned['key']}” can't be changed, because a message needs it.")
+    if change == "rename" and (not cleaned["to"] or cleaned["to"] == cleaned["key"]):
+        raise ValidationError("Enter another name for the key.")
+    if change == "move":
+        cleaned["into"] = _one_of(options.get("into"), keys.TARGETS, "into")
+        if cleaned["into"] == place:
+            raise ValidationError("The key is already there. To give it another name, rename it.")
+        if cleaned["into"] == "system" and dataset.kind == "documents":
+            raise ValidationError("Documents have no messages, so there is no system message.")
+        cleaned["to"] = "" if cleaned["into"] == "system" else cleaned["to"] or cleaned["key"]
+    elif change == "remove" and cleaned["to"]:
+        raise ValidationError("A key that is removed gets no other name. Leave `to` empty, or choose another change.")
+    return cleaned
+
+
 def _text(given: Mapping[str, Any], name: str, longest: int) -> str:
     value = given.get(name, "")
     if not isinstance(value, str) or len(value) > longest:
@@ -131,6 +160,7 @@ CLEANERS: dict[str, Callable[[Dataset, Mapping[str, Any]], dict[str, Any]]] = {
     Action.FIX: _fix,
     Action.COPY: _copy,
     Action.ASSIGN: _assign,
+    Action.KEY: _key,
 }
 NAMES: dict[str, tuple[str, ...]] = {
     Action.LABEL: ("labels",),
@@ -140,4 +170,5 @@ NAMES: dict[str, tuple[str, ...]] = {
     Action.FIX: ("codes",),
     Action.COPY: ("dataset", "status"),
     Action.ASSIGN: ("users", "evenly"),
+    Action.KEY: ("place", "key", "change", "to", "into"),
 }

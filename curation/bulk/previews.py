@@ -69,7 +69,9 @@ def preview(
     Raises ValidationError.
     """
     if action not in CONTENT:
-        raise ValidationError("A preview exists for replace, mask and fix. The other actions treat all records alike.")
+        raise ValidationError(
+            "A preview exists for replace, mask, fix and key. The other actions treat all records alike."
+        )
     cleaned = action_options.clean(dataset, action, options)
     result = BulkPreview(after=after)
     try:
@@ -120,12 +122,7 @@ def _diffs(record: Record, values: dict[str, Any]) -> Iterator[tuple[str, list[P
         if any(old[name][1] != new[name][1] for name in old):
             return
     for name, value in values.items():
-        yield (
-            name,
-            around(
-                word_diff(history.readable(name, getattr(record, name)), history.readable(name, value)), AROUND, MOST
-            ),
-        )
+        yield name, around(word_diff(*history.both(name, getattr(record, name), value)), AROUND, MOST)
 
 
 def _texts(record: Record) -> dict[str, tuple[str, str]]:

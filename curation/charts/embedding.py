@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from curation.charts import word_vectors
-from curation.quality.minhash import words
+from curation.quality.shingles import words
 
 BUCKETS = 1 << 20  # of hashed stems; a million: few of the thirty thousand that are kept share one
 FEATURES = 30_000  # stems that are kept, the commonest

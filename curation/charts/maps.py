@@ -14,7 +14,7 @@ from curation.charts.embedding import Embedding, Floats, Whole
 from curation.charts.layout import FLOOR, Map, Spots, spread
 from curation.models import Check, Dataset
 from curation.quality import duplicates
-from curation.records import store
+from curation.records import derived, store
 
 LEARNED = 10_000  # records that say which words count
 LAID_OUT = 5_000  # of these; the others are placed among them
@@ -68,7 +68,9 @@ def _learn(claim: Claim[Check], pks: Whole) -> tuple[Embedding, Whole, Floats]:
         chosen = _chosen(pks, LEARNED).tolist()
         for start in range(0, len(chosen), READ):
             claim.obey()
-            rows = duplicates.read(claim.job.dataset.records.present(), chosen[start : start + READ])
+            rows = duplicates.read(
+                claim.job.dataset.records.present(), chosen[start : start + READ], derived.compared_text
+            )
             keys.extend(pk for pk, _ in rows)
             yield [text for _, text in rows]
 
@@ -80,7 +82,7 @@ def _place(claim: Claim[Check], learned: Embedding, laid_out: Map, known: dict[i
     """Return the ids of all records and their places; those of the sample stay where they were laid out."""
     ids, places = [np.empty(0, dtype=np.int64)], [np.empty((0, 2), dtype=np.float32)]
     done = 0
-    for batch in duplicates.texts(claim.job.dataset.records.present()):
+    for batch in duplicates.texts(claim.job.dataset.records.present(), derived.compared_text):
         keys = np.array([pk for pk, _ in batch], dtype=np.int64)
         spots = laid_out.place(learned.vectors([text for _, text in batch]), keys)
         for row, pk in enumerate(keys.tolist()):

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from curation.chat import Message
-from curation.checks.forms import ROLE_NAMES, rewrite
+from curation.checks.forms import rewrite, role_named
 from curation.checks.tools import IdRule, id_is_good
 
 Notes = list[str]
@@ -69,7 +69,7 @@ def _with_calls_joined(roles: Sequence[str], messages: list[Message], notes: Not
     joined: list[Message] = []
     for was_role, message in zip(roles, messages, strict=True):
         follows = joined and joined[-1].get("role") == "assistant" and message.get("role") == "assistant"
-        if follows and ROLE_NAMES.get(was_role) == "call" and calls_of(message):
+        if follows and role_named(was_role) == "call" and calls_of(message):
             joined[-1]["tool_calls"] = [*calls_of(joined[-1]), *calls_of(message)]
             notes.append("A call joined the assistant's message before it.")
         else:

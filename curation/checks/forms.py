@@ -13,13 +13,16 @@ from curation.chat import Message, thinking_of
 from curation.checks.parts import PART_KEYS
 
 Notes = list[str]
-# Roles of other formats, in small letters; `call` is an assistant whose content is a call.
+# Roles of other formats, in small letters and with underscores; `call` is an assistant whose content is a call.
 ROLE_NAMES = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
-    "model": "assistant", "gpt": "assistant", "chatgpt": "assistant", "ai": "assistant", "tool": "tool", "function": "tool",
-    "tool_response": "tool", "tool_result": "tool", "tool-response": "tool", "observation": "tool", "ipython": "tool",
-    "function_response": "tool", "tool_call": "call", "tool_calls": "call", "tool-call": "call", "function_call": "call",
+    "prompter": "user", "model": "assistant", "gpt": "assistant", "chatgpt": "assistant", "ai": "assistant",
+    "bing": "assistant", "bard": "assistant", "tool": "tool",
+    "function": "tool", "tool_response": "tool", "tool_result": "tool", "tool_output": "tool", "observation": "tool",
+    "ipython": "tool", "function_response": "tool", "function_result": "tool", "tool_call": "call",
+    "tool_calls": "call", "function_call": "call", "function_calls": "call",
 }  # fmt: skip
+LONGEST_NAME = 40  # characters of a role
 THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts")
 LEARNED = ("loss", "train", "trainable")
 ARGUMENTS = ("arguments", "parameters", "input", "args")
@@ -56,9 +59,17 @@ def _turn(message: Message, notes: Notes) -> None:
             notes.append("`value` became `content`")
 
 
+def role_named(name: Any) -> str | None:
+    """Return the role of this name in any format, in small or capital letters, `call` for calls; None if unknown."""
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        return None
+    # Most are written as they stand here, and a pattern is slow.
+    return ROLE_NAMES.get(name) or ROLE_NAMES.get(re.sub(r"[\s_-]+", "_", name.strip().lower()))
+
+
 def _role(message: Message, notes: Notes) -> None:
     role = message.get("role")
-    known = ROLE_NAMES.get(role.strip().lower()) if isinstance(role, str) else None
+    known = role_named(role)
     if known in (None, role):
         return
     if known == "call":

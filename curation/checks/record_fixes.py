@@ -13,10 +13,12 @@ import orjson
 
 from curation.chat import text_of
 from curation.checks import markup, pii
+from curation.checks.dumps import undumped
 from curation.checks.fixes import fix as fix_form
 from curation.checks.fixes import fix_forms
 from curation.checks.names import known_names, names_of
 from curation.checks.record import PERSONAL
+from curation.checks.turns import ended_prompt
 
 COLUMNS = ("fields", "messages", "tools", "chosen", "rejected")
 Columns = dict[str, Any]
@@ -26,7 +28,16 @@ FORM = frozenset(
     """old-role old-key empty-beside-calls last-not-assistant call-id-twice old-tool id-missing id-bad arguments-object
     unknown-key unknown-role bad-weight calls-form call-form content-form thoughts-in-text""".split()  # noqa: SIM905
 )
-FIXABLE = frozenset({*FORM, "mojibake", "html", *(f"{PERSONAL}{kind.lower()}" for kind in pii.KINDS)})
+FIXABLE = frozenset(
+    {
+        *FORM,
+        "answer-in-prompt",
+        "json-as-text",
+        "mojibake",
+        "html",
+        *(f"{PERSONAL}{kind.lower()}" for kind in pii.KINDS),
+    }
+)
 
 
 def fix_record(columns: Columns, codes: Iterable[str] = ()) -> tuple[Columns, list[str]]:
@@ -39,8 +50,12 @@ def fix_record(columns: Columns, codes: Iterable[str] = ()) -> tuple[Columns, li
     chosen = frozenset(codes) & FIXABLE if codes else FIXABLE
     fixed = {name: copy.deepcopy(columns[name]) for name in COLUMNS if columns.get(name)}
     notes: list[str] = []
+    if "json-as-text" in chosen:
+        _fix_dumps(fixed, notes)
     if chosen & FORM and "messages" in fixed:
         _fix_form(fixed, notes)
+    if "answer-in-prompt" in chosen:
+        _fix_prompt(fixed, notes)
     if "mojibake" in chosen:
         _each_text(fixed, fix_characters, "Broken characters were fixed", notes)
     if "html" in chosen:
@@ -70,6 +85,30 @@ def _fix_form(fixed: Columns, notes: list[str]) -> None:
         if len(whole) > turns:
             fixed[name] = whole[turns:]
             notes += [f"{name.capitalize()}: {note}" for note in done if note not in notes]
+
+
+def _fix_dumps(fixed: Columns, notes: list[str]) -> None:
+    """Put conversations that were written as JSON into a text back into turns."""
+    before: list[Any] = []
+    for name in ("messages", "chosen", "rejected"):
+        turns = undumped(fixed.get(name, []), before)
+        if turns is not None:
+            fixed[name] = turns
+            notes.append(f"JSON in the {name} became the turns that it says.")
+        if name == "messages":
+            before = fixed.get("messages", [])
+
+
+def _fix_prompt(fixed: Columns, notes: list[str]) -> None:
+    """End the prompt of a preference before its answers."""
+    prompt, chosen, rejected = (fixed.get(name, []) for name in ("messages", "chosen", "rejected"))
+    if not (chosen and rejected) or (ended := ended_prompt(prompt, chosen, rejected)) is None:
+        return
+    if ended[0] != prompt:
+        notes.append("The answer was removed from the end of the prompt.")
+    if ended[1:] != (chosen, rejected):
+        notes.append("The prompt was removed from the beginning of the answers.")
+    fixed["messages"], fixed["chosen"], fixed["rejected"] = ended
 
 
 def fix_characters(text: str) -> str:

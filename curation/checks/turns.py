@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import orjson
-
 from curation.chat import Message, Problem, text_of
+from curation.checks.dumps import dumped, turns_of
 from curation.checks.forms import part_thoughts
 
 OPENED = re.compile(r"\A\s*(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])", re.IGNORECASE)
@@ -20,7 +19,7 @@ REFUSAL = re.compile(
 )  # fmt: skip
 WARNINGS = ("thoughts-in-text", "thoughts-only", "json-as-text", "invisible-text", "refusal", "picture-missing", "picture-unmarked")  # fmt: skip
 LONGEST_REFUSAL = 600  # characters: a longer answer has more to it
-MARK = re.compile(r"<image>|<\|image\|>|\[IMG\]", re.IGNORECASE)
+MARK = re.compile(r"<image(?:[ _]\d{1,3})?>|<\|image(?:_\d{1,3})?\|>|\[IMG\]", re.IGNORECASE)
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 
 
@@ -40,19 +39,20 @@ def check_turns(content: Turns, kind: str) -> list[Problem]:
     for column, prefix in ((content.messages, ""), (content.chosen, "chosen, "), (content.rejected, "rejected, ")):
         for number, message in enumerate(column, 1):
             if isinstance(message, dict):
-                problems += _check_turn(message, f"{prefix}message {number}")
+                before = [*(content.messages if prefix else []), *column[: number - 1]]
+                problems += _check_turn(message, f"{prefix}message {number}", before)
     if kind == "preferences":
         problems += check_prompt(content)
     return problems
 
 
-def _check_turn(message: Message, where: str) -> Iterator[Problem]:
+def _check_turn(message: Message, where: str, before: list[Any]) -> Iterator[Problem]:
     role, text = message.get("role"), text_of(message)
     if role == "assistant":
         yield from _check_answer(message, text, where)
     if role in ("user", "assistant") and (what := dumped(text)):
         said = f"The text is {what} written as JSON. Put what it says in its place."
-        yield Problem("json-as-text", said, where, severity="warning")
+        yield Problem("json-as-text", said, where, turns_of(message, before) is not None, "warning")
     if role == "user":
         yield from _check_pictures(message, text, where)
 
@@ -86,48 +86,45 @@ def _check_pictures(message: Message, text: str, where: str) -> Iterator[Problem
         yield Problem("picture-unmarked", said, where, severity="warning")
 
 
-def dumped(text: str) -> str:
-    """Return what a text is a dump of, in words: a turn, a list of turns, an envelope or a pair of outputs; else nothing."""
-    text = text.strip()
-    if not (text.startswith(("{", "[")) and text.endswith(("}", "]"))):
-        return ""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return ""
-    if _is_turn(value):
-        return "a turn of a conversation"
-    if isinstance(value, dict) and any(
-        _are_turns(value.get(key)) for key in ("messages", "conversations", "conversation")
-    ):
-        return "a conversation"
-    if _are_turns(value):
-        return "a list of turns"
-    pair = isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) and " " in each for each in value)
-    return "a pair of outputs" if pair else ""
-
-
-def _are_turns(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(_is_turn(each) for each in value)
-
-
-def _is_turn(value: Any) -> bool:
-    return isinstance(value, dict) and ({"from", "value"} <= value.keys() or {"role", "content"} <= value.keys())
-
-
 def check_prompt(content: Turns) -> list[Problem]:
     """Return a problem when the prompt of a preference holds the answer, or an answer repeats the prompt."""
     last = content.messages[-1] if content.messages else None
     answers = [answer for answer in (content.chosen, content.rejected) if answer]
     inside = isinstance(last, dict) and last.get("role") == "assistant"
+    fixable = ended_prompt(content.messages, content.chosen, content.rejected) is not None
     if inside and any(last == answer[-1] or last == answer[0] for answer in answers):
         text = (
             "The prompt ends with one of the answers, so the better one could be read there. End it before the answer."
         )
-        return [Problem("answer-in-prompt", text, f"message {len(content.messages)}")]
+        return [Problem("answer-in-prompt", text, f"message {len(content.messages)}", fixable)]
     if content.messages and any(answer[: len(content.messages)] == content.messages for answer in answers):
         text = "An answer begins with the prompt. Both answers must begin with the assistant's turn."
-        return [
-            Problem("answer-in-prompt", text, "chosen" if content.chosen[:1] == content.messages[:1] else "rejected")
-        ]
+        where = "chosen" if content.chosen[: len(content.messages)] == content.messages else "rejected"
+        return [Problem("answer-in-prompt", text, where, fixable)]
     return []
+
+
+def ended_prompt(
+    messages: list[Any], chosen: list[Any], rejected: list[Any]
+) -> tuple[list[Any], list[Any], list[Any]] | None:
+    """Return (prompt, chosen, rejected) with the prompt ended before the answers, and both without what they repeat of it.
+
+    None where nothing is to be done, or where prompt and answers would not be what they have to be.
+    """
+    prompt, answers = list(messages), (chosen, rejected)
+    if prompt and role_of(prompt[-1]) == "assistant":
+        if not any(answer and prompt[-1] in (answer[0], answer[-1]) for answer in answers):
+            return None
+        prompt.pop()
+    if not prompt or role_of(prompt[-1]) not in ("user", "tool"):
+        return None
+    new = [answer[len(prompt) :] if answer[: len(prompt)] == prompt else answer for answer in answers]
+    if (prompt, *new) == (messages, *answers) or not all(
+        answer and role_of(answer[0]) == "assistant" for answer in new
+    ):
+        return None
+    return prompt, new[0], new[1]
+
+
+def role_of(message: Any) -> str:
+    return str(message.get("role")) if isinstance(message, dict) else ""

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from atelier.characters import storable
 from atelier.jobs.claims import Claim, JobCancelled, JobFailed, JobPaused, TurnYielded
-from curation.calls import CallOutcome, CallRun, Calls
+from curation.calls import CallOutcome, CallRun, Calls, Question
 from curation.chat import Message, Sampling
 from curation.distillation import budget
 from curation.distillation.budget import Prices
@@ -84,7 +84,7 @@ class Attempt(CallRun[Generation]):
             budget.pause(self.claim, self.totals.cost, self.blocked)
         return not self.settled
 
-    def _next(self, client: int, until: float) -> tuple[Generation, list[Message]] | None:
+    def _next(self, client: int, until: float) -> Question[Generation] | None:
         self.blocked = None
         try:
             if not self._prepare(until):
@@ -98,7 +98,7 @@ class Attempt(CallRun[Generation]):
             self.blocked = most
             return None
         self.reserved[unit.pk] = most
-        return self.ready.popleft()
+        return Question(*self.ready.popleft())
 
     def _prepare(self, until: float) -> bool:
         """Return whether a row is ready to be sent. Also False if after `until` there are rows to be stored first."""
@@ -176,7 +176,7 @@ class Attempt(CallRun[Generation]):
             unit.outcome, unit.reason = Generation.Outcome.FAILED, why[:500]
             self.failures += 1
             return None
-        unit.outcome, unit.reason = Generation.Outcome.OK, notes_on(answer) if answer else ""
+        unit.outcome, unit.reason = Generation.Outcome.OK, notes_on(answer, self.job.keep_thoughts) if answer else ""
         if answer and answer.is_refusal:
             unit.flaw = Generation.Flaw.REFUSAL
         self.failures = 0

@@ -22,7 +22,7 @@ def draft(project: Project, teacher: Any, **fields: Any) -> Distillation:
     """Build a distillation that is checked but not saved: for previews, and to be started. Raises ValidationError.
 
     Fields are the model's: dataset, target (an unsaved one is saved by `start`), system_prompt, template,
-    student_prompt, sampling, concurrency, limit, budget, name, mark_accepted_by, and filters, in which `unanswered`
+    student_prompt, keep_thoughts, sampling, concurrency, limit, budget, name, mark_accepted_by, and filters, in which `unanswered`
     leaves out records with an answer in the target.
     """
     job = Distillation(project=project, teacher=teacher, teacher_name=str(teacher)[:200], **fields)

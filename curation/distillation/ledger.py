@@ -34,6 +34,7 @@ class Totals:
     completion_tokens: int = 0
     cost: Decimal = field(default_factory=Decimal)
     flaws: Counter[str] = field(default_factory=Counter)
+    keep_thoughts: bool = False
 
     @classmethod
     def of(cls, job: Distillation) -> "Totals":
@@ -45,10 +46,18 @@ class Totals:
         )
         flawed = job.generations.exclude(flaw="").order_by().values_list("flaw").annotate(Count("pk"))
         flaws = Counter(dict(flawed))
-        if thoughts := job.generations.filter(outcome=Generation.Outcome.OK).exclude(reasoning="").count():
+        answered = job.generations.filter(outcome=Generation.Outcome.OK)
+        if not job.keep_thoughts and (thoughts := answered.exclude(reasoning="").count()):
             flaws[THOUGHTS] = thoughts
         return cls(
-            sums["ok"], sums["failed"], sums["skipped"], sums["prompt"], sums["completion"], sums["spent"], flaws
+            sums["ok"],
+            sums["failed"],
+            sums["skipped"],
+            sums["prompt"],
+            sums["completion"],
+            sums["spent"],
+            flaws,
+            job.keep_thoughts,
         )
 
     def settle(self, unit: Generation, answer: Answer | None, price: Decimal) -> None:
@@ -59,7 +68,7 @@ class Totals:
         self.cost += price
         if unit.flaw:
             self.flaws[unit.flaw] += 1
-        if unit.outcome == Generation.Outcome.OK and unit.reasoning:
+        if unit.outcome == Generation.Outcome.OK and unit.reasoning and not self.keep_thoughts:
             self.flaws[THOUGHTS] += 1
 
     @property

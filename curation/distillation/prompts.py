@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, Self
 from django.core.exceptions import ValidationError
 
 from curation.calls import CallOutcome
-from curation.chat import Answer, text_of
+from curation.chat import Answer, answer_message, text_of
 from curation.distillation import templates
 from curation.models import Dataset, Distillation, Generation, Record
 from curation.records import derived
+from curation.tool_calls import as_text
 
 LOOKED_AT = 50  # records, to learn the columns of a dataset
 TRIED_SECONDS = 10.0  # so long are prompts tried out before a start
@@ -135,13 +136,14 @@ class Prompter:
             raise UnusableGeneration(Generation.Outcome.FAILED, outcome.error)
         if flaw := flaw_of(answer):
             raise UnusableGeneration(Generation.Outcome.FAILED, flaw.sentence, flaw=flaw.name)
-        return self._record(outcome.unit, answer.text.strip(), is_sure=not answer.is_refusal)
+        return self._record(outcome.unit, answer)
 
-    def _record(self, unit: Generation, answer: str, *, is_sure: bool) -> Record:
-        job, source = self.job, unit.record
+    def _record(self, unit: Generation, answer: Answer) -> Record:
+        job, source, is_sure = self.job, unit.record, not answer.is_refusal
         assert source is not None  # noqa: S101 - it was there when the prompt was made, and is held since
         system = [{"role": "system", "content": job.student_prompt}] if job.student_prompt.strip() else []
-        messages = [*system, unit.prompt[-1], {"role": "assistant", "content": answer}]
+        thoughts = answer.reasoning if job.keep_thoughts else ""
+        messages = [*system, unit.prompt[-1], answer_message(answer.text.strip(), thoughts)]
         record = Record(
             dataset=job.target,
             fields=source.fields,
@@ -175,6 +177,11 @@ def flaw_of(answer: Answer) -> AnswerFlaw | None:
         )
     if answer.refusal:
         return AnswerFlaw(Generation.Flaw.REFUSAL, f"The teacher refuses to answer: {answer.refusal.strip()[:300]}")
+    if answer.tool_calls:
+        return AnswerFlaw(
+            Generation.Flaw.HALF,
+            f"The teacher called a tool instead of answering: {as_text(answer.tool_calls)[:300]}. A distillation offers none.",
+        )
     if not answer.is_whole:
         return AnswerFlaw(Generation.Flaw.HALF, f"{answer.half_reason} No record was made of it.")
     if not answer.text.strip():
@@ -185,12 +192,12 @@ def flaw_of(answer: Answer) -> AnswerFlaw | None:
     return None
 
 
-def notes_on(answer: Answer) -> str:
+def notes_on(answer: Answer, keep_thoughts: bool = False) -> str:
     """Return what a row says about an answer that became a record; mostly nothing."""
     notes = []
     if answer.is_refusal:
         notes.append("The answer reads like a refusal. Review it before it is learned from.")
-    if answer.reasoning.strip():
+    if answer.reasoning.strip() and not keep_thoughts:
         notes.append("The teacher's thoughts are kept here and left out of the record.")
     return " ".join(notes)
 

@@ -1,23 +1,26 @@
 """The mapping of a file's columns to a record: suggested, changed by a person, stored as JSON, applied to each row."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
 
+from atelier.characters import flaw
 from curation.chat import Message, Problem
 from curation.checks.fixes import fix
 from curation.content import KINDS, Draft
-from curation.formats.conversations import answers_of, as_text, from_json, messages_of, tools_of
+from curation.formats import pictures, preferences, templates
+from curation.formats.conversations import as_text, messages_of, read_json, speaker_of, tools_of
 from curation.formats.readers.rows import RowError
+from curation.formats.turns import ALPACA, ROLES, TurnColumns, alpaca, ordered
 
 STYLES = ("columns", "chat", "sharegpt", "alpaca", "preference")
-ROLES = ("system", "history", "user", "assistant")
-ALPACA = {"system": "system", "history": "history", "instruction": "user", "input": "user", "output": "assistant"}
 # A column of one of these names that holds an object is the thing itself, not one entry of it.
 WHOLE = ("fields", "metadata", "meta")
+OURS = "atelier_"  # what the columns of an export that describe the review begin with
+NAMED = 12  # columns that a note names
 
 
 class MappingError(ValueError):
@@ -31,7 +34,9 @@ class Mapping:
     `style` gives the place of the messages: in the column `messages` (chat, sharegpt: either form is understood), in
     columns of fixed names (alpaca), in `prompt`, `chosen` and `rejected` (preference), or in `roles` (columns), which
     gives each column a role. Neighbours of one role are joined by an empty line; `history` takes pairs of question and
-    answer.
+    answer. A preference's prompt may be in `roles` too. `chosen` and `rejected` may be one column, which then holds
+    pairs. `images` become image parts. `system_text` is a fixed system message, and `templates` are texts around the
+    text of a column, as `{"text": "Write a headline for: {text}"}`.
     """
 
     kind: str = "conversations"
@@ -45,8 +50,12 @@ class Mapping:
     prompt: str = ""
     chosen: str = ""
     rejected: str = ""
+    images: str = ""
+    system_text: str = ""
+    templates: dict[str, str] = field(default_factory=dict)
     group: str = ""
     key: str = ""
+    labels: str = ""  # of the records: a text, or a list of texts
     fix: bool = False  # put right in conversations what can be put right without a person
 
     def to_json(self) -> dict[str, Any]:
@@ -72,10 +81,11 @@ class Mapping:
             if not isinstance(values[name], list | tuple) or not all(isinstance(item, str) for item in values[name]):
                 raise MappingError(f"`{name}` must be a list of columns.")
             values[name] = list(values[name])
+        values["templates"] = _texts(values.get("templates", {}))
         for name, value in values.items():
             if name == "fix" and not isinstance(value, bool):
                 raise MappingError("`fix` must be true or false.")
-            if name not in ("roles", "fields", "metadata", "fix") and not isinstance(value, str):
+            if name not in ("roles", "fields", "metadata", "fix", "templates") and not isinstance(value, str):
                 raise MappingError(f"`{name}` must be text.")
         mapping = cls(**values)
         mapping.validate()
@@ -96,6 +106,30 @@ class Mapping:
             raise MappingError("Choose the columns with the chosen and the rejected answer.")
         if self.kind == "conversations":
             self._validate_conversations()
+        self.check_templates()
+
+    def check_templates(self, columns: Collection[str] = ()) -> None:
+        """Raise MappingError for a template that cannot be filled, by the file's columns if they are given."""
+        if self.kind == "documents" and (self.templates or self.system_text):
+            raise MappingError(
+                "Documents have no messages, so a mapping for them has no system message and no templates."
+            )
+        for text in (self.system_text, *self.templates.values()):
+            if wrong := flaw(text):
+                raise MappingError(f"A fixed text {wrong}")
+            if len(text) > templates.LONGEST:
+                raise MappingError(f"A fixed text can have at most {templates.LONGEST:,} characters.")
+        spoken = {*self.roles, self.prompt, self.chosen, self.rejected, self.system, *self._alpaca()}
+        for column, template in self.templates.items():
+            if column not in spoken or self.roles.get(column) == "history":
+                raise MappingError(f"“{column}” has a template, but isn't used as a text of a message.")
+            try:
+                templates.check(template, column, columns)
+            except templates.TemplateError as error:
+                raise MappingError(str(error)) from error
+
+    def _alpaca(self) -> dict[str, str]:
+        return ALPACA if self.style == "alpaca" else {}
 
     def _validate_conversations(self) -> None:
         if self.style in ("chat", "sharegpt") and not self.messages:
@@ -115,11 +149,24 @@ class Mapping:
             self.prompt,
             self.chosen,
             self.rejected,
+            self.images,
             self.group,
             self.key,
+            self.labels,
         )
-        alpaca = ALPACA if self.style == "alpaca" else {}
-        return [name for name in dict.fromkeys([*self.roles, *alpaca, *singles, *self.fields, *self.metadata]) if name]
+        named = [name for template in self.templates.values() for name in templates.names_in(template)]
+        used = [*self.roles, *self._alpaca(), *singles, *named, *self.fields, *self.metadata]
+        return [name for name in dict.fromkeys(used) if name]
+
+    def leftovers(self, columns: Iterable[str]) -> list[str]:
+        """Return notes on the columns that do not become part of the messages or of the document's text."""
+        used = set(self.columns)
+        if self.style == "alpaca":
+            used |= {column for column in columns if column.lower() in ALPACA}
+        ignored = [column for column in columns if column not in used and not column.startswith(OURS)]
+        beside = "the text" if self.kind == "documents" else "the messages"
+        notes = [f"Imported as metadata, beside {beside}: {_named(self.metadata)}."] if self.metadata else []
+        return notes + ([f"Not imported: {_named(ignored)}."] if ignored else [])
 
     def apply(self, row: MappingType[str, Any]) -> Draft:
         """Return the draft of one row. Raises RowError with the problem."""
@@ -130,71 +177,78 @@ class Mapping:
             group=_name(row, self.group),
             key=_name(row, self.key, 200),
         )
+        columns = TurnColumns(row, self.templates, draft.notes)
         if self.tools:
-            draft.tools = tools_of(row.get(self.tools), self.tools)
+            draft.tools = tools_of(row.get(self.tools), self.tools, draft.notes)
         if self.kind == "conversations":
-            draft.messages = self._conversation(row)
+            draft.messages = self._with_pictures(self._conversation(row, columns), row, draft.notes)
             if self.fix:
                 draft.messages, tools, _ = fix(draft.messages, draft.tools)
                 draft.tools = tools or []
         elif self.kind == "preferences":
-            self._fill_preference(draft, row)
+            self._fill_preference(draft, row, columns)
         elif not any(value not in (None, "", [], {}) for value in draft.fields.values()):
             if self.fields and not any(column in row for column in self.fields):
                 _require(row, self.fields[0], "text")
             raise RowError(Problem("empty-row", "All fields of this row are empty, so there is nothing to import."))
+        if draft.notes:
+            draft.notes = list(dict.fromkeys(draft.notes))
         return draft
 
-    def _conversation(self, row: MappingType[str, Any]) -> list[Message]:
+    def _conversation(self, row: MappingType[str, Any], columns: TurnColumns) -> list[Message]:
         if self.style in ("chat", "sharegpt"):
             _require(row, self.messages, "conversation")
-            return self._with_system(messages_of(row[self.messages], self.messages), row)
-        turns = _turns(_alpaca(row) if self.style == "alpaca" else _ordered(self.roles), row)
+            return self._with_system(messages_of(row[self.messages], self.messages, columns.notes), columns)
+        turns = columns.talk(alpaca(row) if self.style == "alpaca" else ordered(self.roles))
         if not any(turn.get("role") == "user" for turn in turns):
             names = (
                 ["instruction"] if self.style == "alpaca" else [c for c, role in self.roles.items() if role == "user"]
             )
             text = f"“{' and '.join(names)}” is empty, so there is nothing to answer."
             raise RowError(Problem("empty-row", text))
-        return self._with_system(turns, row)
+        return self._with_system(turns, columns)
 
-    def _with_system(self, messages: list[Message], row: MappingType[str, Any]) -> list[Message]:
-        """Add the system message from a column of its own, unless the conversation brings one."""
-        system = as_text(row.get(self.system)) if self.system else ""
-        if not system.strip() or (messages and messages[0].get("role") == "system"):
+    def _with_system(self, messages: list[Message], columns: TurnColumns) -> list[Message]:
+        """Add the system message from a column of its own, or the fixed one, unless the conversation brings one."""
+        if messages and speaker_of(messages[0]) == "system":
             return messages
-        return [{"role": "system", "content": system}, *messages]
+        text = columns.text(self.system, "system") if self.system else ""
+        text = text if text.strip() else self.system_text
+        return [{"role": "system", "content": text}, *messages] if text.strip() else messages
 
-    def _fill_preference(self, draft: Draft, row: MappingType[str, Any]) -> None:
+    def _with_pictures(self, messages: list[Message], row: MappingType[str, Any], notes: list[str]) -> list[Message]:
+        if not self.images:
+            return messages
+        return pictures.placed(messages, pictures.pictures_in(row.get(self.images), self.images), notes)
+
+    def _fill_preference(self, draft: Draft, row: MappingType[str, Any], columns: TurnColumns) -> None:
         for column in (self.chosen, self.rejected):
             _require(row, column, "answer")
-        chosen, rejected = answers_of(row[self.chosen], self.chosen), answers_of(row[self.rejected], self.rejected)
-        prompt = self.prompt or self.messages
-        if prompt:
-            _require(row, prompt, "prompt")
-            value = row[prompt]
-            draft.messages = _turns({prompt: "user"}, {prompt: value}) if value not in ("", []) else []
+        if self.chosen == self.rejected:
+            pair = preferences.pair_in(row[self.chosen], self.chosen, draft.notes)
+            chosen, rejected = (preferences.answer_turns(value, self.chosen, draft.notes) for value in pair)
         else:
-            draft.messages = chosen[: _shared(chosen, rejected)]
-        draft.chosen, draft.rejected = _behind(draft.messages, chosen), _behind(draft.messages, rejected)
-        draft.messages = self._with_system(draft.messages, row)
+            chosen, rejected = (self._answer(row, column, columns) for column in (self.chosen, self.rejected))
+        source, prompt = self._prompt(row, columns)
+        draft.messages, draft.chosen, draft.rejected = preferences.parted(prompt, chosen, rejected, source, draft.notes)
         if not draft.messages:
-            where = prompt or self.chosen
+            where = source or self.chosen
             raise RowError(Problem("empty-row", f"There is no prompt before the answers, because “{where}” is empty."))
+        draft.messages = self._with_pictures(self._with_system(draft.messages, columns), row, draft.notes)
 
+    def _answer(self, row: MappingType[str, Any], column: str, columns: TurnColumns) -> list[Message]:
+        if column in self.templates:
+            return columns.said(column, "assistant")
+        return preferences.answer_turns(row[column], column, columns.notes)
 
-def _shared(a: list[Message], b: list[Message]) -> int:
-    """Return how many messages two conversations share at the beginning, the last of either left out."""
-    count = 0
-    while count < min(len(a), len(b)) - 1 and a[count] == b[count]:
-        count += 1
-    return count
-
-
-def _behind(prompt: list[Message], answer: list[Message]) -> list[Message]:
-    """Return an answer without the conversation that it may repeat; one that only repeats its prompt stays whole."""
-    size = len(prompt)
-    return answer[size:] if len(answer) > size and answer[:size] == prompt else answer
+    def _prompt(self, row: MappingType[str, Any], columns: TurnColumns) -> tuple[str, list[Message]]:
+        """Return the column of the prompt and its turns; those of several columns if they have roles."""
+        prompt = self.prompt or self.messages
+        if not prompt:
+            return next(iter(self.roles), ""), columns.talk(ordered(self.roles))
+        _require(row, prompt, "prompt")
+        said = columns.said(prompt, "user", whole=True)
+        return prompt, preferences.prompt_turns(said, columns.notes)
 
 
 def _pairs(roles: Any) -> dict[str, str]:
@@ -208,43 +262,15 @@ def _is_pair(pair: Any) -> bool:
     return isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(item, str) for item in pair)
 
 
-def _ordered(roles: dict[str, str]) -> dict[str, str]:
-    """Return the roles as given if some repeat, after those that can only be first; else in the order of speaking."""
-    if len(set(roles.values())) < len(roles):
-        return dict(sorted(roles.items(), key=lambda pair: min(ROLES.index(pair[1]), 2)))
-    return dict(sorted(roles.items(), key=lambda pair: ROLES.index(pair[1])))
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, MappingType) or not all(isinstance(text, str) for text in value.values()):
+        raise MappingError('`templates` must be an object of columns and texts, such as {"text": "Shorten: {text}"}.')
+    return {str(column): text for column, text in value.items()}
 
 
-def _alpaca(row: MappingType[str, Any]) -> dict[str, str]:
-    names = {name.lower(): name for name in row}
-    return {names.get(name, name): role for name, role in ALPACA.items()}
-
-
-def _turns(roles: dict[str, str], row: MappingType[str, Any]) -> list[Message]:
-    turns: list[Message] = []
-    joinable = ""  # the role of the last turn, when it is one column's text
-    for column, role in roles.items():
-        value = row.get(column)
-        if value is None or value in ("", []):
-            continue
-        if role == "history":
-            turns += _history(value, column)
-            joinable = ""
-        elif _holds_messages(value):
-            turns += messages_of(value, column)
-            joinable = ""
-        elif joinable == role:
-            turns[-1]["content"] += f"\n\n{as_text(value)}"
-        else:
-            turns.append({"role": role, "content": as_text(value)})
-            joinable = role
-    return turns
-
-
-def _holds_messages(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and isinstance(value[0], dict) and ("role" in value[0] or "from" in value[0])
-    return isinstance(value, str) and value.startswith("[{") and '"role"' in value[:200]
+def _named(columns: list[str]) -> str:
+    more = f" and {len(columns) - NAMED:,} more" if len(columns) > NAMED else ""
+    return f"{', '.join(f'“{column[:60]}”' for column in columns[:NAMED])}{more}"
 
 
 def _gather(columns: Iterable[str], row: MappingType[str, Any]) -> dict[str, Any]:
@@ -266,7 +292,7 @@ def _object(value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith("{"):
         return value
     try:
-        return orjson.loads(value)
+        return read_json(value)
     except orjson.JSONDecodeError:
         return value
 
@@ -287,15 +313,3 @@ def _require(row: MappingType[str, Any], column: str, what: str) -> None:
         found = ", ".join(str(name)[:40] for name in list(row)[:12]) or "none"
         text = f"The {what} is missing, because this row has no “{column}”. It has {found}."
         raise RowError(Problem("column-missing", text))
-
-
-def _history(value: Any, column: str) -> list[Message]:
-    """Return Alpaca's history as messages: pairs of question and answer."""
-    pairs = from_json(value, column)
-    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise RowError(Problem("history-form", f"The column “{column}” must hold pairs of a question and an answer."))
-    return [
-        {"role": role, "content": as_text(text)}
-        for pair in pairs
-        for role, text in zip(("user", "assistant"), pair, strict=True)
-    ]

@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
-from curation.annotation import targets
 from curation.annotation.queue_settings import MAX_LOCK_MINUTES, MAX_OVERLAP
 from curation.models import Dataset, Question, Queue
+from curation.records import targets
 
 Kind = Question.Kind
 NEEDS = {

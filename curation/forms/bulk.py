@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from atelier.accounts.models import Membership, Role
+from curation.bulk import keys
 from curation.bulk import replace as text_replace
 from curation.bulk.options import KEEP, PIECES
 from curation.checks import record_fixes
@@ -153,6 +154,36 @@ class FixForm(OptionsForm):
         self.fields["codes"].choices = sorted(titles.items(), key=lambda item: item[1])
 
 
+class KeyForm(OptionsForm):
+    hide_optional = False
+
+    place = forms.ChoiceField(
+        label="Key of", choices=[("metadata", "Metadata"), ("messages", "Messages"), ("fields", "Source fields")]
+    )
+    key = forms.CharField(max_length=keys.MOST_KEY, strip=False, help_text="The key as it is, capitals included.")
+    change = forms.ChoiceField(
+        label="Change",
+        widget=forms.RadioSelect,
+        choices=[
+            ("rename", "Rename it"),
+            ("move", "Move it to another place"),
+            ("remove", "Remove it, with its value"),
+        ],
+    )
+    to = forms.CharField(
+        label="New name",
+        max_length=keys.MOST_KEY,
+        strip=False,
+        required=False,
+        help_text="A record that already has this key with another value stays as it is, and is listed.",
+    )
+    into = forms.ChoiceField(
+        label="Move to",
+        required=False,
+        choices=[("", "–"), ("metadata", "Metadata"), ("fields", "Source fields"), ("system", "System message")],
+    )
+
+
 FORMS: dict[str, type[OptionsForm]] = {
     Action.LABEL: LabelForm,
     Action.UNLABEL: UnlabelForm,
@@ -161,10 +192,12 @@ FORMS: dict[str, type[OptionsForm]] = {
     Action.FIX: FixForm,
     Action.COPY: CopyForm,
     Action.ASSIGN: AssignForm,
+    Action.KEY: KeyForm,
 }
 FIRST: dict[str, dict[str, Any]] = {
     Action.REPLACE: {"pieces": "all", "case": True},
     Action.MASK: {"pieces": "all"},
     Action.COPY: {"status": "new"},
     Action.ASSIGN: {"evenly": "1"},
+    Action.KEY: {"place": "metadata", "change": "rename"},
 }

@@ -70,3 +70,12 @@ class DatasetSettingsForm(forms.Form):
         if all(split in data for split in splits.SPLITS):
             data["shares"] = splits.clean_shares({split: data[split] / 100 for split in splits.SPLITS})
         return data
+
+
+class EraseForm(forms.Form):
+    """Why records are erased. What is erased follows from lineage, so nothing else is asked."""
+
+    reason = forms.CharField(
+        max_length=500,
+        help_text="Kept with the hash, such as “request of 3 May”. Don't name the person in it.",
+    )

@@ -10,6 +10,7 @@ from curation.distillation import drafts
 from curation.models import Dataset, Distillation, Record
 from curation.records import splits
 from curation.search import selection
+from curation.versions import grouping
 from inference import endpoints
 
 STATUSES = [("", "All records"), *[(status.value, status.label) for status in Record.Status]]
@@ -49,6 +50,11 @@ class DistilForm(forms.Form):
         required=False,
         widget=AREA(attrs={"rows": 2}),
         help_text="The system message of every saved conversation. Keep it short: the student learns the style from the examples.",
+    )
+    keep_thoughts = forms.BooleanField(
+        label="Save the teacher's reasoning",
+        required=False,
+        help_text="The student then learns to reason before it answers. Its base must be one that does.",
     )
     target = forms.ModelChoiceField(
         label="Target dataset", queryset=Dataset.objects.none(), required=False, empty_label="New dataset"
@@ -111,7 +117,17 @@ class DistilForm(forms.Form):
         return next(free for n in range(1, len(taken) + 2) if (free := name if n == 1 else f"{name} {n}") not in taken)
 
     def _fields(self, data: dict[str, Any]) -> dict[str, Any]:
-        names = ("dataset", "name", "system_prompt", "template", "student_prompt", "concurrency", "limit", "budget")
+        names = (
+            "dataset",
+            "name",
+            "system_prompt",
+            "template",
+            "student_prompt",
+            "keep_thoughts",
+            "concurrency",
+            "limit",
+            "budget",
+        )
         sampling = {
             name: data[name] for name in ("temperature", "top_p", "max_tokens", "seed") if data[name] is not None
         }
@@ -131,7 +147,7 @@ class DistilForm(forms.Form):
 
     @property
     def keeping(self) -> list[forms.BoundField]:
-        return self.group("student_prompt", "target", "target_name")
+        return self.group("student_prompt", "keep_thoughts", "target", "target_name")
 
     @property
     def details(self) -> list[forms.BoundField]:
@@ -142,6 +158,13 @@ class BudgetForm(forms.Form):
     budget = forms.DecimalField(
         label="New budget", required=False, max_digits=12, decimal_places=4, help_text="Leave empty for no limit."
     )
+
+
+GROUPINGS = [
+    (grouping.SOURCE, "Source: all that was asked, or the group of the import"),
+    (grouping.COLUMN, "A metadata column"),
+    (grouping.NONE, "Nothing: each record by itself"),
+]
 
 
 class FreezeForm(forms.Form):
@@ -161,6 +184,29 @@ class FreezeForm(forms.Form):
         required=False,
         help_text="Without this the freeze is refused if there are any, since test data would leak into training.",
     )
+    group_by = forms.ChoiceField(
+        label="Group by",
+        choices=GROUPINGS,
+        required=False,
+        initial=grouping.SOURCE,
+        help_text="Records of one group stay in the same split.",
+    )
+    group_column = forms.CharField(
+        label="Metadata column",
+        required=False,
+        max_length=grouping.LONGEST_NAME,
+        help_text="Records with the same value stay in one split. Only for grouping by a metadata column.",
+    )
+    keep_together = forms.BooleanField(
+        label="Keep near-duplicates together",
+        required=False,
+        help_text="Each group of near-duplicates and of copies goes to one split.",
+    )
+    stratify = forms.BooleanField(
+        label="Stratify by label",
+        required=False,
+        help_text="Each label gets its share of each split, as far as its groups can be divided. Splits may change when records are added.",
+    )
     train = forms.DecimalField(label="Train, %", min_value=0, max_value=100, decimal_places=2)
     validation = forms.DecimalField(label="Validation, %", min_value=0, max_value=100, decimal_places=2)
     test = forms.DecimalField(label="Test, %", min_value=0, max_value=100, decimal_places=2)
@@ -179,6 +225,15 @@ class FreezeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors:
+            try:
+                self.grouping = grouping.clean(
+                    data["group_by"] or grouping.SOURCE,
+                    data["group_column"],
+                    keep_together=data["keep_together"],
+                    stratify=data["stratify"],
+                )
+            except ValidationError as error:
+                self.add_error("group_column", error)
             try:
                 splits.clean_shares(self.shares)
             except ValidationError as error:

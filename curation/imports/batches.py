@@ -12,13 +12,15 @@ from django.utils import timezone
 from atelier.characters import WITH_NUL
 from curation.chat import Problem
 from curation.formats import Draft, Mapping, RowError, SourceRow
-from curation.formats.readers.rows import NoteCounts
-from curation.models import Import, ImportIssue, Record
+from curation.formats.readers.rows import Note, NoteCounts
+from curation.imports.columns import ColumnCounts, ColumnReader
+from curation.models import Change, Import, ImportIssue, Record
 from curation.records import derived, store
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
 
 RAW = 100_000  # characters of a row that are kept, so that it can be fixed
+REPEATED_NAMED = 5  # of the IDs that came again
 HASH, PREVIEW, KEY = (COLUMNS.index(name) for name in ("content_hash", "preview", "key"))
 
 
@@ -69,16 +71,24 @@ class RowBatch:
 
     def __init__(self, job: Import, writer: Writer) -> None:
         self.job, self.dataset = job, job.dataset
+        so_far = job.source if job.done else {}
+        account = so_far.get("account", {})
         self.mapping = Mapping.from_json(job.mapping)
+        self.columns = ColumnReader(self.mapping, job.source.get("columns", ()), account.get("late", {}))
         self.status = Record.Status.ACCEPTED if job.mark_accepted_by else Record.Status.NEW
         self.writer = writer
-        self.noted = NoteCounts(
-            job.source.get("row_counts", ()) if job.done else ()
-        )  # of all batches that were written
+        # Of all batches that were written; what a batch counts joins them when it is.
+        self.noted = NoteCounts(so_far.get("row_counts", ()))
+        self.counted = ColumnCounts(account.get("columns", {}), account.get("other_values", 0))
+        self.totals: dict[str, Any] = {"read": job.done, "again": 0, "there": 0, "first_again": []}
+        self.totals |= {name: account[name] for name in self.totals if name in account}
         self.now: Any = None  # when its rows were taken, as the database has it
         self.rows: list[ImportedRow] = []
         self.to_note: list[SourceRow] = []
         self.issues: list[ImportIssue] = []
+        self.taken = 0
+        self.counts = ColumnCounts()
+        self.late: dict[str, Any] = {}
 
     def next(self, rows: Iterator[list[SourceRow]]) -> Self | None:
         """Return the next batch, taken; None if there are no more rows. The job's counters are shared by all."""
@@ -90,21 +100,27 @@ class RowBatch:
 
     def take(self, rows: list[SourceRow]) -> None:
         """Map and check rows; a problem of one never stops the others."""
-        self.rows, self.issues = [], []
+        self.rows, self.issues, self.counts, self.taken = [], [], ColumnCounts(), len(rows)
         self.to_note = [row for row in rows if row.notes]
         self.now = connection.ops.adapt_datetimefield_value(timezone.now())
         for row in rows:
+            if row.data is not None:
+                self.counts.add(row.data)
             try:
                 self.rows.append(self.writer.read(self, row))
             except RowError as error:
                 raw = row.raw or _raw(row.data)
                 self.refuse(row.line, ImportIssue.Outcome.FAILED, error.problem, raw, row.file)
+        self.late = self.columns.late_json()  # as of this batch: the next is read before this one is written
 
     def draft(self, row: SourceRow) -> Draft:
         """The row as the mapping reads it. Raises RowError."""
         if row.data is None:
             raise RowError(row.problem or Problem("empty", "The row is empty."))
-        return self.mapping.apply(row.data)
+        draft = self.columns.apply(row.data, row.line, row.file)
+        if draft.notes:
+            self.to_note.append(row._replace(notes=tuple(Note("mapped", text) for text in draft.notes)))
+        return draft
 
     def ready(
         self, draft: Draft, row: SourceRow, labels: str = "[]", revision: int = 1, contents: Any = None
@@ -128,6 +144,8 @@ class RowBatch:
 
         They are counted on the job, which the caller stores in the same transaction.
         """
+        if keep_issues and (keys := {row.key for row in self.rows} - {""}):
+            self._count_repeated(keys)
         added, updated = self.writer.write(self)
         if keep_issues:
             ImportIssue.objects.bulk_create(self.issues)
@@ -136,15 +154,36 @@ class RowBatch:
         self.job.updated += updated
         self.job.failed += outcomes[ImportIssue.Outcome.FAILED]
         self.job.skipped += outcomes[ImportIssue.Outcome.SKIPPED]
+        self.totals["read"] += self.taken
+        self.counted.merge(self.counts)
         for row in self.to_note:
             self.noted.add(row)
 
-    def account(self) -> dict[str, Any]:
-        """Return what the job stores of the notes on rows so far; nothing if this batch had none."""
-        if not self.to_note:
-            return {}
+    def _count_repeated(self, keys: set[str]) -> None:
+        """Count the rows whose ID an earlier row of the file had, and those whose ID a record had before the import."""
+        # Said twice, so that SQLite knows that its index, which has no empty keys, will do.
+        records = self.dataset.records.filter(key__in=keys, deleted_at=None).exclude(key="").order_by()
+        there = list(records.values_list("key", "pk", "imported_by_id"))
+        changed = set()
+        if self.job.update_by_key and there:
+            changes = Change.objects.filter(record__in=[pk for _, pk, _ in there], imported_by=self.job)
+            changed = set(changes.values_list("record_id", flat=True))
+        seen = {key for key, pk, by in there if by == self.job.pk or pk in changed}
+        before = {key for key, _, _ in there} - seen
+        for row in self.rows:
+            if row.key in seen:
+                self.totals["again"] += 1
+                if len(self.totals["first_again"]) < REPEATED_NAMED:
+                    self.totals["first_again"].append([row.key[:60], row.line])
+            elif row.key in before:
+                self.totals["there"] += 1
+            seen |= {row.key} - {""}
+
+    def account(self, source: dict[str, Any]) -> dict[str, Any]:
+        """Return the job's source with what is known of its rows so far, to be stored with this batch."""
+        columns = {"columns": self.counted.counts, "other_values": self.counted.others, "late": self.late}
         noted = {"row_notes": list(self.noted.sentences()), "row_counts": self.noted.to_json()}
-        return {"source": self.job.source | noted}
+        return source | {"account": self.totals | columns} | (noted if self.noted.found else {})
 
     def insert(self, rows: list[ImportedRow]) -> None:
         """Add records with their search text."""

@@ -24,10 +24,9 @@ from curation.formats.mapping import MappingError
 from curation.imports.annotated import plan
 from curation.imports.origins import collect
 from curation.imports.origins.s3 import PRIVATE_SETTING
-from curation.imports.reader import FileReader, PreviewRow
+from curation.imports.reader import FileReader
 from curation.models import Dataset, Import
 
-PREVIEW_ROWS = 20
 FILES_NAMED = 50
 TABLES = ("csv", "tsv", "parquet", "xlsx")  # every row has the same columns
 
@@ -157,7 +156,8 @@ def inspect(job: Import, **choices: str) -> None:
             suggested = _suggested(job, source, file.suggest)
     except FormatError as error:
         raise ValidationError(str(error)) from error
-    notes = {"why": suggested.why, "any_kind": job.source.get("any_kind", False), "new_columns": suggested.new_columns}
+    before = {name: job.source[name] for name in ("any_kind", "mapping_guessed") if name in job.source}
+    notes = before | {"why": suggested.why, "new_columns": suggested.new_columns}
     job.source, job.mapping = source.to_json() | notes, suggested.mapping.to_json()
 
 
@@ -240,15 +240,6 @@ def mapping_from(data: Any) -> Mapping:
         raise ValidationError(str(error)) from error
 
 
-def preview(job: Import, mapping: Mapping) -> list[PreviewRow]:
-    """Return the first rows under a mapping. Raises ValidationError."""
-    try:
-        with local(job) as path, FileReader(path) as file:
-            return file.preview(Source.from_json(job.source), mapping, PREVIEW_ROWS)
-    except FormatError as error:
-        raise ValidationError(str(error)) from error
-
-
 def confirm(job: Import, mapping: Mapping, *, skip_duplicates: bool = True, update_by_key: bool = False) -> bool:
     """Confirm the mapping and queue the work; the caller wakes a worker. Returns False if it was already started.
 
@@ -277,7 +268,11 @@ def adopt(job: Import, mapping: Mapping) -> None:
         mapping.validate()
     except MappingError as error:
         raise ValidationError(str(error)) from error
-    _check_columns(job, mapping)
+    check_columns(job, mapping)
+    try:
+        mapping.check_templates(job.source["columns"])
+    except MappingError as error:
+        raise ValidationError(str(error)) from error
     if mapping.kind != dataset.kind:
         if dataset.records.exists() or dataset.imports.filter(confirmed=True).exclude(pk=job.pk).exists():
             raise ValidationError(
@@ -289,7 +284,7 @@ def adopt(job: Import, mapping: Mapping) -> None:
     job.mapping = mapping.to_json()
 
 
-def _check_columns(job: Import, mapping: Mapping) -> None:
+def check_columns(job: Import, mapping: Mapping) -> None:
     """Raise ValidationError for columns that are not there. Later rows of JSON, and other files of a zip, may have more."""
     there, wanted = job.source["columns"], mapping.columns
     missing = [column for column in wanted if column not in there]
@@ -308,6 +303,7 @@ def confirm_unseen(
 
     That of a URL is known only once the job has downloaded it. Raises ValidationError, and then leaves nothing behind.
     """
+    job.source["mapping_guessed"] = mapping is None
     if job.file:
         try:
             refuse_unreadable(job)
@@ -316,6 +312,7 @@ def confirm_unseen(
                 raise ValidationError(
                     f"{lacks} Send a mapping. The columns are {', '.join(job.source['columns'])[:400]}."
                 )
+            job.save(update_fields=["source"])
             confirm(job, mapping or suggestion, skip_duplicates=skip_duplicates, update_by_key=update_by_key)
         except ValidationError:
             default_storage.delete(job.file)
@@ -326,7 +323,7 @@ def confirm_unseen(
         check_update(mapping, update_by_key)
     job.confirmed, job.mapping = True, mapping.to_json() if mapping else {}
     job.skip_duplicates, job.update_by_key = skip_duplicates, update_by_key
-    job.save(update_fields=["confirmed", "skip_duplicates", "update_by_key", "mapping"])
+    job.save(update_fields=["confirmed", "skip_duplicates", "update_by_key", "mapping", "source"])
     job.enqueue()
 
 
@@ -334,6 +331,23 @@ def refuse_unreadable(job: Import) -> None:
     """Raise ValidationError with the reason of the first row if none of the first rows could be read."""
     if reason := job.source.get("problem"):
         raise ValidationError(f"None of the first rows could be read. {reason}")
+
+
+def again(job: Import, user: User | None, reading: dict[str, str] | None = None) -> Import:
+    """Create a draft of another import of the same stored file into the same dataset, to be read or mapped otherwise.
+
+    `reading` is as in `begin`. What the first import made stays. Raises ValidationError if there is no file.
+    """
+    if not job.file:
+        raise ValidationError("This import has no file yet. Wait until it is downloaded.")
+    try:
+        with default_storage.open(job.file) as stored:
+            draft = begin(job.dataset, user, file=stored, name=job.original_name, reading=reading)
+    except FileNotFoundError:
+        raise ValidationError("The file of this import is missing from the storage. Import it again.") from None
+    draft.origin = job.origin
+    draft.save(update_fields=["origin"])
+    return draft
 
 
 def discard(job: Import) -> None:

@@ -60,6 +60,10 @@ def webhook_body(job: Import) -> dict[str, Any]:
 
 def _fetch(claim: Claim[Import], private_hosts: tuple[Opening, ...]) -> None:
     job = claim.job
+    if not job.origin and not job.url:
+        raise JobFailed(
+            "The file of this import was removed, because a record in it was erased. Import it again without that."
+        )
     claim.progress(line=f"Downloading {job.url or collect.name_of(job.origin)}")
     with TemporaryDirectory() as folder:
         collected = _collect(claim, Path(folder), private_hosts)

@@ -56,6 +56,29 @@ class PreviewRow(NamedTuple):
     fixes: list[str]
     cut: bool
     notes: list[str]
+    state: str  # one of `check.STATES`
+    labels: list[str]
+    file: str
+
+
+class CheckedRows(NamedTuple):
+    """How the first rows of a file would end under a mapping; all of them if `whole`.
+
+    Each of `checked` is one of refused, problems, fixable and good; `fixed` are those that the mapping fixes. `account` is what an import would store of the columns; `notes` are of the rows, with their counts.
+    """
+
+    checked: int
+    whole: bool
+    refused: int
+    problems: int
+    fixable: int
+    good: int
+    fixed: int
+    same_content: int
+    same_id: int
+    notes: list[str]
+    account: dict[str, Any]
+    rows: list[PreviewRow]
 
 
 class FileReader:
@@ -84,11 +107,13 @@ class FileReader:
         found, why = self._ask("suggest", path=self.path, source=source and source.to_json(), kind=kind)
         return Mapping(**found | {"roles": dict(found["roles"])}), why
 
-    def preview(self, source: Source, mapping: Mapping, count: int) -> list[PreviewRow]:
-        """Return the first rows under a mapping, which may be unfinished. Long values are shortened."""
+    def check(self, source: Source, mapping: Mapping, count: int, seconds: float, shown: int) -> CheckedRows:
+        """Check the first rows under a mapping, which may be unfinished, for so many seconds; `shown` of them come along."""
         given = dataclasses.asdict(mapping) | {"roles": list(mapping.roles.items())}
-        rows = self._ask("preview", path=self.path, source=source.to_json(), mapping=given, count=count)
-        return [PreviewRow(**row | {"draft": row["draft"] and Draft(**row["draft"])}) for row in rows]
+        asked = {"source": source.to_json(), "mapping": given, "count": count, "seconds": seconds, "shown": shown}
+        found = self._ask("check", path=self.path, **asked)
+        rows = [PreviewRow(**row | {"draft": row["draft"] and Draft(**row["draft"])}) for row in found["rows"]]
+        return CheckedRows(**found | {"rows": rows})
 
     def survey(self, source: Source, config: str, most: int, seconds: float) -> "ToolSurvey":
         """Return the questions of the first tasks of another tool's export."""

@@ -6,29 +6,25 @@ A request is a JSON object with `do` and `path`; see each function of `_OpenFile
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from curation.checks.fixes import fix
-from curation.checks.record import check_form
 from curation.formats.annotation_tools import argilla
+from curation.formats.annotation_tools.argilla_survey import ArgillaSurvey
 from curation.formats.annotation_tools.label_studio_survey import ConfigError, LabelStudioSurvey, read_config
 from curation.formats.mapping import Mapping
 from curation.formats.readers.jsonl import row_from, too_long, too_wide
-from curation.formats.readers.rows import LIMITS, FormatError, RowError, Source, SourceRow, bad_row
+from curation.formats.readers.rows import LIMITS, FormatError, Source, SourceRow, bad_row
 from curation.formats.readers.sources import few, first_look, json_lines, look_again, read
 from curation.formats.suggestions import suggest, suggest_tasks
+from curation.imports.check import RowCheck
 
 REFUSALS = (FormatError, ConfigError)
 FIRST = 20  # rows by which a mapping is suggested
 FRAME = 4 << 20  # bytes of rows in one piece of the answer; a longer row comes alone
 TICK = 500  # rows after which a piece says that the work goes on
-SHOWN = 100_000  # bytes of a row in a preview
-CUTS = ((20_000, 1000), (2000, 100), (200, 50))  # characters of a text and entries of a list, ever fewer until it fits
-MOST_PROBLEMS = 50
 
 
 def work(_: bytes) -> Callable[[bytes], bytes | Iterator[bytes]]:
@@ -53,7 +49,7 @@ class _OpenFile:
             found, rows = first_look(path, name)
         else:
             found, rows = Source.from_json(source), []
-        if any(said.values()):
+        if any(said.values()) or (said and found.compression == "zip"):  # nothing said of a zip's files undoes what was
             found, rows = look_again(path, found, **said)
         self.source, self.first = found, [row.data for row in rows[:FIRST] if row.data is not None]
         return orjson.dumps(found.to_json())
@@ -70,10 +66,17 @@ class _OpenFile:
             mapping, why = suggest(self.source.columns, self.first, kind)
         return orjson.dumps([dataclasses.asdict(mapping) | {"roles": list(mapping.roles.items())}, why])
 
-    def do_preview(self, path: str, source: Any, mapping: Any, count: int) -> bytes:
-        """Return the first rows as they came and as they will look, long ones cut."""
-        made = _mapping(mapping)
-        return orjson.dumps([_previewed(row, made) for row in few(read(path, Source.from_json(source)), count)])
+    def do_check(self, path: str, source: Any, mapping: Any, count: int, seconds: float, shown: int) -> bytes:
+        """Return how the first `count` rows would end under a mapping, as far as `seconds` allow, and some of them."""
+        found, until = Source.from_json(source), time.monotonic() + seconds
+        check, whole = RowCheck(_mapping(mapping), found.columns, shown), True
+        for row in read(path, found):
+            if check.checked == count or (check.checked and time.monotonic() > until):
+                whole = False
+                break
+            check.add(row)
+        # A refused row may hold what JSON cannot; it is only shown.
+        return orjson.dumps(check.to_json(whole), default=str, option=orjson.OPT_NON_STR_KEYS)
 
     def do_rows(self, path: str, source: Any, start: int, size: int) -> Iterator[bytes]:
         """Yield all rows after the first `start`, at most `size` in a piece."""
@@ -102,7 +105,7 @@ class _OpenFile:
                 break
             if number % TICK == 0:
                 yield orjson.dumps({"seen": number})
-        settings = survey.settings if isinstance(survey, argilla.ArgillaSurvey) else {}
+        settings = survey.settings if isinstance(survey, ArgillaSurvey) else {}
         people = [who for who, _ in survey.people.most_common(10_000)]
         asked = [one.to_json() for one in survey.asked()]
         yield orjson.dumps(
@@ -126,11 +129,11 @@ def _mapping(data: dict[str, Any]) -> Mapping:
     return Mapping(**data | {"roles": dict(data["roles"])})
 
 
-def _survey(path: str, source: Source, config: str) -> LabelStudioSurvey | argilla.ArgillaSurvey:
+def _survey(path: str, source: Source, config: str) -> LabelStudioSurvey | ArgillaSurvey:
     if source.tool != "argilla":
         return LabelStudioSurvey(config)
     plain = dataclasses.replace(source, tool="")
-    return argilla.ArgillaSurvey(argilla.settings_in(read(Path(path), plain)) if source.compression == "zip" else {})
+    return ArgillaSurvey(argilla.settings_in(read(Path(path), plain)) if source.compression == "zip" else {})
 
 
 # --- rows ------------------------------------------------------------------------------------------
@@ -213,52 +216,6 @@ def _has_more(value: Any, most: int) -> bool:
             return True
         waiting += inner
     return False
-
-
-# --- previews --------------------------------------------------------------------------------------
-
-
-def _previewed(row: SourceRow, mapping: Mapping) -> dict[str, Any]:
-    shown: dict[str, Any] = {"line": row.line, "raw": row.raw, "wrong": row.problem.message if row.problem else ""}
-    shown["notes"] = [note.text for note in row.notes]
-    shown |= {"data": row.data, "draft": None, "problems": [], "fixes": [], "cut": False}
-    try:
-        draft = mapping.apply(row.data) if row.data is not None else None
-    except RowError as error:
-        draft, shown["wrong"] = None, error.problem.message
-    if draft is not None and row.data is not None:
-        shown["draft"] = dataclasses.asdict(draft)
-        found = check_form(draft, mapping.kind)[:MOST_PROBLEMS]
-        shown["problems"] = [dataclasses.asdict(problem) for problem in found]
-        shown["fixes"] = _fixes(row.data, mapping)
-    return _cut_to_fit(shown)
-
-
-def _fixes(data: dict[str, Any], mapping: Mapping) -> list[str]:
-    """Describe what fixing does, or would do, to the row."""
-    if mapping.kind != "conversations":
-        return []
-    unfixed = dataclasses.replace(mapping, fix=False).apply(data)
-    return list(fix(unfixed.messages, unfixed.tools)[2])
-
-
-def _cut_to_fit(shown: dict[str, Any]) -> dict[str, Any]:
-    for letters, entries in CUTS:
-        if len(orjson.dumps(shown, default=str, option=orjson.OPT_NON_STR_KEYS)) <= SHOWN:
-            break
-        shown = _cut(shown, letters, entries) | {"cut": True}
-    return shown
-
-
-def _cut(value: Any, letters: int, entries: int) -> Any:
-    if isinstance(value, str):
-        more = len(value) - letters
-        return value if more <= 0 else f"{value[:letters]} … ({more:,} more characters)"
-    if isinstance(value, dict):
-        return {
-            str(key)[:letters]: _cut(inner, letters, entries) for key, inner in islice(value.items(), LIMITS.columns)
-        }
-    return [_cut(inner, letters, entries) for inner in value[:entries]] if isinstance(value, list) else value
 
 
 def _task(row: SourceRow, columns: set[str]) -> dict[str, Any]:

@@ -6,14 +6,18 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from atelier.jobs.claims import Claim
 from curation.chat import Problem
 from curation.formats import Source, SourceRow
 from curation.imports.batches import ImportedRow, RowBatch, Writer
+from curation.imports.columns import labels
 from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
-from curation.models import Import, ImportIssue
+from curation.models import ErasedRecord, Import, ImportIssue
+from curation.records.spans import aside_words
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
 
@@ -34,7 +38,8 @@ def run(claim: Claim[Import], path: Path, writer: Writer | None = None) -> None:
             claim.obey()
             with claim.writing():
                 taken.write()
-                claim.update(**batch.writer.counters(), **taken.account())
+                sums = batch.writer.counters()
+                claim.update(**sums | {"source": taken.account(sums.get("source", claim.job.source))})
             claim.keeps_turn = False
             if number % MERGED == 0:
                 dialect.merge()
@@ -75,7 +80,7 @@ def _ahead(claim: Claim[Import], path: Path, batch: RowBatch) -> Generator[RowBa
 
 def counters(job: Import) -> dict[str, int]:
     """Return the totals as they are stored: `done` is where the next attempt resumes."""
-    found = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
+    found = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped", "spans_moved", "spans_aside")}
     return found | {"done": job.ok + job.failed + job.skipped}
 
 
@@ -90,7 +95,7 @@ def outcome(job: Import) -> str:
         parts.append(f"{job.failed:,} failed")
     if skipped:
         parts.append(f"{skipped:,} skipped")
-    return ", ".join(parts) + "."
+    return ", ".join(parts) + "." + aside_words(job.spans_aside)
 
 
 def unchanged(job: Import) -> int:
@@ -112,7 +117,10 @@ class RecordWriter:
         return counters(self.job)
 
     def read(self, batch: RowBatch, row: SourceRow) -> ImportedRow:
-        return batch.ready(batch.draft(row), row)
+        draft = batch.draft(row)
+        if not batch.mapping.labels:
+            return batch.ready(draft, row)
+        return batch.ready(draft, row, orjson.dumps(labels(batch.mapping, row.data or {})).decode())
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
         if not self.job.update_by_key:
@@ -122,6 +130,7 @@ class RecordWriter:
         return self._add(batch, new), _update(batch, again, updates) if again else 0
 
     def _add(self, batch: RowBatch, rows: list[ImportedRow]) -> int:
+        rows = _without_erased(batch, rows)
         if self.job.skip_duplicates:
             rows = _without_duplicates(batch, rows)
         batch.insert(rows)
@@ -148,6 +157,21 @@ def _update(batch: RowBatch, again: list[ImportedRow], updates: Updates) -> int:
         if problem:
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
     return updates.write()
+
+
+def _without_erased(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:
+    """Return the rows whose content was not erased from the dataset on request. The others are skipped, their text not kept."""
+    about = ErasedRecord.objects.filter(
+        record__dataset=batch.dataset, content_hash__in={row.content_hash for row in rows}
+    )
+    erased = dict(about.values_list("content_hash", "erasure"))
+    for row in rows:
+        if row.content_hash in erased:
+            problem = Problem(
+                "erased", f"Skipped: this content was erased on request (erasure {erased[row.content_hash]})."
+            )
+            batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, "", row.file)
+    return [row for row in rows if row.content_hash not in erased]
 
 
 def _without_duplicates(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:

@@ -8,6 +8,7 @@ from curation.models.annotation import (
     Mention,
     Question,
     Queue,
+    SpanTrail,
     Suggestion,
     Task,
 )
@@ -16,6 +17,7 @@ from curation.models.changes import Change
 from curation.models.charts import SelectedRecord, Selection
 from curation.models.datasets import Dataset, Deletion
 from curation.models.distillations import Distillation, Generation
+from curation.models.erasures import ErasedFile, ErasedRecord, Erasure
 from curation.models.exports import Export
 from curation.models.imports import Import, ImportIssue
 from curation.models.quality import Check, NearDuplicate
@@ -35,6 +37,9 @@ __all__ = [
     "Dataset",
     "Deletion",
     "Distillation",
+    "ErasedFile",
+    "ErasedRecord",
+    "Erasure",
     "Export",
     "Generation",
     "Import",
@@ -48,6 +53,7 @@ __all__ = [
     "SavedFilter",
     "SelectedRecord",
     "Selection",
+    "SpanTrail",
     "Suggestion",
     "Tally",
     "Task",

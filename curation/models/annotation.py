@@ -195,6 +195,40 @@ class Annotation(models.Model):
         return f"{self.author} on record {self.record_id}: {self.state}"
 
 
+class SpanTrail(models.Model):
+    """The spans of one answer since its text has changed: as they were marked, and those that lost their words.
+
+    `marked` is put back when the text is again what it was, as after an undo.
+    """
+
+    class Holder(models.TextChoices):
+        ANNOTATION = "annotation", "Answer"
+        FINAL = "final", "Final answer"
+        KNOWN = "known", "Known answer"
+        SUGGESTION = "suggestion", "Suggestion"
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="span_trails")
+    question = models.ForeignKey(Question, on_delete=models.CASCADE, related_name="+", db_index=False)
+    holder = models.CharField(max_length=10, choices=Holder.choices)
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, null=True, related_name="span_trails")
+    # Of a suggestion, which is deleted when it has lost all its spans: its source and score.
+    source = models.CharField(max_length=120, blank=True)
+    score = models.FloatField(null=True)
+    text_hash = models.CharField(max_length=64, blank=True)  # of the text that `marked` was marked in
+    marked = models.JSONField(default=list)  # [{"start", "end", "label"}]
+    aside = models.JSONField(default=list)  # [{"id", "start", "end", "label", "words", "text_hash", "base"}]: set aside
+    aside_count = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["question", "id"], name="span_trail_aside", condition=models.Q(aside_count__gt=0))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aside_count} spans set aside of record {self.record_id}"
+
+
 class Comment(models.Model):
     """A comment on a record; people mentioned with @ are notified."""
 

@@ -33,6 +33,7 @@ class BulkAction(Job):
         MASK = "mask", "Mask personal data in"
         FIX = "fix", "Fix"
         COPY = "copy", "Copy"
+        KEY = "key", "Change a key of"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="bulk_actions")
     action = models.CharField(max_length=10, choices=Action.choices)
@@ -43,6 +44,9 @@ class BulkAction(Job):
     undoes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="undone_by")
     changed = models.BigIntegerField(default=0)  # of those done; the others were so already
     left = models.BigIntegerField(default=0)  # by an undo: changed since by somebody; else failed: see `failures`
+
+    spans_moved = models.BigIntegerField(default=0)  # marks that went along with their words
+    spans_aside = models.BigIntegerField(default=0)  # marks that lost their words
 
     class Meta(Job.Meta):
         abstract = False

@@ -31,6 +31,7 @@ class Distillation(Job):
     system_prompt = models.TextField(blank=True)  # for the teacher: the whole guide
     template = models.TextField()  # Jinja over the record's fields and metadata: the user message
     student_prompt = models.TextField(blank=True)  # the system message of the conversation that is kept
+    keep_thoughts = models.BooleanField(default=False)  # the teacher's reasoning becomes part of the conversation
     sampling = models.JSONField(default=dict)
     concurrency = models.PositiveSmallIntegerField(default=8)
     filters = models.JSONField(default=dict)  # which records, as in the URL of the list

@@ -31,6 +31,8 @@ class Import(Job):
     updated = models.BigIntegerField(default=0)  # of those ok: records that were there and were changed
     failed = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
+    spans_moved = models.BigIntegerField(default=0)  # marks on texts that it changed, which went along with their words
+    spans_aside = models.BigIntegerField(default=0)  # marks that lost their words
 
     class Meta(Job.Meta):
         abstract = False

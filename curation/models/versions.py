@@ -30,8 +30,11 @@ class Version(Job):
     shares = models.JSONField(default=default_shares)
     seed = models.PositiveIntegerField(default=17)
     filters = models.JSONField(default=dict)  # as in the URL of the list; accepted records unless it says otherwise
+    grouping = models.JSONField(default=dict)  # what keeps records together: `curation.versions.grouping.Grouping`
     content_hash = models.CharField(max_length=64, blank=True)
-    files = models.JSONField(default=dict)  # split -> {"name", "sha256", "bytes", "rows"}
+    files = models.JSONField(
+        default=dict
+    )  # split -> {"name", "sha256", "bytes", "rows"[, "erased"]}: lines, and those erased
     rows = models.PositiveIntegerField(default=0)
     words = models.PositiveBigIntegerField(default=0)
     tokens = models.JSONField(default=dict)  # split -> {"prompt", "answer", "longest", "tokenizer"}
@@ -39,6 +42,10 @@ class Version(Job):
     allow_leaks = models.BooleanField(default=False)  # freeze although near-duplicates stand in different splits
     card = models.TextField(blank=True)  # the data card, Markdown, written when it is frozen
     figures = models.JSONField(default=dict)  # counts by label, source, language and status, for the card and diffs
+    archived_at = models.DateTimeField(null=True)  # hidden from lists and choices, and not to be used
+    freed_at = models.DateTimeField(
+        null=True
+    )  # its files were removed from the disk; `files` still says what they were
 
     class Meta(Job.Meta):
         abstract = False
@@ -56,11 +63,17 @@ class Version(Job):
         return f"Freeze {self.dataset.name} v{self.number}"
 
     def counts(self) -> dict[str, int]:
-        """Return the rows in each split, empty splits as 0."""
-        return {split: self.files.get(split, {}).get("rows", 0) for split in SPLITS}
+        """Return the rows in each split, empty splits as 0. Erased rows do not count."""
+        files = [(split, self.files.get(split, {})) for split in SPLITS]
+        return {split: file.get("rows", 0) - file.get("erased", 0) for split, file in files}
+
+    @property
+    def erased(self) -> int:
+        """Return how many rows of its files were erased since it was frozen."""
+        return sum(file.get("erased", 0) for file in self.files.values())
 
     def file(self, split: str) -> dict[str, Any]:
-        """Return name, hash, bytes and rows of one split's file. Raises KeyError for an unknown split."""
+        """Return name, hash, bytes and lines (`rows`) of one split's file. Raises KeyError for an unknown split."""
         return dict(self.files[split])
 
 
@@ -75,6 +88,7 @@ class VersionEntry(models.Model):
     row = models.PositiveIntegerField(default=0)  # line in the split's file, from 1
     digest = models.BigIntegerField(null=True)  # 64 bits of the line's hash: two versions are compared by it
     begins = models.BigIntegerField(null=True)  # where the line begins in the file, in bytes
+    erased_at = models.DateTimeField(null=True)  # a tombstone has been in the row's place since
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "record"], name="one_entry_a_record")]

@@ -4,17 +4,18 @@ Finding them is a pass over everything that keeps half a kilobyte a record in me
 makes the table equal to what was found, so after a kill it is done again and ends the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import F
 
 from atelier.jobs.claims import Claim
 from atelier.jobs.pace import taking_turns
+from curation.checks.record import Content
 from curation.models import Check, Dataset, NearDuplicate, Record
 from curation.models.records import RecordQuerySet
-from curation.quality import minhash
+from curation.quality import frames, minhash, shingles
 from curation.records import derived, store
 from curation.records.batches import fitting
 
@@ -22,9 +23,13 @@ READ = 500
 MOST_WORDS = 500_000
 COMPARED = 2000  # pairs whose texts are in memory at once
 SHINGLES = 10_000_000  # of eight bytes, kept between two such chunks: what resembles hundreds of others is read once
+JUDGED = 200  # pairs whose texts, and whose neighbours' texts, are in memory at once
+WORDS = 1_000_000  # words and pairs of words of about a hundred bytes, kept between two such chunks
 WRITTEN = 400
+WITNESS = 0.6  # of the threshold: a text that is so similar tells what is frame and what is fact
 Pair = tuple[int, int]
 Sides = dict[int, str]
+Form = TypeVar("Form", bound=Sized)
 
 
 class ComparedContent(NamedTuple):
@@ -37,6 +42,14 @@ class ComparedContent(NamedTuple):
     tools: list[Any] = []  # never said
 
 
+class Compared(NamedTuple):
+    """What comparing gave."""
+
+    pairs: dict[Pair, float]  # in the order of their ids, with their similarity
+    bounded: set[int]  # records of which some pairs were left out
+    frames: int  # pairs that were as similar, but only share a frame
+
+
 def run(claim: Claim[Check]) -> None:
     """Find near-duplicates and write them. Raises what a claim raises."""
     job = claim.job
@@ -45,8 +58,8 @@ def run(claim: Claim[Check]) -> None:
     claim.progress(line="Comparing similar records")
     exact = sketches.exact()
     pairs = {(group[0], other): 1.0 for group in exact for other in group[1:]}
-    similar, bounded = compare(claim, sketches, threshold, pairs)
-    pairs |= similar
+    compared = compare(claim, sketches, threshold, pairs)
+    pairs |= compared.pairs
     claim.progress(line="Saving the results")
     clusters = minhash.clusters(pairs)
     _write_pairs(claim, pairs)
@@ -55,18 +68,27 @@ def run(claim: Claim[Check]) -> None:
     figures = {
         "records": len(sketches), "pairs": len(pairs), "exact": sum(len(group) - 1 for group in exact),
         "clusters": len(set(clusters.values())), "in_clusters": len(clusters), "crossing": crossing,
-        "bounded": len(bounded),
+        "bounded": len(compared.bounded & clusters.keys()), "frames": compared.frames, "threshold": threshold,
     }  # fmt: skip
     claim.update(found=figures)
     claim.progress(total=job.done, line=outcome(figures))
 
 
-def outcome(figures: dict[str, int]) -> str:
+def outcome(figures: dict[str, Any]) -> str:
+    """Return what a check found, as a sentence."""
     if not figures["pairs"]:
-        return f"No near-duplicates among {figures['records']:,} records."
+        return f"No near-duplicates among {figures['records']:,} records. {_framed(figures)}".rstrip()
     line = f"{figures['in_clusters']:,} of {figures['records']:,} records have a near-duplicate, in {figures['clusters']:,} groups"
     line = f"{line}; {figures['crossing']:,} pairs are in different splits." if figures["crossing"] else f"{line}."
-    return f"{line} {_left_out(figures.get('bounded', 0))}".rstrip()
+    return " ".join(filter(None, [line, _framed(figures), _left_out(int(figures.get("bounded", 0)))]))
+
+
+def _framed(figures: dict[str, Any]) -> str:
+    count = figures.get("frames", 0)
+    if not count:
+        return ""
+    pairs, share, differ = ("pair", "shares", "differs") if count == 1 else ("pairs", "share", "differ")
+    return f"{count:,} similar {pairs} only {share} a frame and {differ} in facts."
 
 
 def last(dataset: Dataset) -> Check | None:
@@ -78,6 +100,12 @@ def last(dataset: Dataset) -> Check | None:
 def threshold_of(job: Check) -> float:
     """Return the similarity from which two records are near-duplicates for this check."""
     return float(job.options.get("threshold") or minhash.THRESHOLD)
+
+
+def threshold(dataset: Dataset) -> float | None:
+    """Return the similarity from which the stored pairs are near-duplicates; None if nobody looked for them."""
+    looked = last(dataset)
+    return threshold_of(looked) if looked else None
 
 
 def bounded(dataset: Dataset) -> int:
@@ -110,17 +138,21 @@ def _sketch(claim: Claim[Check]) -> minhash.Sketches:
     return sketches
 
 
-def texts(records: RecordQuerySet) -> Iterator[list[tuple[int, str]]]:
+def texts(
+    records: RecordQuerySet, text: Callable[[Content], str] = derived.distinguishing_text
+) -> Iterator[list[tuple[int, str]]]:
     """Yield (id, text to compare) of all, in the order of ids: pages by key, so no transaction stays open."""
     after = 0
     while pks := fitting(records.filter(pk__gt=after).order_by("pk").values_list("pk", "words")[:READ], MOST_WORDS):
-        yield read(records, pks)
+        yield read(records, pks, text)
         after = pks[-1]
 
 
-def read(records: RecordQuerySet, pks: list[int]) -> list[tuple[int, str]]:
+def read(
+    records: RecordQuerySet, pks: list[int], text: Callable[[Content], str] = derived.distinguishing_text
+) -> list[tuple[int, str]]:
     rows = records.filter(pk__in=pks).order_by("pk").values_list("pk", "fields", "messages", "chosen", "rejected")
-    return [(pk, derived.compared_text(ComparedContent(*columns))) for pk, *columns in rows]
+    return [(pk, text(ComparedContent(*columns))) for pk, *columns in rows]
 
 
 def compare(
@@ -129,14 +161,16 @@ def compare(
     threshold: float,
     exact: Iterable[Pair] = (),
     sides: Sides | None = None,
-) -> tuple[dict[Pair, float], set[int]]:
-    """Read the texts of candidates again and keep the pairs that reach the threshold.
+) -> Compared:
+    """Read the texts of candidates again and keep the pairs that reach the threshold and do not just share a frame.
 
     `exact` are pairs that are known, each with the first of its group; `sides` are those of records, when only pairs of
-    two sides count. Returns the pairs in the order of their ids, and the records of which some pairs were left out.
+    two sides count.
     """
-    nearest, similar = minhash.NearestPairs(), {}
     same = {other: first for first, other in exact}
+    nearest, neighbours = minhash.NearestPairs(), frames.Neighbours(same)
+    similar: dict[Pair, float] = {}
+    longer: set[Pair] = set()  # of which one at least is no short text
     for first, other in exact:
         nearest.join(first, other)
     candidates = (
@@ -144,34 +178,62 @@ def compare(
         for a, b in sketches.candidates(threshold, claim.obey)
         if same.get(a, a) != same.get(b, b) and (sides is None or sides[a] != sides[b]) and nearest.wants(a, b)
     )
-    sets = _ShingleSets(claim.job.dataset)
+    sets = _Texts(claim.job.dataset, shingles.Shingled.of, SHINGLES)
     while chunk := list(islice(candidates, COMPARED)):
         claim.obey()
         sets.fetch({pk for pair in chunk for pk in pair})
         for a, b in chunk:
-            alike = minhash.similarity(sets[a], sets[b]) if a in sets and b in sets else 0.0
+            alike = shingles.similarity(sets[a], sets[b]) if a in sets and b in sets else 0.0
+            if alike >= WITNESS * threshold:
+                neighbours.add(a, b)
             # Asked again, for the chunk itself may have given both enough: so its size makes no difference.
             if alike >= threshold and nearest.wants(a, b):
                 nearest.keep(a, b)
                 similar[a, b] = alike
-    return dict(sorted(similar.items())), nearest.bounded | sketches.crowded
+                if sets[a].short is None or sets[b].short is None:
+                    longer.add((a, b))
+    # Two long texts that nothing else is like are not read again: no witness tells frame from fact.
+    doubtful = [pair for pair in similar if pair not in longer or neighbours.have_witness(*pair)]
+    apart = _differ_in_facts(claim, doubtful, neighbours)
+    kept = {pair: alike for pair, alike in sorted(similar.items()) if pair not in apart}
+    return Compared(kept, nearest.bounded | sketches.crowded, len(apart))
 
 
-class _ShingleSets(dict[int, minhash.Hashes]):
-    """Shingle sets by record, read when they are first needed and kept while there is room."""
+def _differ_in_facts(claim: Claim[Any], similar: Iterable[Pair], neighbours: frames.Neighbours) -> set[Pair]:
+    """Return the pairs that share a frame and differ in facts."""
+    apart: set[Pair] = set()
+    texts = _Texts(claim.job.dataset, lambda text: frames.WordedText.of(shingles.words(text)), WORDS)
+    judge = frames.Judge(texts, neighbours)
+    # In the order of ids, in which neighbours are near each other too, so most of them are read once.
+    for chunk in parts(sorted(similar), JUDGED):
+        claim.obey()
+        wanted = {pk for pair in chunk for pk in pair}
+        if texts.fetch(wanted | {other for pk in wanted for other in neighbours.of(pk)}):
+            judge = frames.Judge(texts, neighbours)
+        apart |= {pair for pair in chunk if judge.differ_in_facts(*pair)}
+    return apart
 
-    def __init__(self, dataset: Dataset) -> None:
+
+class _Texts(dict[int, Form]):
+    """Texts by record in a form to compare them in, read when they are first needed and kept while there is room."""
+
+    def __init__(self, dataset: Dataset, form: Callable[[str], Form], room: int) -> None:
         self._records = dataset.records.present()
+        self._form = form
+        self._room = room
         self._size = 0
 
-    def fetch(self, pks: set[int]) -> None:
-        if self._size > SHINGLES:
+    def fetch(self, pks: set[int]) -> bool:
+        """Read what is not there. Returns whether all the others were dropped before, for want of room."""
+        is_full = self._size > self._room
+        if is_full:
             self._size = 0
             self.clear()
         for part in parts(sorted(pks - self.keys()), COMPARED // 20):
             for pk, text in read(self._records, part):
-                self[pk] = minhash.shingle_set(text)
+                self[pk] = self._form(text)
                 self._size += len(self[pk])
+        return is_full
 
 
 def parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:

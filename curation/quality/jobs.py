@@ -10,7 +10,7 @@ import orjson
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from atelier.accounts.models import User
+from atelier.accounts.models import Project, User
 from atelier.jobs.claims import Claim
 from atelier.jobs.models import Status
 from atelier.jobs.once import once
@@ -40,7 +40,7 @@ def begin(
 ) -> Check:
     """Queue a check. The same idempotency key, or one that already waits, returns that check. Raises ValidationError.
 
-    `everything` checks texts again that were checked, as after a change of the student. `threshold` is the similarity
+    `everything` checks texts again that were checked, as after a change of the project's base. `threshold` is the similarity
     from which two records are near-duplicates.
     """
     if part not in PARTS:
@@ -72,6 +72,11 @@ def follow(dataset: Dataset, user: User | None = None, *, grown: bool = False) -
     if grown and not dataset.records.order_by("pk")[AUTOMATIC : AUTOMATIC + 1].exists():
         checks.append(begin(dataset, user, Check.Part.DUPLICATES))
     return checks
+
+
+def recount(project: Project, user: User | None) -> list[Check]:
+    """Queue checks of all texts of a project, whose base has changed; the caller wakes workers."""
+    return [begin(dataset, user, Check.Part.TEXTS, everything=True) for dataset in project.datasets.order_by("pk")]
 
 
 def last(dataset: Dataset, part: str) -> Check | None:
@@ -116,12 +121,12 @@ def _limits(dataset: Dataset) -> CheckLimits:
     """Return the usual lengths from a sample of the newest records, which costs the same however large the dataset is."""
     lengths = dataset.records.present().order_by("-pk").values_list("words", flat=True)[:SAMPLE]
     shortest, longest = usual(list(lengths)) or (None, None)
-    return CheckLimits(student.context(), shortest, longest)
+    return CheckLimits(student.context(dataset.project.base), shortest, longest)
 
 
 def look(rows: list[Record], dataset: Dataset, limits: CheckLimits) -> dict[str, int]:
     """Examine unsaved records. Returns how many have a problem, and how many an error."""
-    for record, count in zip(rows, student.counts(rows), strict=True):
+    for record, count in zip(rows, student.counts(rows, dataset.project.base), strict=True):
         derived.examine(record, dataset.kind, limits, count)
     errors = sum(any(problem["severity"] == "error" for problem in record.problems) for record in rows)
     return {

@@ -1,24 +1,25 @@
-"""Near-duplicate detection: texts become sets of three-word shingles, sets become MinHash sketches, sketches become candidates.
+"""Near-duplicate detection: texts become sets of shingles, sets become MinHash sketches, sketches become candidates.
 
-A candidate is only a guess: the caller computes the `similarity` of both texts' sets, of which it keeps as many as it
-has room for; a sketch takes half a kilobyte. MinHash is rensa's; the banding is Broder's (1997), over sorted columns of
-the sketches.
+A candidate is only a guess: the caller computes the `similarity` of both texts, of which it keeps as many as it has room
+for; a sketch takes half a kilobyte. MinHash is rensa's; the banding is Broder's (1997), over sorted columns of the
+sketches. Two short texts are compared by words and pairs of words, other texts by three words in a row.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from rensa import RMinHash
 
-SHINGLE = 3  # words
+from curation.quality.shingles import FACTORS, SHORT, Hashes, exact_hash, shingles, short_shingles, words
+
 PERMUTATIONS = 128
 # 32 bands of 4: two texts with half of their shingles in common meet with 0.87, with 0.6 in common with 0.99. Heavily
 # edited copies (8% of the words, a sentence gone) have 0.52 to 0.75; texts that share a third of their sentences 0.33.
-BANDS = 32
+WIDTH = 4
+SHORT_WIDTH = 3  # 42 bands: short texts with half of their shingles in common, as a typo leaves them, meet with 0.996
+LONG_FROM = 12  # words: a shorter text is less than 0.3 like any that is not short
 THRESHOLD = 0.42  # of the exact Jaccard similarity
 GUESS_MARGIN = 0.14  # three standard deviations of the guess that 128 permutations give
 SEED = 1
@@ -27,71 +28,7 @@ PAIRS = 50_000  # compared at a time
 NEAREST = 16  # near-duplicates of one text; a pair of two that have so many, and are in one group already, adds nothing
 # Sure ones of one text (by more than the margin) among its candidates: enough to choose the nearest from.
 ENOUGH = 3 * NEAREST
-REMEMBERED = 500_000  # words whose hashes are kept
-# Scripts without blanks between words: each character counts as one.
-WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
-# Places of three words in a shingle must not commute; odd constants of splitmix64 and of xxHash.
-FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Keys = np.ndarray[Any, np.dtype[np.int64]]
-
-
-# ASCII needs no pattern: capitals become small, everything but letters, digits and the underscore a blank.
-PLAIN = (
-    bytes(ord(chr(code).lower()) if chr(code).isalnum() or chr(code) == "_" else ord(" ") for code in range(128))
-    + b" " * 128
-)
-
-
-class _WordHashes(dict[bytes, int]):
-    """The hash of a word, the same in every process; the commonest half million are remembered."""
-
-    def __missing__(self, word: bytes) -> int:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        self[word] = number = int.from_bytes(blake2b(word, digest_size=8).digest(), "little")
-        return number
-
-
-_hash_of = _WordHashes()
-
-
-def words(text: str) -> list[bytes]:
-    """Return the words of a text that are compared: in UTF-8, without case, marks and white space."""
-    if text.isascii():
-        return text.encode().translate(PLAIN).split()
-    return [word.encode("utf-8", "replace") for word in WORD.findall(text.casefold())]
-
-
-def shingles(tokens: Sequence[bytes]) -> Hashes:
-    """Return a hash for each three words in a row; of a shorter text one for the whole. Not unique, not sorted."""
-    hashes = np.fromiter(map(_hash_of.__getitem__, tokens), dtype=np.uint64, count=len(tokens))
-    size = min(SHINGLE, len(hashes))
-    if not size:
-        return hashes
-    count = len(hashes) - size + 1
-    mixed = hashes[:count] * FACTORS[0]
-    for place in range(1, size):
-        mixed = (mixed ^ (mixed >> np.uint64(29))) + hashes[place : place + count] * FACTORS[place]
-    return mixed ^ (mixed >> np.uint64(32))
-
-
-def exact_hash(tokens: Sequence[bytes]) -> int:
-    """Return 64 bits over the words in their order: equal for texts that differ in case, marks and white space alone."""
-    return int.from_bytes(blake2b(b" ".join(tokens), digest_size=8).digest(), "little")
-
-
-def shingle_set(text: str) -> Hashes:
-    """Return a text's shingles, unique and sorted, for `similarity`."""
-    return np.unique(shingles(words(text)))
-
-
-def similarity(a: Hashes, b: Hashes) -> float:
-    """Return the Jaccard similarity of two shingle sets, 0 to 1."""
-    if not len(a) or not len(b):
-        return 0.0
-    both = len(np.intersect1d(a, b, assume_unique=True))
-    return both / (len(a) + len(b) - both)
 
 
 class Sketches:
@@ -100,7 +37,7 @@ class Sketches:
     def __init__(self) -> None:
         self._keys: list[Keys] = []
         self._hashes: list[Hashes] = []
-        self._sketches: list[Any] = []
+        self._short, self._long = _Sheaf(SHORT_WIDTH), _Sheaf(WIDTH)
         self.crowded: set[int] = set()
 
     def __len__(self) -> int:
@@ -111,12 +48,16 @@ class Sketches:
         rows = [(key, tokens) for key, text in zip(keys, texts, strict=True) if (tokens := words(text))]
         if not rows:
             return
-        sets = [shingles(tokens) for _, tokens in rows]
-        ends = np.cumsum([0, *map(len, sets)]).astype(np.uint64)
-        matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(sets), ends, PERMUTATIONS, SEED)
-        self._sketches.append(np.array(matrix.to_rows(), dtype=np.uint32))
-        self._keys.append(np.array([key for key, _ in rows], dtype=np.int64))
-        self._hashes.append(np.array([exact_hash(tokens) for _, tokens in rows], dtype=np.uint64))
+        ids = np.array([key for key, _ in rows], dtype=np.int64)
+        hashes = np.array([exact_hash(tokens) for _, tokens in rows], dtype=np.uint64)
+        sizes = np.array([len(tokens) for _, tokens in rows])
+        self._keys.append(ids)
+        self._hashes.append(hashes)
+        is_short = sizes <= SHORT
+        for sheaf, those, made in ((self._short, is_short, short_shingles), (self._long, sizes >= LONG_FROM, shingles)):
+            places = np.flatnonzero(those)
+            if len(places):
+                sheaf.add(ids[places], hashes[places], is_short[places], [made(rows[at][1]) for at in places.tolist()])
 
     def exact(self) -> list[list[int]]:
         """Return the keys of texts with the same words in the same order, each group in ascending order."""
@@ -130,24 +71,46 @@ class Sketches:
     def candidates(
         self, threshold: float = THRESHOLD, between: Callable[[], None] = lambda: None
     ) -> Iterator[tuple[int, int]]:
-        """Yield pairs (smaller key first) that may be at least that similar, each once: group by group, the likeliest first.
+        """Yield pairs (smaller key first) that may be at least that similar, each once.
 
-        Of texts that resemble each other by the hundred only some pairs are given: `crowded` then holds their keys.
-        `between` is called now and then before the first pair comes.
+        First those of two short texts, then the others; group by group, the likeliest first. Of texts that resemble each
+        other by the hundred only some pairs are given: `crowded` then holds their keys. `between` is called now and then
+        before the first pair comes.
         """
-        if len(self) < 2:
+        yield from self._short.candidates(threshold, between, self.crowded)
+        yield from self._long.candidates(threshold, between, self.crowded, skip_short=True)
+
+
+class _Sheaf:
+    """Sketches of texts that are compared by one kind of shingles, in bands of so many places."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._columns: list[tuple[Keys, Hashes, Any, Any]] = []
+
+    def add(self, keys: Keys, hashes: Hashes, is_short: Any, sets: list[Hashes]) -> None:
+        ends = np.cumsum([0, *map(len, sets)]).astype(np.uint64)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(sets), ends, PERMUTATIONS, SEED)
+        self._columns.append((keys, hashes, is_short, np.array(matrix.to_rows(), dtype=np.uint32)))
+
+    def candidates(
+        self, threshold: float, between: Callable[[], None], crowded: set[int], *, skip_short: bool = False
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the pairs, as `Sketches.candidates` does; with `skip_short` none of two short texts."""
+        if sum(len(columns[0]) for columns in self._columns) < 2:
             return
-        keys, sketches = np.concatenate(self._keys), np.concatenate(self._sketches)
-        self._sketches = [sketches]
-        self._keys, self._hashes = [keys], [np.concatenate(self._hashes)]
-        search = _Search(sketches, self._hashes[0], threshold)
-        for band in range(BANDS):
+        keys, exact, is_short, sketches = map(np.concatenate, zip(*self._columns, strict=True))
+        self._columns = [(keys, exact, is_short, sketches)]
+        if skip_short and is_short.all():
+            return
+        search = _Search(sketches, exact, threshold, self.width, is_short & skip_short)
+        for band in range(PERMUTATIONS // self.width):
             between()
             search.look(band)
-        self.crowded = set(keys[search.crowded].tolist())
+        crowded.update(keys[search.crowded].tolist())
         first, second, agree = search.found()
         between()
-        group = _connected(len(keys), first, second)[first]
+        group = connected(len(keys), first, second)[first]
         low, high = np.minimum(keys[first], keys[second]), np.maximum(keys[first], keys[second])
         order = np.lexsort((high, low, -agree, group))
         for start in range(0, len(order), PAIRS):
@@ -156,10 +119,10 @@ class Sketches:
 
 
 class _Search:
-    """Pairs of rows whose sketches agree well enough, gathered band by band."""
+    """Pairs of rows whose sketches agree well enough, gathered band by band; none of two rows that are `passed`."""
 
-    def __init__(self, sketches: Any, exact: Hashes, threshold: float) -> None:
-        self.sketches, self.exact, self.threshold = sketches, exact, threshold
+    def __init__(self, sketches: Any, exact: Hashes, threshold: float, width: int, passed: Any) -> None:
+        self.sketches, self.exact, self.threshold, self.width, self.passed = sketches, exact, threshold, width, passed
         self.crowded = np.zeros(len(sketches), dtype=bool)  # rows with pairs that were not looked at
         self._sure = np.zeros(len(sketches), dtype=np.int64)  # of each row, the pairs that need hardly be compared
         self._group = np.arange(len(sketches))  # what such pairs of the bands before hold together, by its first row
@@ -170,13 +133,15 @@ class _Search:
 
         Two rows that have enough pairs and are in one group already are passed over, as `NearestPairs` will do.
         """
-        order, bucket = _buckets(self.sketches, band)
+        order, bucket = _buckets(self.sketches, band, self.width)
         taken, joined = [self._pairs], [np.empty((2, 0), dtype=np.int64)]
         for step in range(1, BUCKET + 2):
             same = np.flatnonzero(bucket[step:] == bucket[:-step])
             if not len(same):
                 break
             first, second = order[same], order[same + step]
+            wanted = ~(self.passed[first] & self.passed[second])
+            first, second = first[wanted], second[wanted]
             enough = np.minimum(self._sure[first], self._sure[second]) >= ENOUGH
             over = enough & (self._group[first] == self._group[second]) | (step > BUCKET)
             self._crowd(first[over], second[over])
@@ -184,7 +149,7 @@ class _Search:
             for start in range(0, len(first), PAIRS):
                 taken.append(self._new(first[start : start + PAIRS], second[start : start + PAIRS], joined))
         self._pairs = np.sort(np.concatenate(taken))
-        self._group = _connected(len(order), *self._group[np.concatenate(joined, axis=1)])[self._group]
+        self._group = connected(len(order), *self._group[np.concatenate(joined, axis=1)])[self._group]
 
     def found(self) -> tuple[Keys, Keys, Any]:
         """Return first and second rows, and the share of places in which their sketches agree."""
@@ -213,9 +178,8 @@ class _Search:
         self.crowded[first[lost]] = self.crowded[second[lost]] = True
 
 
-def _buckets(sketches: Any, band: int) -> tuple[Keys, Hashes]:
+def _buckets(sketches: Any, band: int, width: int) -> tuple[Keys, Hashes]:
     """Return rows ordered by their bucket in a band, and the buckets."""
-    width = PERMUTATIONS // BANDS
     columns = sketches[:, band * width : (band + 1) * width].astype(np.uint64)
     bucket = np.zeros(len(columns), dtype=np.uint64)
     for place in range(width):
@@ -236,7 +200,7 @@ def _among(values: Hashes, those: Hashes) -> Any:
     return those[np.minimum(np.searchsorted(those, values), len(those) - 1)] == values
 
 
-def _connected(size: int, first: Keys, second: Keys) -> Keys:
+def connected(size: int, first: Keys, second: Keys) -> Keys:
     """Return, for each of so many rows, the smallest one that a chain of pairs leads to."""
     label = np.arange(size)
     while True:

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from atelier.accounts.models import User
 from atelier.web import border
+from curation.content import LABEL_LENGTH, MOST_LABELS
 from curation.models import Change, Record
 from curation.records import derived as derived_columns
 from curation.records import pieces as record_pieces
+from curation.records import spans
 
 REVIEW = {"accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "new"}
 RESTORABLE = frozenset({*derived_columns.COLUMNS, "metadata", "labels", "status"})
-MOST_LABELS, LABEL_LENGTH = 50, 100
 
 
 class Conflict(Exception):
@@ -41,6 +42,7 @@ def change(record: Record, user: User, action: str, *, revision: int | None = No
     derived = _derived(record, after)  # takes a while, so it comes before the database is held
     with transaction.atomic():
         _write(record, seen, after | derived)
+        spans.follow(record.dataset_id, [spans.ContentChange(record, before)])
         return Change.objects.create(
             record=record,
             dataset_id=record.dataset_id,

@@ -1,6 +1,8 @@
 """Values derived from a record's content: its hash, group, preview, length, problems. The same for every way in."""
 
 import dataclasses
+import json
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from curation.chat import Problem, count_words, text_of
@@ -97,6 +99,34 @@ def compared_text(content: Content) -> str:
     return "\n".join(text_of(message) for message in said if message.get("role") != "system")
 
 
+def distinguishing_text(content: Content) -> str:
+    """Return the compared text, and after it one word for each system text and each part that is no text.
+
+    So the same question about two pictures, or about two texts that the system message holds, is told apart.
+    """
+    marks = [
+        f"part{_digest(part)}"
+        for message in (*content.messages, *content.chosen, *content.rejected)
+        if isinstance(message, dict)
+        for part in _beside_text(message)
+    ]
+    return "\n".join([compared_text(content), " ".join(marks)]) if marks else compared_text(content)
+
+
+def _beside_text(message: dict[str, Any]) -> list[Any]:
+    """Return the text of a system message, and of the others the parts that are neither text nor thinking."""
+    if message.get("role") == "system":
+        return [text] if (text := text_of(message).strip()) else []
+    parts = message.get("content")
+    if not isinstance(parts, list):
+        return []
+    return [part for part in parts if not (isinstance(part, dict) and part.get("type") in ("text", "thinking"))]
+
+
+def _digest(value: Any) -> str:
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
 def problems(content: Content, kind: str) -> list[dict[str, Any]]:
     """Return the problems that keep the record from being trained on, as stored in `Record.problems`.
 
@@ -125,7 +155,9 @@ def complete(
     dataset = dataset or record.dataset
     _fill(record, dataset)
     if texts:
-        examine(record, dataset.kind, limits or CheckLimits(context=student.context()))
+        base = dataset.project.base
+        (count,) = student.counts([record], base)
+        examine(record, dataset.kind, limits or CheckLimits(context=student.context(base)), count)
     return record
 
 
@@ -133,8 +165,9 @@ def complete_all(records: list[Record], dataset: Dataset) -> None:
     """Fill in what is derived for many records of one dataset. Their tokens are counted together, in half the time."""
     if not records:
         return
-    limits = CheckLimits(context=student.context())
-    for record, count in zip(records, student.counts(records), strict=True):
+    base = dataset.project.base
+    limits = CheckLimits(context=student.context(base))
+    for record, count in zip(records, student.counts(records, base), strict=True):
         _fill(record, dataset)
         examine(record, dataset.kind, limits, count)
 
@@ -148,9 +181,8 @@ def _fill(record: Record, dataset: Dataset) -> None:
     record.problem_count = len(record.problems)
 
 
-def examine(record: Record, kind: str, limits: CheckLimits, count: student.TokenCount | None = None) -> None:
-    """Read the record's texts closely: set problems, language and tokens (counted unless given)."""
-    count = count or student.counts([record])[0]
+def examine(record: Record, kind: str, limits: CheckLimits, count: student.TokenCount) -> None:
+    """Read the record's texts closely: set problems, language and tokens."""
     record.tokens, record.answer_tokens, record.counted_by = count
     record.language = language_of(learned_text(record))[:8]
     record.problems = all_problems(record, kind, count.tokens, limits)

@@ -12,7 +12,7 @@ LABELS = {
     "accept": "accepted", "reject": "rejected", "skip": "skipped", "reopen": "returned to “To review”", "edit": "edited", "review": "reviewed",
     "restore": "restored an earlier text", "import": "updated by importing", "delete": "deleted", "undo": "undid a bulk action", "merge": "merged two edits",
     "label": "labelled", "unlabel": "removed a label", "assign": "assigned", "replace": "found and replaced text", "mask": "masked",
-    "fix": "fixed", "copy": "copied here", "split": "reassigned the split",
+    "fix": "fixed", "copy": "copied here", "key": "changed a key", "split": "reassigned the split",
     "annotate": "applied the annotators' answers",
 }  # fmt: skip
 HIDDEN = {"reviewed_by_id", "reviewed_note", "deleted", "wanted", "copied_from"}
@@ -37,12 +37,18 @@ def entries(record: Record) -> list[HistoryEntry]:
 
 def _entry(change: Change) -> HistoryEntry:
     diffs = [
-        (name, word_diff(readable(name, before), readable(name, after)))
-        for name, before, after in change.fields
-        if name not in HIDDEN
+        (name, word_diff(*both(name, before, after))) for name, before, after in change.fields if name not in HIDDEN
     ]
     restorable = bool(change.before) and not change.before.keys() & {"deleted", "assigned"}
     return HistoryEntry(change, LABELS.get(change.action, change.action), diffs, restorable)
+
+
+def both(name: str, before: Any, after: Any) -> tuple[str, str]:
+    """Return a column's values before and after as text; as JSON if they read the same, as when a key was renamed."""
+    pair = readable(name, before), readable(name, after)
+    if pair[0] != pair[1] or before == after:
+        return pair
+    return json.dumps(before, ensure_ascii=False, indent=1), json.dumps(after, ensure_ascii=False, indent=1)
 
 
 def readable(name: str, value: Any) -> str:

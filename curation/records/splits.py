@@ -10,15 +10,19 @@ SPLITS = ("train", "validation", "test")
 
 def assign(seed: int, group: str, shares: dict[str, float]) -> str:
     """Return the split of a source group: its hash, as a number from 0 to 1, against the cumulative shares."""
-    digest = hashlib.blake2b(f"{seed}:{group}".encode(), digest_size=8).digest()
-    point = int.from_bytes(digest, "big") / 2**64
+    place = point(seed, group) / 2**64
     edge = 0.0
     for split in SPLITS:
         edge += shares.get(split, 0.0)
-        if point < edge:
+        if place < edge:
             return split
     # Shares add up to 1 but for rounding: what falls off the end belongs to the last split that has a share.
     return next(split for split in reversed(SPLITS) if shares.get(split, 0.0) > 0)
+
+
+def point(seed: int, group: str) -> int:
+    """Return the place of a source group as 64 bits, from the hash of its name and the seed."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{group}".encode(), digest_size=8).digest(), "big")
 
 
 def clean_shares(shares: dict[str, Any]) -> dict[str, float]:

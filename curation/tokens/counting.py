@@ -1,4 +1,4 @@
-"""Token counts of conversations, by the student's own tokenizer if it is installed on this machine."""
+"""Token counts of conversations, by the tokenizer of the project's base if it is installed on this machine."""
 
 import hashlib
 import json
@@ -12,16 +12,22 @@ from curation.chat import count_words, text_of
 from curation.tokens import pieces
 
 STUDENT = "smollm2-135m-instruct"
+TEKKEN = "tekken.json"
 ESTIMATE = "estimate"
 TOKENS_A_WORD = 1.4  # English and its punctuation, in vocabularies of 30,000 to 130,000
 MARKS = 5  # of the chat template around each message: begin, role, line end, end, line end
 
 
-def tokenizer_file() -> Path | None:
-    """Return the tokenizer.json of the student, else of the first model on this machine that has one."""
+def tokenizer_file(base: str = "") -> Path | None:
+    """Return the tokenizer file of a base on this machine, its tekken.json if it has no tokenizer.json; None without one.
+
+    Without a base it is the student's, else that of the first model on this machine that has one.
+    """
     folder = Path(settings.MODELS_DIR)
-    named = folder / STUDENT / "tokenizer.json"
-    return named if named.is_file() else next(iter(sorted(folder.glob("*/tokenizer.json"))), None)
+    files = [folder / (base or STUDENT) / name for name in ("tokenizer.json", TEKKEN)]
+    found = next((path for path in files if path.is_file()), None)
+    # Another model's counts would be no counts of this base.
+    return found if found or base else next(iter(sorted(folder.glob("*/tokenizer.json"))), None)
 
 
 class TokenCounter:
@@ -35,8 +41,9 @@ class TokenCounter:
         self._splits: dict[str, dict[str, Any]] = {}
 
     @classmethod
-    def of_student(cls) -> "TokenCounter":
-        return cls(tokenizer_file())
+    def of_base(cls, base: str = "") -> "TokenCounter":
+        """Return a counter by a base's tokenizer, the student's if none is named."""
+        return cls(tokenizer_file(base))
 
     def count(self, texts: list[str]) -> list[int]:
         """Count the tokens of each text, without special tokens."""
@@ -68,9 +75,23 @@ def _counting(tokenizer: Any) -> Callable[[list[str]], list[int]]:
     """Return the quickest way to count that gives the same as the tokenizer."""
     if tokenizer is None:
         return lambda texts: [round(count_words(text) * TOKENS_A_WORD) for text in texts]
+    if isinstance(tokenizer, _Tekken):
+        return tokenizer.count
     if pieces.fits(tokenizer):
         return pieces.PieceCounter(tokenizer).count
     return lambda texts: [len(found.ids) for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+class _Tekken:
+    """Mistral's own tokenizer, for bases that come with no other."""
+
+    def __init__(self, path: Path) -> None:
+        from mistral_common.tokens.tokenizers.tekken import Tekkenizer  # a second to load, and few projects need it
+
+        self._tokenizer = Tekkenizer.from_file(str(path))
+
+    def count(self, texts: list[str]) -> list[int]:
+        return [len(self._tokenizer.encode(text, bos=False, eos=False)) for text in texts]
 
 
 def _mark(tokenizer: bytes) -> int:
@@ -82,6 +103,8 @@ def _mark(tokenizer: bytes) -> int:
 def _load(path: Path | None) -> Any:
     if path is None:
         return None
+    if path.name == TEKKEN:
+        return _Tekken(path)
     try:
         from tokenizers import Tokenizer  # no torch: a Rust library, there where models are
     except ImportError:

@@ -1,4 +1,4 @@
-"""The student model's view of records: how many tokens each has, and how many the student reads at most."""
+"""The view of records that the project's base has: how many tokens each has, and how many the base reads at most."""
 
 import json
 from functools import lru_cache
@@ -20,12 +20,12 @@ class TokenCount(NamedTuple):
     by: int
 
 
-def counts(contents: list[Content]) -> list[TokenCount]:
-    """Count the tokens of records by the student's tokenizer; an estimate if none is installed on this machine.
+def counts(contents: list[Content], base: str = "") -> list[TokenCount]:
+    """Count the tokens of records by the tokenizer of the project's base, the student's if it names none.
 
-    Of preferences the longer answer counts; of documents the fields.
+    An estimate if that is not installed on this machine. Of preferences the longer answer counts; of documents the fields.
     """
-    counter = _counter()
+    counter = _counter(base)
     said = [_endings(content) for content in contents]
     texts = [written(message) for endings in said for ending in endings for message in ending]
     found = iter(counter.count(texts) if texts else [])
@@ -51,28 +51,37 @@ def _endings(content: Content) -> list[list[Any]]:
     return [[message for message in ending if isinstance(message, dict)] for ending in whole]
 
 
-def _counter() -> TokenCounter:
-    path = tokenizer_file()
+def _counter(base: str) -> TokenCounter:
+    path = tokenizer_file(base)
     return _loaded(path, path.stat().st_mtime_ns if path else 0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _loaded(path: Path | None, changed: int) -> TokenCounter:
     """Load a tokenizer once per process and file: reading one takes a fifth of a second."""
     return TokenCounter(path)
 
 
-def context() -> int | None:
-    """Return the context length of the student in tokens, by its own configuration; None if that is not on this machine."""
-    path = tokenizer_file()
-    config = path.parent / "config.json" if path else None
-    return _positions(config, config.stat().st_mtime_ns) if config and config.is_file() else None
+def context(base: str = "") -> int | None:
+    """Return the context length of the project's base in tokens, by its own files; None if they are not on this machine."""
+    path = tokenizer_file(base)
+    # The second is in Mistral's own format.
+    for name in ("config.json", "params.json") if path else ():
+        config = path.parent / name
+        if config.is_file() and (most := _positions(config, config.stat().st_mtime_ns)):
+            return most
+    return None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _positions(config: Path, changed: int) -> int | None:
     try:
-        most = json.loads(config.read_text("utf-8")).get("max_position_embeddings")
-    except (OSError, ValueError):
+        found = json.loads(config.read_text("utf-8"))
+        # A model that also sees has the configuration of its text beside that of its eyes.
+        for place in (found, found.get("text_config") or {}):
+            for name in ("max_position_embeddings", "max_seq_len"):
+                if isinstance(most := place.get(name), int) and most > 0:
+                    return most
+    except (OSError, ValueError, AttributeError):
         return None  # a base that is just being fetched: nothing is too long for it yet
-    return most if isinstance(most, int) and most > 0 else None
+    return None

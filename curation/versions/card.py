@@ -69,7 +69,31 @@ def file(version: Version) -> str:
     # JSON is YAML, so what people wrote needs no other quoting.
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
     notes = f"\n## Notes\n\n{plain(version.notes)}\n" if version.notes else ""
-    return "---\n" + "\n".join(lines) + "\n---\n\n" + version.card + notes
+    return "---\n" + "\n".join(lines) + "\n---\n\n" + version.card + _erased(version) + notes
+
+
+def _erased(version: Version) -> str:
+    """Describe the rows that were erased since it was frozen: the card itself counts what was there then."""
+    if not version.erased:
+        return ""
+    rows = []
+    for file in version.erased_files.select_related("erasure").order_by("pk"):
+        hashes = f"`{file.sha256_before}` before, `{file.sha256_after}` after"
+        when = f"{file.at:%-d %B %Y} by {plain(file.erasure.actor)}: {plain(file.erasure.reason)}"
+        rows.append(f"{_so_many(len(file.rows), 'row')} of {file.split}, on {when}. SHA-256 of the file: {hashes}.")
+    was = "was" if version.erased == 1 else "were"
+    return f"""
+## Erased rows
+
+{_so_many(version.erased, "row")} {was} erased after this version was frozen, so the numbers above are {version.erased:,} too high.
+In the files, a line with nothing but `erased` and `id` is in the place of each. The content hash is now `{version.content_hash}`.
+
+{chr(10).join(f"- {row}" for row in rows)}
+
+Leave them out after loading:
+
+    data = data.filter(lambda row: not row["erased"])
+"""
 
 
 def _so_many(count: int, noun: str) -> str:

@@ -75,6 +75,8 @@ def _check(old: Version, new: Version) -> None:
     for version in (old, new):
         if version.status != Version.Status.DONE:
             raise ValidationError(f"{version} isn't frozen yet, so there is nothing to compare.")
+        if version.freed_at is not None:
+            raise ValidationError(f"The files of {version} were removed from the disk, so it cannot be compared.")
         if version.entries.filter(digest=None).exists():
             raise ValidationError(f"{version} was frozen by an older Atelier. Freeze the dataset again to compare.")
     if old.dataset_id != new.dataset_id:
@@ -143,8 +145,13 @@ def _compare(old: Version, new: Version) -> Diff:
 
 
 def _entries(version: Version) -> dict[str, Numbers]:
-    rows = version.entries.order_by("pk").values_list("pk", "record_id", "digest").iterator(chunk_size=CHUNK)
-    table = np.fromiter(rows, dtype=[("pk", "i8"), ("record", "i8"), ("digest", "i8")], count=version.rows)
+    there = version.entries.filter(erased_at=None).order_by("pk")
+    rows = there.values_list("pk", "record_id", "digest").iterator(chunk_size=CHUNK)
+    table = np.fromiter(rows, dtype=[("pk", "i8"), ("record", "i8"), ("digest", "i8")], count=-1)
+    if len(table) != version.rows:  # its dataset was deleted, or rows are being erased
+        raise ValidationError(
+            f"{len(table):,} of the {version.rows:,} rows of {version} can still be traced to a record, so it cannot be compared."
+        )
     return {name: np.ascontiguousarray(table[name]) for name in table.dtype.names or ()}
 
 

@@ -19,7 +19,7 @@ KINDS = 200  # of labels or sources that are counted one by one; the others come
 OTHERS = "(others)"
 SIDE_BITS = 2
 COPIES = "in_two_splits"
-COPIES_WORDS = "The same content is in two splits, so test data would leak into training. Import both again with the same value in the Group column, or delete one."
+COPIES_WORDS = "The same content is in two splits, so test data would leak into training. Keep near-duplicates together, or delete one."
 
 
 class Figures:
@@ -30,6 +30,7 @@ class Figures:
         self.words = 0
         self._problems: dict[str, dict[str, Any]] = {}
         self._tallies: dict[str, Tally[str]] = defaultdict(Tally)
+        self._labels: dict[str, Tally[str]] = {}
         self._hashes, self._pks = array("Q"), array("q")
 
     def add(self, batch: list[FrozenRow], sides: list[str]) -> None:
@@ -42,6 +43,9 @@ class Figures:
                 for code, message in {problem["code"]: problem["message"] for problem in row.problems}.items():
                     self._problem(code, message, [row.pk])
             self._tally(row)
+            for label in row.labels:
+                name = label if label in self._labels or len(self._labels) < KINDS else OTHERS
+                self._labels.setdefault(name, Tally())[split] += 1
         self._count_tokens(batch, sides)
 
     def _count_tokens(self, batch: list[FrozenRow], sides: list[str]) -> None:
@@ -107,6 +111,11 @@ class Figures:
             if first_sides.setdefault(content, side) != side:
                 parted.append(self._pks[place])
         return parted
+
+    def labels(self) -> dict[str, dict[str, int]]:
+        """Return label -> split -> rows, the rarest label first."""
+        rows = sorted(self._labels.items(), key=lambda row: (row[1].total(), row[0]))
+        return {label: {split: counts[split] for split in SPLITS} for label, counts in rows}
 
     def as_json(self) -> dict[str, dict[str, int]]:
         """Return name -> value -> rows, the most frequent first. Lengths are "at most so many words"."""

@@ -15,6 +15,7 @@ from curation.records.splits import SPLITS
 
 CHUNK = 1 << 20
 BARE_KEYS = ("messages", "prompt", "chosen", "rejected", "tools")
+ERASED = b'{"erased":true,'  # how the tombstone of an erased row begins; no other row has that key
 
 
 class TemporaryFile(File):
@@ -82,7 +83,24 @@ def _stored(version: Version, split: str) -> dict[str, Any]:
         raise ValidationError(f"{version} is not frozen yet ({version.get_status_display().lower()}).")
     if split not in SPLITS or split not in version.files:
         raise ValidationError(f"{version} has no split {split!r}. Use one of {', '.join(SPLITS)}.")
+    if version.freed_at is not None:
+        raise ValidationError(
+            f"The files of {version} were removed on {version.freed_at:%-d %B %Y}. Its hashes and figures are kept; freeze again for the rows."
+        )
     return version.file(split)
+
+
+def tombstone(line: bytes) -> bytes:
+    """Return what stands in the place of an erased row: its id, which is a hash of its content, in as many bytes.
+
+    So every other row stays where it was. A row's id and two of its keys are always longer than a tombstone.
+    """
+    left = orjson.dumps({"erased": True, "id": orjson.loads(line)["id"]}, option=orjson.OPT_SORT_KEYS)
+    return left.ljust(len(line) - 1) + b"\n"
+
+
+def is_erased(line: bytes) -> bool:
+    return line.startswith(ERASED)
 
 
 def digest(stream: BinaryIO) -> str:
@@ -96,12 +114,15 @@ def digest(stream: BinaryIO) -> str:
 def open_split(version: Version, split: str) -> BinaryIO:
     """Open the split's JSONL for reading bytes after checking its hash. Raises DamagedVersion, or ValidationError."""
     file = _stored(version, split)
-    try:
-        stream = default_storage.open(file["name"], "rb")
-    except OSError as error:
+    stream = _open(version, split)
+    if stream is None:
+        version.refresh_from_db(fields=["files", "content_hash", "rows", "freed_at"])  # rows may just have been erased
+        file = _stored(version, split)
+        stream = _open(version, split)
+    if stream is None:
         raise DamagedVersion(
             f"The {split} file of {version} is missing. Restore files/{file['name']} from a backup, or freeze again."
-        ) from error
+        )
     if digest(stream) != file["sha256"]:
         stream.close()
         raise DamagedVersion(
@@ -112,15 +133,29 @@ def open_split(version: Version, split: str) -> BinaryIO:
     return stream
 
 
+def _open(version: Version, split: str) -> BinaryIO | None:
+    try:
+        return default_storage.open(version.file(split)["name"], "rb")
+    except OSError:
+        return None
+
+
 def rows(version: Version, split: str) -> Iterator[dict[str, Any]]:
-    """Yield the split's rows in their order, its hash checked first."""
+    """Yield the split's rows in their order, without erased ones; its hash is checked first."""
+    for _, row in numbered(version, split):
+        yield row
+
+
+def numbered(version: Version, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what `rows` yields, each with the number of its line, from 1."""
     with open_split(version, split) as lines:
-        for line in lines:
-            yield orjson.loads(line)
+        for number, line in enumerate(lines, 1):
+            if not is_erased(line):
+                yield number, orjson.loads(line)
 
 
 def copy_split(version: Version, split: str, to_path: Path) -> int:
-    """Copy a split's JSONL to a path and check it on the way. Returns its rows; at a mismatch no file is left there."""
+    """Copy a split's JSONL to a path and check it on the way. Returns its lines; at a mismatch no file is left there."""
     with open_split(version, split) as stream, to_path.open("wb") as out:
         while chunk := stream.read(CHUNK):
             out.write(chunk)
@@ -134,8 +169,8 @@ def copy_split(version: Version, split: str, to_path: Path) -> int:
 
 def verify(version: Version) -> list[str]:
     """Return a sentence for each file that is not as it was frozen; empty when all are."""
-    broken = []
-    for split in version.files:
+    broken: list[str] = []
+    for split in version.files if version.freed_at is None else ():
         try:
             open_split(version, split).close()
         except DamagedVersion as error:
@@ -145,19 +180,20 @@ def verify(version: Version) -> list[str]:
 
 def samples(version: Version, split: str, count: int = 3) -> list[dict[str, Any]]:
     """Return the first rows of a split, for a look at them; unchecked, so never for work."""
-    file = _stored(version, split)
     try:
+        file = _stored(version, split)
         with default_storage.open(file["name"], "rb") as stream:
-            return [orjson.loads(line) for _, line in zip(range(count), stream, strict=False)]
-    except (OSError, orjson.JSONDecodeError):
-        return []  # the page says above that the file is broken
+            there = (line for line in stream if not is_erased(line))
+            return [orjson.loads(line) for _, line in zip(range(count), there, strict=False)]
+    except (OSError, orjson.JSONDecodeError, ValidationError):
+        return []  # the page says above that the file is broken or was removed
 
 
 def export(version: Version, split: str, bare: bool = False) -> Iterator[bytes]:
     """Yield a split as chat JSONL, a piece a line, its hash checked before the first one.
 
-    `bare` leaves out Atelier's id and the metadata, for trainers that know messages and tools alone. Raises
-    ValidationError before anything is yielded when there is no such split or the file is not what was frozen.
+    An erased row is a line with its id alone. `bare` leaves those out, and Atelier's id and the metadata of the others,
+    for trainers that know messages and tools alone. Raises ValidationError before anything is yielded when there is no such split or the file is not what was frozen.
     """
     stream = open_split(version, split)
     return _lines(stream, bare)
@@ -166,7 +202,10 @@ def export(version: Version, split: str, bare: bool = False) -> Iterator[bytes]:
 def _lines(stream: Any, bare: bool) -> Iterator[bytes]:
     with stream:
         for line in stream:
-            yield _bare(line) if bare else line
+            if not bare:
+                yield line
+            elif not is_erased(line):
+                yield _bare(line)
 
 
 def _bare(line: bytes) -> bytes:

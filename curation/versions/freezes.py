@@ -1,4 +1,4 @@
-"""Freezing of versions on people's request: their number, notes and look-up by name, and live counts of the splits."""
+"""Freezing of versions on people's request: their number, notes and look-up by name."""
 
 from contextlib import suppress
 from functools import cache
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.db.models import Count, Max
+from django.db.models import Max
 
 from atelier.accounts.models import Project, User
 from atelier.files import quotas
@@ -14,12 +14,14 @@ from atelier.jobs.once import once
 from atelier.web import border
 from curation.models import Dataset, Record, Version
 from curation.records import splits
-from curation.records.splits import SPLITS
 from curation.search import selection
+from curation.versions import preview
+from curation.versions.grouping import Grouping
 
 CHUNK = 1 << 20
 NUMBER_ATTEMPTS = 50
 NOTES = 500
+PREVIEWED = 200_000  # records: two seconds of work
 
 
 def create(
@@ -31,17 +33,18 @@ def create(
     seed: int | None = None,
     notes: str = "",
     allow_leaks: bool = False,
+    grouping: Grouping | None = None,
     key: str | None = None,
 ) -> Version:
     """Queue a version with the dataset's next number; the caller wakes a worker. Raises ValidationError.
 
     The same idempotency key returns the same version. Two freezes at once get two numbers: the unique constraint
-    decides.
+    decides. What is worth knowing of the plan is in the version's figures as `warnings` from now on.
     """
 
     def make() -> Version:
         quotas.refuse_disk(dataset.project)
-        chosen = selection.check({"status": Record.Status.ACCEPTED} if filters is None else filters)
+        chosen, asked, at, kept = _settled(dataset, filters, shares, seed, grouping)
         _check_freezable(dataset, chosen)
         return Version(
             project=dataset.project,
@@ -50,8 +53,10 @@ def create(
             filters=chosen,
             notes=_notes(notes),
             allow_leaks=allow_leaks,
-            shares=splits.clean_shares(shares or dataset.shares),
-            seed=dataset.seed if seed is None else seed,
+            shares=asked,
+            seed=at,
+            grouping=kept.as_json(),
+            figures={"warnings": _warnings(dataset, chosen, asked, at, kept)},
         )
 
     def write(version: Version) -> None:
@@ -63,6 +68,40 @@ def create(
         with suppress(IntegrityError):  # another freeze has just taken the number
             return once(dataset.project.versions, key, checked, write)
     raise ValidationError("Too many versions are being frozen at once. Try again in a moment.")
+
+
+def preview_of(
+    dataset: Dataset,
+    *,
+    filters: dict[str, Any] | None = None,
+    shares: dict[str, float] | None = None,
+    seed: int | None = None,
+    grouping: Grouping | None = None,
+) -> preview.Preview:
+    """Return what `create` would freeze now. Raises ValidationError as that does."""
+    chosen, asked, at, kept = _settled(dataset, filters, shares, seed, grouping)
+    _check_freezable(dataset, chosen)
+    return preview.of(dataset, chosen, asked, at, kept)
+
+
+def _warnings(dataset: Dataset, chosen: dict[str, Any], asked: dict[str, float], at: int, kept: Grouping) -> list[str]:
+    """Return the warnings of a small version at once; of a large one its job gives them."""
+    if selection.select(dataset, chosen).count() > PREVIEWED:
+        return []
+    return preview.of(dataset, chosen, asked, at, kept).warnings
+
+
+def _settled(
+    dataset: Dataset,
+    filters: dict[str, Any] | None,
+    shares: dict[str, float] | None,
+    seed: int | None,
+    grouping: Grouping | None,
+) -> tuple[dict[str, Any], dict[str, float], int, Grouping]:
+    """Return what is frozen and how, with the dataset's own shares and seed unless given."""
+    chosen = selection.check({"status": Record.Status.ACCEPTED} if filters is None else filters)
+    at = dataset.seed if seed is None else seed
+    return chosen, splits.clean_shares(shares or dataset.shares), at, grouping or Grouping()
 
 
 def named(project: Project, name_or_id: str) -> Version:
@@ -89,15 +128,6 @@ def _check_freezable(dataset: Dataset, filters: dict[str, Any]) -> None:
             f"No record of {dataset.name} is accepted yet. Review some in Data, or also freeze records to review."
         )
     raise ValidationError(f"{selection.none_of(dataset, filters)}, so there is nothing to freeze.")
-
-
-def live_counts(dataset: Dataset, filters: dict[str, Any], shares: dict[str, float], seed: int) -> dict[str, int]:
-    """Count the records that each split would get now."""
-    counts = dict.fromkeys(SPLITS, 0)
-    groups = selection.select(dataset, filters).order_by().values_list("source_group").annotate(rows=Count("pk"))
-    for group, rows in groups.iterator(chunk_size=5000):
-        counts[splits.assign(seed, group, shares)] += rows
-    return counts
 
 
 def set_notes(version: Version, notes: str) -> None:

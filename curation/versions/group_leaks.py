@@ -4,8 +4,6 @@ Of records that resemble each other by the dozen not all pairs are stored, and a
 connect a group. So the records of a group that are in different splits are compared once more, among themselves.
 """
 
-from array import array
-from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -15,21 +13,21 @@ from atelier.jobs.claims import Claim
 from atelier.jobs.pace import taking_turns
 from curation.models import Version
 from curation.quality import duplicates, minhash
-from curation.records.splits import assign
+from curation.versions.plan import SplitPlan
 
 READ = 500  # records
-Member = tuple[int, int, str]  # group, record, source group
+Member = tuple[int, int]  # group, record
 
 
-def add_pairs(claim: Claim[Version], chosen: "array[int]", parting: Collection[int]) -> int:
+def add_pairs(claim: Claim[Version], plan: SplitPlan, parting: Collection[int]) -> int:
     """Find and store pairs that cross splits, in groups of the chosen without a known one. Returns how many.
 
     `parting` are the records of the pairs that are known to cross. Raises what a claim raises.
     """
     version = claim.job
     sides: dict[int, str] = {}
-    for group in _groups(claim, chosen):
-        parted = {pk: assign(version.seed, source, version.shares) for pk, source in group}
+    for group in _groups(claim, plan):
+        parted = dict(zip(group, plan.of(group), strict=True))
         if len(set(parted.values())) > 1 and not any(pk in parting for pk in parted):
             sides |= parted
     if not sides:
@@ -37,22 +35,17 @@ def add_pairs(claim: Claim[Version], chosen: "array[int]", parting: Collection[i
     claim.progress(line=f"Comparing {len(sides):,} records of groups in different splits")
     looked = duplicates.last(version.dataset)
     threshold = duplicates.threshold_of(looked) if looked else minhash.THRESHOLD
-    similar, _ = duplicates.compare(claim, _sketches(claim, list(sides)), threshold, sides=sides)
+    similar = duplicates.compare(claim, _sketches(claim, list(sides)), threshold, sides=sides).pairs
     for part in duplicates.parts(similar.items(), duplicates.WRITTEN):
         with taking_turns(claim):
             duplicates.add(version.dataset_id, part)
     return len(similar)
 
 
-def _groups(claim: Claim[Version], chosen: "array[int]") -> Iterator[list[tuple[int, str]]]:
-    """Yield (record, source group) of the chosen in each group of near-duplicates."""
+def _groups(claim: Claim[Version], plan: SplitPlan) -> Iterator[list[int]]:
+    """Yield the chosen records of each group of near-duplicates."""
     for _, group in groupby(_members(claim), key=itemgetter(0)):
-        yield [(pk, source) for _, pk, source in group if _holds(chosen, pk)]
-
-
-def _holds(chosen: "array[int]", pk: int) -> bool:
-    place = bisect_left(chosen, pk)
-    return place < len(chosen) and chosen[place] == pk
+        yield plan.chosen(pk for _, pk in group)
 
 
 def _members(claim: Claim[Version]) -> Iterator[Member]:
@@ -62,13 +55,13 @@ def _members(claim: Claim[Version]) -> Iterator[Member]:
     while page:
         claim.obey()
         yield from page
-        group, last, _ = page[-1]
+        group, last = page[-1]
         page = list(_columns(rows.filter(cluster=group, pk__gt=last)))
         page = page or list(_columns(rows.filter(cluster__gt=group)))
 
 
 def _columns(rows: Any) -> Any:
-    return rows.values_list("cluster", "pk", "source_group")[:READ]
+    return rows.values_list("cluster", "pk")[:READ]
 
 
 def _sketches(claim: Claim[Version], pks: list[int]) -> minhash.Sketches:

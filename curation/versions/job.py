@@ -6,6 +6,7 @@ shares give the same hash on any installation.
 
 import hashlib
 import tempfile
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from atelier.webhooks import events
 from atelier.webhooks.models import Webhook
 from curation.annotation import agreement
 from curation.models import Version, VersionEntry
-from curation.records import splits
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.tokens.counting import TokenCounter
-from curation.versions import card, leaks, lineage
+from curation.versions import card, leaks, lineage, preview
+from curation.versions import plan as plans
 from curation.versions import rows as version_rows
 from curation.versions.figures import Figures
 from curation.versions.files import SplitFile
+from curation.versions.grouping import Grouping
+from curation.versions.plan import SplitPlan
 
 ENTRY = ("version_id", "record_id", "revision", "split", "row", "digest", "begins")
 
@@ -36,9 +39,11 @@ def run(claim: Claim[Version]) -> None:
     version = claim.job
     claim.progress(line="Selecting records")
     pks = selection.numbers(selection.select(version.dataset, version.filters))
-    leaks.refuse(claim, pks)
     if not pks:
         raise JobFailed(f"{selection.none_of(version.dataset, version.filters)}, so there is nothing to freeze.")
+    grouping = Grouping.of(version.grouping)
+    plan = plans.make(version.dataset, pks, version.shares, version.seed, grouping, between=claim.obey)
+    leaks.refuse(claim, plan)
     _forget(claim)
     claim.progress(done=0, total=len(pks), line="Writing splits")
     folder = Path(settings.DATA_DIR) / "tmp"
@@ -46,13 +51,13 @@ def run(claim: Claim[Version]) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="freeze-") as scratch:
         files = {split: SplitFile(Path(scratch) / f"{split}.jsonl") for split in SPLITS}
         try:
-            figures = _write(claim, pks, files)
+            figures = _write(claim, plan, files)
             claim.progress(line="Storing files")
             names = {split: file.keep() for split, file in files.items()}
         finally:
             for file in files.values():
                 file.close()
-    _finish(claim, names, figures)
+    _finish(claim, names, figures, plan)
 
 
 def _forget(claim: Claim[Version]) -> None:
@@ -64,12 +69,12 @@ def _forget(claim: Claim[Version]) -> None:
             VersionEntry.objects.filter(pk__in=old).delete()
 
 
-def _write(claim: Claim[Version], pks: Any, files: dict[str, SplitFile]) -> Figures:
+def _write(claim: Claim[Version], plan: SplitPlan, files: dict[str, SplitFile]) -> Figures:
     """Write all rows, batch by batch; return what was counted on the way."""
     version, done = claim.job, 0
-    kind, figures = version.dataset.kind, Figures(TokenCounter.of_student())
-    for batch in version_rows.batches(pks, kind):
-        sides = [splits.assign(version.seed, row.source_group, version.shares) for row in batch]
+    kind, figures = version.dataset.kind, Figures(TokenCounter.of_base(version.project.base))
+    for batch in version_rows.batches(array("q", plan.pks), kind):
+        sides = plan.of([row.pk for row in batch])
         entries = []
         for row, split in zip(batch, sides, strict=True):
             line = row.line(kind)
@@ -97,7 +102,7 @@ def _insert(entries: list[tuple[Any, ...]]) -> None:
         cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", entries)  # noqa: S608
 
 
-def _finish(claim: Claim[Version], files: dict[str, dict[str, Any]], figures: Figures) -> None:
+def _finish(claim: Claim[Version], files: dict[str, dict[str, Any]], figures: Figures, plan: SplitPlan) -> None:
     """Finish a version whose files are written: refuse what may not be frozen, else write its row.
 
     The version never changes afterwards.
@@ -106,14 +111,17 @@ def _finish(claim: Claim[Version], files: dict[str, dict[str, Any]], figures: Fi
     rows = sum(file["rows"] for file in files.values())
     if not rows:
         raise JobFailed("Every record was deleted while this ran, so there is nothing to freeze.")
+    grouping = Grouping.of(version.grouping)
+    said = preview.warnings(version.dataset, plan, figures.labels(), version.shares, grouping)
     if not files["train"]["rows"]:
-        raise JobFailed("The train split is empty. Give it a larger share, or freeze more records.")
+        raise JobFailed(" ".join(["The train split is empty. Give it a larger share, or freeze more records.", *said]))
     claim.progress(line="Writing the data card")
     problems = figures.problems()
     leaks.refuse_copies(claim, problems)
     version.files, version.rows, version.content_hash = files, rows, content_hash(version, files)
     version.words, version.tokens, version.problems = figures.words, figures.tokens.table(), problems
     version.figures = figures.as_json() | leaks.found(version) | lineage.origins(version)
+    version.figures |= {"warnings": said, "label_splits": figures.labels()}
     claim.obey()
     version.figures["agreement"] = agreement.of_version(version)
     version.card = card.write(version)

@@ -1,8 +1,7 @@
 """Leakage between splits: near-duplicates in different splits, so that what is tested was trained on."""
 
-from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
@@ -13,18 +12,20 @@ from django.db.models import Count
 from atelier.jobs.claims import Claim, JobFailed
 from curation.models import Dataset, NearDuplicate, Record, Version
 from curation.quality import duplicates
-from curation.records import splits
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.versions import group_leaks
+from curation.versions import plan as plans
 from curation.versions.figures import COPIES
+from curation.versions.grouping import Grouping
+from curation.versions.plan import SplitPlan
 
 BATCH = 10_000  # pairs read at once
-READ = 500  # records
 HASHES = 2000  # contents looked at once
 PAGE = 50
 WAY_OUT = (
-    "Import both again with the same value in the Group column, delete one of each, or allow leaks to freeze anyway."
+    "Keep near-duplicates together (keep_together, --keep-together) so that each group stays in one split, delete one of "
+    "each, or allow leaks to freeze anyway."
 )
 
 
@@ -39,71 +40,46 @@ class Leak:
     similarity: float
 
 
-def pairs(
-    dataset: Dataset, chosen: "array[int]", shares: dict[str, float], seed: int, after: int = 0
-) -> Iterator[Leak]:
-    """Yield the pairs that cross splits, by their ids, from the one after `after`.
-
-    Both records must be among the chosen, which are ids in ascending order. The splits are those of these shares and
-    this seed, which need not be the dataset's own.
-    """
-    for page in pages(dataset, chosen, shares, seed, after):
+def pairs(dataset: Dataset, plan: SplitPlan, after: int = 0) -> Iterator[Leak]:
+    """Yield the pairs that cross splits by a plan, by their ids, from the one after `after`. Both records are in the plan."""
+    for page in pages(dataset, plan, after):
         yield from page
 
 
-def pages(
-    dataset: Dataset, chosen: "array[int]", shares: dict[str, float], seed: int, after: int = 0
-) -> Iterator[list[Leak]]:
+def pages(dataset: Dataset, plan: SplitPlan, after: int = 0) -> Iterator[list[Leak]]:
     """Yield the pairs that cross splits, a list for each page of pairs that was read: mostly empty if few cross."""
-    sides = _Sides(chosen, shares, seed)
     rows = NearDuplicate.objects.filter(dataset=dataset).order_by("pk")
     # By id alone, and membership in memory: for `first IN (…) AND second IN (…)` SQLite tries every chosen record
     # beside every other one, for each page again.
     while batch := list(rows.filter(pk__gt=after).values_list("pk", "first_id", "second_id", "similarity")[:BATCH]):
-        yield sides.parted(batch)
+        yield _parted(plan, batch)
         after = batch[-1][0]
 
 
-class _Sides:
-    """The split of each chosen record, looked up when it is first in a pair. Nine bytes a record stay in memory."""
+def _parted(plan: SplitPlan, batch: list[tuple[int, int, int, float]]) -> list[Leak]:
+    """Return, of these pairs (id, first, second, similarity), those of two chosen records in different splits."""
+    if not len(plan.pks):
+        return []
+    ids = np.array([row[1:3] for row in batch], dtype=np.int64)
+    places = np.minimum(np.searchsorted(plan.pks, ids), len(plan.pks) - 1)
+    chosen = (plan.pks[places] == ids).all(axis=1)
+    sides = plan.sides[places]
+    leaks = []
+    for at in np.flatnonzero(chosen & (sides[:, 0] != sides[:, 1])).tolist():
+        first, second = sides[at].tolist()
+        leaks.append(Leak(*batch[at][:3], (SPLITS[first], SPLITS[second]), batch[at][3]))
+    return leaks
 
-    UNKNOWN = -1
 
-    def __init__(self, chosen: "array[int]", shares: dict[str, float], seed: int) -> None:
-        self.pks = np.frombuffer(chosen, dtype=np.int64) if chosen else np.empty(0, dtype=np.int64)
-        self.sides = np.full(len(self.pks), self.UNKNOWN, dtype=np.int8)
-        self.shares, self.seed = shares, seed
-
-    def parted(self, batch: list[tuple[int, int, int, float]]) -> list[Leak]:
-        """Return, of these pairs (id, first, second, similarity), those of two chosen records in different splits."""
-        if not len(self.pks):
-            return []
-        ids = np.array([row[1:3] for row in batch], dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.pks, ids), len(self.pks) - 1)
-        chosen = (self.pks[places] == ids).all(axis=1)
-        self._read(np.unique(places[chosen]))
-        sides = self.sides[places]
-        leaks = []
-        for at in np.flatnonzero(chosen & (sides[:, 0] != sides[:, 1])).tolist():
-            first, second = sides[at].tolist()
-            leaks.append(Leak(*batch[at][:3], (SPLITS[first], SPLITS[second]), batch[at][3]))
-        return leaks
-
-    def _read(self, places: Any) -> None:
-        """Look up the groups of the records at these places, if that was not done before."""
-        new = places[self.sides[places] == self.UNKNOWN]
-        for start in range(0, len(new), READ):
-            part = new[start : start + READ]
-            pks = self.pks[part].tolist()
-            groups = dict(Record.objects.filter(pk__in=pks).values_list("pk", "source_group"))
-            # One that was deleted since it was chosen has no pair any more, so its side does not matter.
-            self.sides[part] = [SPLITS.index(splits.assign(self.seed, groups.get(pk, ""), self.shares)) for pk in pks]
+def _plan(version: Version) -> SplitPlan:
+    """Return the plan of the records that a version takes now."""
+    chosen = selection.numbers(selection.select(version.dataset, version.filters))
+    return plans.make(version.dataset, chosen, version.shares, version.seed, Grouping.of(version.grouping))
 
 
 def of(version: Version, after: int = 0) -> Iterator[Leak]:
     """Yield the near-duplicate pairs that cross splits among the records that a version takes now."""
-    chosen = selection.numbers(selection.select(version.dataset, version.filters))
-    return pairs(version.dataset, chosen, version.shares, version.seed, after)
+    return pairs(version.dataset, _plan(version), after)
 
 
 def copies(version: Version, after: str = "") -> Iterator[tuple[str, Leak]]:
@@ -113,11 +89,12 @@ def copies(version: Version, after: str = "") -> Iterator[tuple[str, Leak]]:
     """
     chosen = selection.select(version.dataset, version.filters).order_by()
     several = chosen.values("content_hash").annotate(times=Count("pk")).filter(times__gt=1).order_by("content_hash")
+    plan = _plan(version)
     while hashes := list(several.filter(content_hash__gt=after).values_list("content_hash", flat=True)[:HASHES]):
         rows = chosen.filter(content_hash__in=hashes).order_by("content_hash", "pk")
-        names = rows.values_list("content_hash", "pk", "source_group")
+        names = rows.values_list("content_hash", "pk")
         for content, same in groupby(names.iterator(chunk_size=HASHES), key=itemgetter(0)):
-            for leak in islice(_apart(version, same), PAGE):
+            for leak in islice(_apart(plan, same), PAGE):
                 yield content, leak
         after = hashes[-1]
 
@@ -132,13 +109,13 @@ def page_of_copies(version: Version, after: str = "", limit: int = PAGE) -> tupl
     return shown, last if len(page) > len(shown) else ""
 
 
-def _apart(version: Version, same: Iterable[tuple[str, int, str]]) -> Iterator[Leak]:
+def _apart(plan: SplitPlan, same: Iterable[tuple[str, int]]) -> Iterator[Leak]:
     """Yield the first record of one content with each that is in another split."""
-    sided = ((pk, splits.assign(version.seed, group, version.shares)) for _, pk, group in same)
-    first, side = next(sided)
-    for pk, other in sided:
-        if other != side:
-            yield Leak(pk, first, pk, (side, other), 1.0)
+    pks = plan.chosen(pk for _, pk in same)  # one that was accepted a moment ago is not
+    sides = plan.of(pks)
+    for pk, side in zip(pks[1:], sides[1:], strict=True):
+        if side != sides[0]:
+            yield Leak(pk, pks[0], pk, (sides[0], side), 1.0)
 
 
 def previews(shown: list[Leak]) -> dict[int, str]:
@@ -147,16 +124,19 @@ def previews(shown: list[Leak]) -> dict[int, str]:
     return dict(Record.objects.filter(pk__in=pks).values_list("pk", "preview"))
 
 
-def refuse(claim: Claim[Version], chosen: "array[int]") -> None:
+def refuse(claim: Claim[Version], plan: SplitPlan) -> None:
     """Raise JobFailed with how many pairs cross splits, unless leaks are allowed. What was found is stored in the figures.
 
     A request to cancel is obeyed between pages, because a dataset made from a template has a hundred pairs a record.
     """
     version = claim.job
-    count, first, parting = _count(claim, chosen)
-    if group_leaks.add_pairs(claim, chosen, parting):
-        count, first, _ = _count(claim, chosen)
-    claim.update(figures={"leaks": count, "leaks_at_least": bool(count) and duplicates.bounded(version.dataset) > 0})
+    count, first, parting = _count(claim, plan)
+    if group_leaks.add_pairs(claim, plan, parting):
+        count, first, _ = _count(claim, plan)
+    claim.update(
+        figures=_warned(version)
+        | {"leaks": count, "leaks_at_least": bool(count) and duplicates.bounded(version.dataset) > 0}
+    )
     if first is None or version.allow_leaks:
         return
     raise JobFailed(
@@ -165,11 +145,15 @@ def refuse(claim: Claim[Version], chosen: "array[int]") -> None:
     )
 
 
-def _count(claim: Claim[Version], chosen: "array[int]") -> tuple[int, Leak | None, set[int]]:
+def _warned(version: Version) -> dict[str, Any]:
+    return {name: version.figures[name] for name in ("warnings",) if name in version.figures}
+
+
+def _count(claim: Claim[Version], plan: SplitPlan) -> tuple[int, Leak | None, set[int]]:
     """Return how many stored pairs cross splits, the first of them, and the records in them."""
     version = claim.job
     seen, count, first, parting = 0, 0, None, set[int]()
-    for page in pages(version.dataset, chosen, version.shares, version.seed):
+    for page in pages(version.dataset, plan):
         seen += BATCH
         claim.progress(line=f"Checking for near-duplicates in different splits: {seen:,} pairs compared")
         count, first = count + len(page), first or next(iter(page), None)
@@ -205,6 +189,27 @@ def found(version: Version) -> dict[str, Any]:
     """Return for the figures how many pairs cross splits, and whether the dataset was ever checked for near-duplicates."""
     kept = {name: version.figures[name] for name in ("leaks", "leaks_at_least") if name in version.figures}
     return {"leaks": 0} | kept | {"looked_for_duplicates": duplicates.last(version.dataset) is not None}
+
+
+def keep_together(version: Version) -> bool:
+    """Freeze a version that was refused for leaks with near-duplicates and copies in one split each; the caller wakes a worker.
+
+    False when it was not refused, or keeps them together already.
+    """
+    grouping = Grouping.of(version.grouping)
+    refused = Version.objects.filter(pk=version.pk, status=Version.Status.FAILED, allow_leaks=False)
+    if grouping.keep_together or not was_refused(version):
+        return False
+    version.grouping = replace(grouping, keep_together=True).as_json()
+    if not refused.update(grouping=version.grouping):
+        return False
+    return version.enqueue()
+
+
+def was_refused(version: Version) -> bool:
+    """Return whether a freeze failed because of near-duplicates or copies in different splits."""
+    found = any(version.figures.get(name) for name in ("leaks", "copies"))
+    return version.status == Version.Status.FAILED and found
 
 
 def allow(version: Version) -> bool:

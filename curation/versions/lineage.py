@@ -62,7 +62,11 @@ def _versions(record: Record) -> Iterator[tuple[Node, Model | None]]:
         version = entry.version
         url = reverse("curation:version", args=[version.project_id, version.pk])
         state = f"{entry.split}, row {entry.row}" + (
-            "" if entry.revision == record.revision else f", as of revision {entry.revision}"
+            ", erased"
+            if entry.erased_at
+            else ""
+            if entry.revision == record.revision
+            else f", as of revision {entry.revision}"
         )
         yield Node("Version", str(version), url, state), version
 

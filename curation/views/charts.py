@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404
 from atelier.audit import trail
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.charts import figures
 from curation.charts import selections as map_selections
@@ -102,7 +103,7 @@ def choose(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
         line = map_selections.corners(request.POST["polygon"]) if request.POST.get("polygon") else _rectangle(request)
         chosen = map_selections.choose(dataset, request.user, line, request.POST.get("name", ""))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:charts", project_id, dataset_id)
     messages.success(request, f"{chosen.size:,} record{'' if chosen.size == 1 else 's'} selected on the map.")
     return redirect(_list_url(dataset, chosen))
@@ -135,7 +136,7 @@ def rename(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
         map_selections.rename(child_or_404(dataset.selections, pk), request.POST.get("name", ""))
         messages.success(request, "Saved.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("curation:selections", project_id, dataset_id)
 
 

@@ -18,6 +18,7 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation import exports
 from curation.access import dataset_or_404
 from curation.formats import WRITERS
@@ -91,7 +92,7 @@ def new(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
 
 def _version(request: HttpRequest, dataset: Dataset) -> Version | None:
     pk = border.whole(request.GET.get("version"))
-    frozen = dataset.versions.filter(status=Version.Status.DONE)
+    frozen = dataset.versions.filter(status=Version.Status.DONE, archived_at=None)
     return child_or_404(frozen, pk) if pk is not None else None
 
 
@@ -101,7 +102,7 @@ def _filters(request: HttpRequest) -> dict[str, Any]:
     try:
         return selection.check({name: value for name, value in filters.items() if name != "sort"})
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return {}
 
 
@@ -149,7 +150,7 @@ def file(request: HttpRequest, project_id: int, pk: int) -> HttpResponseBase:
     try:
         return download(exports.pieces(job), job.name, "application/octet-stream")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:export", project_id, pk)
 
 

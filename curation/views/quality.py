@@ -14,11 +14,13 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation import bulk as actions
 from curation.access import dataset_or_404
 from curation.models import BulkAction, Check, Dataset
 from curation.quality import clusters, jobs, problems
 from curation.quality import duplicates as near
+from curation.quality.minhash import THRESHOLD
 from curation.search.filters import Filters
 from curation.views.bulk import pages as bulk_pages
 from curation.views.crumbs import crumbs
@@ -73,7 +75,7 @@ def fix(request: HttpRequest, project_id: int, dataset_id: int, code: str) -> Ht
             chosen = Filters.read({"q": group.query})
             job = actions.begin(dataset, request.user, BulkAction.Action.FIX, chosen, options={"codes": [code]})
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+            say_error(request, error)
             return redirect("curation:problems", project_id, dataset_id)
         return bulk_pages.started(request, job)
     context = {"group": group, "shown": problems.preview(dataset, code)}
@@ -86,7 +88,7 @@ def duplicates(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRe
     dataset = dataset_or_404(request, project_id, dataset_id)
     rows = clusters.page(dataset, _whole(request.GET.get("after")))
     next_url = f"{request.path}?after={rows[-1]['cluster']}" if len(rows) == clusters.PAGE else None
-    context = {"rows": rows, "next_url": next_url}
+    context = {"rows": rows, "next_url": next_url, "threshold": near.threshold(dataset) or THRESHOLD}
     return render(request, "curation/quality/duplicates.html", context | _context(request, dataset, "duplicates"))
 
 
@@ -139,12 +141,26 @@ def cluster(request: HttpRequest, project_id: int, dataset_id: int, cluster_id: 
 def start(request: HttpRequest, project_id: int, dataset_id: int, part: str) -> HttpResponse:
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     try:
-        job = jobs.begin(dataset, request.user, part, everything="everything" in request.POST)
+        job = jobs.begin(
+            dataset,
+            request.user,
+            part,
+            everything="everything" in request.POST,
+            threshold=_threshold(request.POST.get("threshold", "")),
+        )
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:problems", project_id, dataset_id)
     queue.wake(job)
     return redirect("curation:check", project_id, job.pk)
+
+
+def _threshold(given: str) -> float | None:
+    """Return the threshold that a form gives; None for none. Raises ValidationError for what is no number."""
+    try:
+        return float(given) if given.strip() else None
+    except ValueError:
+        raise ValidationError("The threshold must be a number between 0.3 and 1, such as 0.5.") from None
 
 
 @require_GET

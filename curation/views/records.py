@@ -12,10 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.web import border
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.chat import ROLES, text_of, thinking_of
 from curation.diffs import word_diff
-from curation.models import Queue, Record
+from curation.models import ErasedRecord, Queue, Record
 from curation.records import changes, editor, history
 from curation.records import merge as record_merge
 from curation.records import pieces as record_pieces
@@ -87,6 +88,8 @@ def _context(request: HttpRequest, record: Record, **more: Any) -> dict[str, Any
         "history": history.entries(record),
         "generation": getattr(record, "generation", None),
         "onward": lineage.onward(record),
+        "erased": ErasedRecord.objects.filter(record=record).select_related("erasure").first(),
+        "can_erase": role.covers("editor"),
         **comments.beside(request, record),
         **comments.outcome(request, record),
         **more,
@@ -154,7 +157,7 @@ def review(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
     except Conflict as conflict:
         return _stale(request, conflict.record)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect(_address(project_id, dataset_id, pk, chosen))
     if change is not None:
         undo = reverse("curation:restore_record", args=[project_id, dataset_id, pk, change.pk])
@@ -278,7 +281,7 @@ def merge(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Ht
     except Conflict as conflict:
         return _clashing(request, conflict.record, base, mine, base_revision or 0)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))
     messages.success(request, "Both edits were merged." if change else "Kept their version.")
     return redirect(_address(project_id, dataset_id, pk, Filters.lenient(request.GET)))

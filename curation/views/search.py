@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.audit import trail
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.models import Dataset
 from curation.search import completion
@@ -74,7 +75,7 @@ def rename(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
         saved = saved_filters.rename(child_or_404(dataset.saved_filters, pk), request.POST.get("name", ""))
         messages.success(request, f"The filter is now called {saved.name}.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("curation:saved_filters", project_id, dataset_id)
 
 

@@ -45,6 +45,7 @@ class ComparisonIn(Body):
     system_prompt: str | None = None
     sampling: SamplingIn = SamplingIn()
     blind: bool = False
+    tools: list[dict[str, Any]] = Field(default=[], description="tools on offer to every model; calls are not run")
 
 
 class CountOut(Schema):
@@ -55,7 +56,7 @@ class CountOut(Schema):
 
 
 class LeadOut(Schema):
-    """The endpoint ahead, and the p-value of the sign test; `clear` is never true of fewer than 8 votes won by either."""
+    """The endpoint ahead, and the p-value of the sign test; `clear` is never true of fewer than 8 prompts won by either."""
 
     ahead: int
     behind: int
@@ -67,7 +68,8 @@ class LeadOut(Schema):
 class StandingOut(Schema):
     """The votes of one endpoint; its share with its 95% interval, 0 to 1: a tie counts half, "both bad" is left out.
 
-    In a blind comparison, votes cast after the names were seen are in `after_names` alone.
+    In a blind comparison, votes cast after the names were seen are in `after_names` alone. Share and interval are over
+    `prompts`, each counted once with the mean of its votes; `prompts_won` are those that most votes give to this endpoint.
     """
 
     endpoint: int
@@ -80,6 +82,8 @@ class StandingOut(Schema):
     low: float
     high: float
     after_names: CountOut
+    prompts: int
+    prompts_won: int
 
 
 class ComparisonOut(Schema):
@@ -88,13 +92,18 @@ class ComparisonOut(Schema):
     blind: bool
     system_prompt: str
     sampling: dict[str, Any]
+    tools: list[dict[str, Any]]
     created_at: datetime
     tally: list[StandingOut]
     lead: LeadOut | None
 
 
 class AnswerOut(Schema):
-    """An answer of one endpoint; `endpoint`, and the figures that would tell it, are null while it must not be known."""
+    """An answer of one endpoint; `endpoint`, and what would tell it, are null while it must not be known.
+
+    `tool_calls` are as OpenAI writes them, `call_problems` what is wrong with each; `flaw` is "blank" for an answer without
+    anything that can be seen, "refusal" for one that refuses, or empty.
+    """
 
     id: int
     letter: str
@@ -103,10 +112,14 @@ class AnswerOut(Schema):
     attempt: int | None
     state: str
     text: str
-    reasoning: str
+    reasoning: str | None
+    tool_calls: list[dict[str, Any]]
+    call_problems: list[list[str]]
+    refusal: str
+    flaw: str
     error: str
     is_cut: bool
-    finish_reason: str
+    finish_reason: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
     first_token_seconds: float | None
@@ -150,6 +163,7 @@ class SaveIn(Body):
     new_dataset: str = records.CONVERSATIONS
     text: str | None = None
     cut: bool = Field(False, description="save it although the answer was cut off or stopped")
+    thoughts: bool = Field(False, description="save its reasoning too, as a thinking part")
 
 
 class PreferenceIn(Body):
@@ -164,8 +178,18 @@ class SavedOut(Schema):
     dataset_name: str
 
 
-TELLING = ("attempt", "prompt_tokens", "completion_tokens", "first_token_seconds", "seconds")
-OF_REPLY = AnswerOut.model_fields.keys() - {"letter", "endpoint", "endpoint_name", "record"}
+TELLING = (
+    "attempt",
+    "reasoning",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "first_token_seconds",
+    "seconds",
+)
+OF_REPLY = AnswerOut.model_fields.keys() - {
+    "letter", "endpoint", "endpoint_name", "record", "call_problems", "flaw", "error",
+}  # fmt: skip
 
 
 def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
@@ -174,12 +198,15 @@ def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
 
 
 def _out(comparison: Comparison) -> dict[str, Any]:
-    fields = ("id", "name", "blind", "system_prompt", "sampling", "created_at")
+    fields = ("id", "name", "blind", "system_prompt", "sampling", "tools", "created_at")
     standings = votes.tally(comparison)
     lead = votes.lead(standings)
     tally = [
         {"endpoint": standing.endpoint.pk, "endpoint_name": str(standing.endpoint)}
-        | {name: getattr(standing, name) for name in ("won", "lost", "tied", "bad", "share", "low", "high")}
+        | {
+            name: getattr(standing, name)
+            for name in ("won", "lost", "tied", "bad", "share", "low", "high", "prompts", "prompts_won")
+        }
         | {"after_names": asdict(standing.after_names)}
         for standing in standings
     ]
@@ -199,6 +226,9 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
         {
             **{name: getattr(answer.reply, name) for name in OF_REPLY},
             "letter": answer.letter,
+            "error": answer.error,
+            "flaw": "refusal" if answer.reply.is_refusal else "blank" if _is_blank(answer.reply) else "",
+            "call_problems": [call.problems for call in answer.reply.readable_calls],
             "endpoint_name": answer.name or None,
             "endpoint": None if shown.hidden else answer.reply.side.endpoint_id,
             "record": None if shown.hidden else answer.reply.record_id,  # the record names who wrote it
@@ -214,6 +244,10 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
         "record": vote.record_id,
     }
     return {"id": turn.pk, "index": turn.index, "prompt": turn.prompt, "answers": answers, "vote": voted}
+
+
+def _is_blank(reply: Reply) -> bool:
+    return reply.state == Reply.State.DONE and reply.is_empty
 
 
 def _comparison(request: HttpRequest, project_id: int, pk: int, needs: str = "viewer") -> Comparison:
@@ -242,6 +276,7 @@ def create_comparison(request: HttpRequest, project_id: int, body: ComparisonIn,
         endpoints_chosen,
         name=body.name,
         blind=body.blind,
+        tools=body.tools,
         key=key,
         system_prompt=prompts.suggested(project, endpoints_chosen)
         if body.system_prompt is None
@@ -318,7 +353,14 @@ def save_answer(request: HttpRequest, project_id: int, pk: int, reply_pk: int, b
     reply = child_or_404(Reply.objects.filter(turn__comparison=comparison), reply_pk)
     dataset = child_or_404(records.conversation_datasets(comparison.project), body.dataset) if body.dataset else None
     text = reply.text if body.text is None else body.text
-    return Status(201, _saved(records.keep_answer(reply, request.user, text, dataset, body.new_dataset, body.cut)))
+    return Status(
+        201,
+        _saved(
+            records.keep_answer(
+                reply, request.user, text, dataset, body.new_dataset, cut=body.cut, thoughts=body.thoughts
+            )
+        ),
+    )
 
 
 def _saved(record: Any) -> dict[str, Any]:

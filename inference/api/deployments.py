@@ -22,12 +22,15 @@ class ServedOut(Schema):
 
 
 class DeploymentOut(Schema):
+    """A base that is served; `takes_tools` states whether it can be offered tools."""
+
     id: int
     base: str
     wanted: str
     state: str
     message: str
     url: str
+    takes_tools: bool
     wanted_at: datetime
     endpoints: list[ServedOut]
 
@@ -53,6 +56,7 @@ def deployment_out(live: DeploymentStatus) -> dict[str, Any]:
         "state": live.state,
         "message": live.message,
         "url": row.url if is_up else "",
+        "takes_tools": bool(deployments.tool_parser_of(row.base)),
         "wanted_at": row.wanted_at,
         "endpoints": served,
     }

@@ -11,7 +11,7 @@ from ninja import Field, File, Form, Status, UploadedFile
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.api import Key
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.jobs.once import earlier
 from atelier.web.schemas import Body, Router, money
 from inference import endpoints
@@ -70,7 +70,7 @@ def endpoint_out(endpoint: Endpoint) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _saved(request: HttpRequest, form: EndpointForm, action: Action) -> Endpoint:
+def _saved(request: HttpRequest, form: EndpointForm, action: AuditAction) -> Endpoint:
     """Save an endpoint with the same checks as the page's form. Raises ValidationError."""
     if not form.is_valid():
         sentences = [f"{name}: {' '.join(errors)}" for name, errors in form.errors.items()]
@@ -86,7 +86,7 @@ def _added(request: HttpRequest, form: EndpointForm, key: str | None) -> Endpoin
         return existing
     form.instance.idempotency_key = key or None
     try:
-        return _saved(request, form, Action.ENDPOINT_CREATED)
+        return _saved(request, form, AuditAction.ENDPOINT_CREATED)
     except (ValidationError, IntegrityError):  # the same at the same moment
         if existing := earlier(rows, key):
             return existing
@@ -136,7 +136,7 @@ def change_endpoint(request: HttpRequest, project_id: int, pk: int, body: Endpoi
     before = {name: getattr(endpoint, name) for name in EndpointFields.model_fields if name != "key"}
     changes = {name: value for name, value in body.dict(exclude_unset=True).items() if value is not None}
     form = EndpointForm(before | changes, instance=endpoint, kind=endpoint.kind, project=request.project)
-    return endpoint_out(_saved(request, form, Action.ENDPOINT_CHANGED))
+    return endpoint_out(_saved(request, form, AuditAction.ENDPOINT_CHANGED))
 
 
 @router.post(

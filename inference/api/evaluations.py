@@ -109,7 +109,7 @@ def scores(request: HttpRequest, project_id: int, pk: int) -> Any:
     "/projects/{project_id}/evaluations/{pk}/answers", response=AnswersOut, summary="List answers with their verdicts"
 )
 def answers(request: HttpRequest, project_id: int, pk: int, fails: str = "", after: int = 0) -> Any:
-    """Use `fails` to keep rows where an answer breaks that rule ("any" for any, "cut" for answers that were cut off, "failed" for calls that failed)."""
+    """Use `fails` to keep rows where an answer breaks that rule ("any" for any, "cut" for answers that were cut off, "flaw:any" for empty ones and refusals, "calls:wrong" for wrong calls of tools, "failed" for calls that failed)."""
     page = answer_rows.page(
         job_or_404(request, Evaluation, project_id, pk), answer_rows.AnswerFilters(fails=fails, after=after)
     )

@@ -1,7 +1,6 @@
 """The base of all clients: the frame around a call, its limits, and messages as an endpoint wants them."""
 
 import asyncio
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,12 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from atelier.characters import UNSTORABLE, storable
-from curation.chat import Answer, ChatClient, ClientError, Delta, Sampling
+from curation import tool_calls
+from curation.chat import Answer, ChatClient, ClientError, Delta, Sampling, parted_prompt
 from inference.clients import replies
+from inference.clients.called import CallGatherer
+from inference.clients.characters import joined
 from inference.clients.thoughts import ThoughtSplitter, without_opening
 
 Message = dict[str, Any]
-PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two halves of one character
 SIGN = "\ufffd"  # for what cannot be stored
 # What an endpoint understands; `weight` and other marks for training stay at home.
 MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
@@ -32,17 +33,28 @@ class CallLimits:
 
 @dataclass(frozen=True)
 class RequestFields:
-    """The fields of a request that differ between servers: the name of the limit, sampling left out, further fields."""
+    """The fields of a request that differ between servers: the name of the limit, sampling left out, further fields.
+
+    `own_prompt` is the system prompt that came with the base: sent as that, its thoughts are a part of their own.
+    """
 
     tokens: str = "max_tokens"
     left_out: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    own_prompt: str = ""
 
     def of(self, sampling: Sampling) -> dict[str, Any]:
         """Return the fields for an answer with this sampling."""
         sampled = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
         sent = {name: value for name, value in sampled.items() if value is not None and name not in self.left_out}
         return sent | {self.tokens: sampling.max_tokens} | dict(self.more)
+
+    def message(self, message: Mapping[str, Any]) -> Message:
+        """Return a message as this server takes it."""
+        sent = for_endpoint(message)
+        if self.own_prompt and sent["role"] == "system" and str(sent["content"]).strip() == self.own_prompt:
+            sent["content"] = parted_prompt(self.own_prompt)
+        return sent
 
     def without(self, refused: str) -> "RequestFields":
         """Return the fields for a server that refuses one of them by name; the same ones when nothing is to be done."""
@@ -66,11 +78,13 @@ class EndpointClient(ChatClient, ABC):
         return self.model or self.kind
 
     @abstractmethod
-    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()) -> Answer:
         """Return the whole answer. Raises ClientError with a sentence."""
 
     @abstractmethod
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> AsyncIterator[Delta]:
         """Yield the answer as it comes; the last delta carries the whole as `.answer`. Raises ClientError with a sentence."""
 
     async def close(self) -> None:
@@ -86,7 +100,10 @@ class EndpointClient(ChatClient, ABC):
 
 
 class StreamedAnswer:
-    """The pieces of an answer, cleaned and gathered into an Answer; thoughts inside the text are parted from it."""
+    """The pieces of an answer, cleaned and gathered into an Answer; thoughts inside the text are parted from it.
+
+    Calls of tools are gathered too, and are in the whole answer alone.
+    """
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -96,6 +113,7 @@ class StreamedAnswer:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
+        self._calls = CallGatherer()
         self._splitter = ThoughtSplitter()
         self._halves = {"text": "", "reasoning": ""}  # of characters whose other half comes in the next piece
         self._started = time.monotonic()
@@ -108,6 +126,7 @@ class StreamedAnswer:
         self.model = (isinstance(reply.get("model"), str) and reply["model"]) or self.model
         self.finish_reason = piece.finish_reason or self.finish_reason
         self._refusal.append(piece.refusal)
+        self._calls.add(piece.calls)
         return self.add(piece.text, piece.reasoning)
 
     def add(self, text: str, reasoning: str) -> Delta:
@@ -129,7 +148,7 @@ class StreamedAnswer:
 
     def _clean(self, name: str, piece: str) -> str:
         """Join halves of characters, of this piece and the one before; hold back a first half at the end."""
-        piece = PAIR.sub(_join, self._halves[name] + piece)
+        piece = joined(self._halves[name] + piece)
         self._halves[name] = piece[-1:] if piece and "\ud800" <= piece[-1] <= "\udbff" else ""
         return storable(piece.removesuffix(self._halves[name]))
 
@@ -148,12 +167,9 @@ class StreamedAnswer:
             seconds=time.monotonic() - self._started,
             finish_reason=UNSTORABLE.sub("", self.finish_reason).strip(),
             model=self.model,
-            refusal=PAIR.sub(_join, "".join(self._refusal)),
+            refusal=joined("".join(self._refusal)),
+            tool_calls=self._calls.calls(),
         )
-
-
-def _join(pair: re.Match[str]) -> str:
-    return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 async def timed(pieces: AsyncIterator[Delta], seconds: float) -> AsyncIterator[Delta]:
@@ -180,8 +196,24 @@ def for_endpoint(message: Mapping[str, Any]) -> Message:
             sent["content"] = "".join(str(part.get("text", "")) for part in parts)
         else:
             sent["content"] = parts
+    if calls := sent.get("tool_calls"):
+        sent["tool_calls"] = [_call_sent(call) for call in calls]
     sent.setdefault("content", "")
     return sent
+
+
+def _call_sent(found: Mapping[str, Any]) -> tool_calls.Call:
+    """Return a call of the history in the one form: servers want the arguments as text, whatever a record has."""
+    function = found.get("function")
+    arguments = function.get("arguments") if isinstance(function, Mapping) else None
+    return tool_calls.call(tool_calls.name_of(found), arguments, str(found.get("id") or ""))
+
+
+def tool_sent(tool: Any) -> Any:
+    """Return a tool as endpoints want it: {"type": "function", "function"}, also of one that is listed flat."""
+    if isinstance(tool, Mapping) and "function" not in tool and "name" in tool:
+        return {"type": "function", "function": dict(tool)}
+    return tool
 
 
 def no_answer(place: str) -> ClientError:

@@ -24,8 +24,8 @@ class MistralClient(OpenAIClient):
         server = text_of(base_url(url or SERVER, gate)).removesuffix("/v1")
         super().__init__(f"{server}/v1", model, key, limits, gate, fields=fields)
 
-    def _body(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        body = super()._body(messages, sampling) | {"messages": for_provider(messages)}
+    def _body(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any]) -> dict[str, Any]:
+        body = super()._body(messages, sampling, tools) | {"messages": for_provider(messages)}
         if "seed" in body:
             body["random_seed"] = body.pop("seed")
         return body

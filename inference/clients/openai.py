@@ -19,9 +19,9 @@ from inference.clients.base import (
     Message,
     RequestFields,
     StreamedAnswer,
-    for_endpoint,
     no_answer,
     timed,
+    tool_sent,
 )
 from inference.clients.errors import ErrorReader
 from inference.clients.transport import http_client
@@ -59,13 +59,13 @@ class OpenAIClient(EndpointClient):
             default_headers=cast(dict[str, str], {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}),
         )
 
-    async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()) -> Answer:
         gathering = StreamedAnswer(self.model)
         try:
             async with asyncio.timeout(self._limits.seconds):
                 # Not by `chat.completions.create`: its types refuse replies that can be read.
                 reply = await self._openai.post(
-                    "/chat/completions", cast_to=object, body=self._body(messages, sampling)
+                    "/chat/completions", cast_to=object, body=self._body(messages, sampling, tools)
                 )
             gathering.take(self._checked(reply))
             gathering.end()
@@ -75,9 +75,11 @@ class OpenAIClient(EndpointClient):
         except Exception as error:
             raise self._error(error) from error
 
-    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+    async def stream(
+        self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any] = ()
+    ) -> AsyncIterator[Delta]:
         gathering = StreamedAnswer(self.model)
-        body = self._body(messages, sampling) | {"stream": True} | self.STREAMED
+        body = self._body(messages, sampling, tools) | {"stream": True} | self.STREAMED
         try:
             async with aclosing(self._pieces(body, gathering)) as pieces:
                 async for delta in timed(pieces, self._limits.seconds):
@@ -119,8 +121,13 @@ class OpenAIClient(EndpointClient):
             raise no_answer(self._replies.place)
         return reply
 
-    def _body(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        sent = {"model": self.model, "messages": [for_endpoint(message) for message in messages]}
+    def _body(self, messages: Sequence[Message], sampling: Sampling, tools: Sequence[Any]) -> dict[str, Any]:
+        sent: dict[str, Any] = {
+            "model": self.model,
+            "messages": [self._fields.message(message) for message in messages],
+        }
+        if tools:
+            sent["tools"] = [tool_sent(tool) for tool in tools]
         return self._fields.of(sampling) | sent
 
     def _error(self, error: Exception) -> ClientError:

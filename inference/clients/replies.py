@@ -6,10 +6,11 @@ Nothing here raises for what a reply holds: a server may send anything, and only
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from curation.chat import thinking_text
+from inference.clients.called import CallPiece, pieces_of
 
 MOST_TOKENS = 10_000_000  # of one call
 TOO_MANY, OVERLOADED = 429, 503
@@ -25,6 +26,7 @@ class Piece:
     reasoning: str = ""
     refusal: str = ""
     finish_reason: str = ""
+    calls: list[CallPiece] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def piece_of(reply: Mapping[str, Any]) -> Piece:
         next(filter(None, thoughts), "") + reasoning,
         refusal + (refused if isinstance(refused, str) else ""),
         ended if isinstance(ended, str) else "",
+        pieces_of(message, is_whole=message is choice.get("message")),
     )
 
 

@@ -11,14 +11,17 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from atelier.accounts.models import Project, User
-from curation.chat import Message
+from curation.answers import is_blank
+from curation.chat import Message, answer_message
 from curation.models import Dataset, Record
 from curation.records import derived
+from curation.tool_calls import difference
 from inference.comparisons import turns as comparisons
 from inference.models import Reply, Turn, Vote
 
 CONVERSATIONS = "From comparisons"
 PREFERENCES = "Preferences"
+LEFT_OUT = "left out"
 CUT = "An answer was cut off or stopped before its end, and would be learned as a whole one. Complete it first, or confirm that it is to be saved as it is."
 PARTED = "The models answered different conversations, for each has its own earlier answers, so this vote is no preference to learn. Send the prompt in a new comparison, and vote there."
 
@@ -28,14 +31,21 @@ def conversation_datasets(project: Project) -> "QuerySet[Dataset]":
 
 
 def keep_answer(
-    reply: Reply, user: User, text: str, dataset: Dataset | None, new_name: str = "", cut: bool = False
+    reply: Reply,
+    user: User,
+    text: str,
+    dataset: Dataset | None,
+    new_name: str = "",
+    cut: bool = False,
+    thoughts: bool = False,
 ) -> Record:
     """Save the conversation up to this answer, perhaps edited, as a record to be reviewed. Raises ValidationError.
 
-    An answer that didn't come to an end is refused as it is, unless `cut` states that it is wanted all the same.
+    Its calls of tools are saved with the tools on offer, its reasoning only with `thoughts`. An answer that didn't come to
+    an end is refused as it is, unless `cut` states that it is wanted all the same.
     """
     text = text.replace("\r\n", "\n").strip()
-    if not text:
+    if is_blank(text) and not reply.tool_calls:
         raise ValidationError("The answer is empty. Write one, or save another.")
     if not reply.is_over:
         raise ValidationError("This answer is still being written.")
@@ -50,10 +60,11 @@ def keep_answer(
         edited = text != reply.text.strip()
         if not (edited or cut):
             _refuse_cut(reply)
-        messages = [*comparisons.context(reply), {"role": "assistant", "content": text}]
-        record = _record(
-            reply, dataset, messages=messages, metadata=_origin(reply) | ({"edited": True} if edited else {})
-        )
+        messages = [*comparisons.context(reply), _said(reply, text, thoughts=thoughts)]
+        notes = {"edited": True} if edited else {}
+        if reply.reasoning.strip() and not thoughts:
+            notes["reasoning"] = LEFT_OUT
+        record = _record(reply, dataset, messages=messages, metadata=_origin(reply) | notes)
         Reply.objects.filter(pk=reply.pk).update(record=record)
     return record
 
@@ -76,13 +87,11 @@ def keep_vote(turn: Turn, user: User, cut: bool = False) -> Record:
         _refuse_twice(vote.record)
         shown = comparisons.latest(comparisons.with_replies(Turn.objects.filter(pk=turn.pk)).get())
         winner = next((reply for reply in shown if reply.pk == vote.winner_id), None)
-        if winner is None or not winner.text.strip():
+        if winner is None or winner.is_empty:
             raise ValidationError(
                 "The answer that you voted for is empty or was regenerated. Vote on the current answers."
             )
-        others = [
-            reply for reply in shown if reply.pk != winner.pk and reply.text.strip() not in ("", winner.text.strip())
-        ]
+        others = [reply for reply in shown if reply.pk != winner.pk and not reply.is_empty and _differs(reply, winner)]
         if not others:
             raise ValidationError("The other answers are empty or identical, so there is no preference to learn.")
         before = comparisons.context(winner)
@@ -99,6 +108,11 @@ def keep_vote(turn: Turn, user: User, cut: bool = False) -> Record:
     return records[0]
 
 
+def _said(reply: Reply, text: str, thoughts: bool = False) -> Message:
+    """Return an answer as a message, with its calls of tools and, if wanted, its reasoning."""
+    return answer_message(text, reply.reasoning if thoughts else "", reply.tool_calls)
+
+
 def _preference(
     winner: Reply, loser: Reply, before: list[Message], dataset: Dataset, vote: Vote, left_out: dict[str, int]
 ) -> Record:
@@ -106,12 +120,17 @@ def _preference(
         winner,
         dataset,
         messages=before,
-        chosen=[{"role": "assistant", "content": winner.text.strip()}],
-        rejected=[{"role": "assistant", "content": loser.text.strip()}],
+        chosen=[_said(winner, winner.text.strip())],
+        rejected=[_said(loser, loser.text.strip())],
         metadata=_origin(winner)
         | {"against": str(loser.side.endpoint), "voter": vote.user.username, "blind": vote.blind}
+        | ({"reasoning": LEFT_OUT} if winner.reasoning.strip() or loser.reasoning.strip() else {})
         | left_out,
     )
+
+
+def _differs(reply: Reply, winner: Reply) -> bool:
+    return reply.text.strip() != winner.text.strip() or bool(difference(winner.tool_calls, reply.tool_calls))
 
 
 def _refuse_cut(reply: Reply) -> None:
@@ -137,6 +156,7 @@ def _record(reply: Reply, dataset: Dataset, **content: Any) -> Record:
         dataset=dataset,
         origin=f"comparison {reply.turn.comparison_id}, turn {reply.turn.index}: {reply.side.endpoint}"[:200],
         source=source,
+        tools=reply.turn.comparison.tools,
         source_group=source.source_group if source else "",
         split=source.split if source else "",
         **content,

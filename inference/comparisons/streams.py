@@ -22,7 +22,7 @@ from django.db import close_old_connections, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from curation.chat import Answer, ClientError, Sampling
+from curation.chat import Answer, ClientError, Delta, Sampling
 from inference.clients import EndpointClient
 from inference.comparisons import turns
 from inference.models import Endpoint, Reply
@@ -31,6 +31,8 @@ PING_SECONDS = 15.0  # proxies close what is silent for longer
 LOOK_SECONDS = 5.0  # wishes, permission and what is kept so far: at most this old
 FOLLOW_SECONDS = 0.5
 LOST_SECONDS = 30.0  # a writer that gave no sign for so long is gone
+# An error names the endpoint's address, so it waits for the vote in a blind comparison.
+HIDDEN_ERROR = "The call failed. The reason is shown after your vote, because it may name the model."
 MAX_OPEN = 8  # streams of one person in one process
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,7 @@ def event(kind: str, data: dict[str, Any], place: StreamPosition | None = None) 
 def last_event(reply: Reply, may_tell: bool = True) -> bytes:
     """Return the event that ends the stream of a finished reply; without figures where they would tell who wrote it."""
     if reply.state == Reply.State.FAILED:
-        return event("failed", {"message": reply.error, "final": True})
+        return event("failed", {"message": reply.error if may_tell else HIDDEN_ERROR, "final": True})
     if not may_tell:
         return event("done", {})
     return event(
@@ -114,7 +116,7 @@ class AnswerWriter:
     async def pump(self) -> None:
         """Call the endpoint, and take the pieces as they come."""
         try:
-            async with aclosing(self.client.stream(self.messages, Sampling(**self.reply.sampling))) as deltas:
+            async with aclosing(self._asked()) as deltas:
                 async for delta in deltas:
                     self._take(delta.text, delta.reasoning)
                     self.answer = delta.answer or self.answer
@@ -124,6 +126,10 @@ class AnswerWriter:
             self.over = True
             self.news.set()
             await self.client.close()
+
+    def _asked(self) -> AsyncIterator[Delta]:
+        tools = self.reply.turn.comparison.tools
+        return self.client.stream(self.messages, Sampling(**self.reply.sampling), tools)
 
     def _take(self, text: str, reasoning: str) -> None:
         if text or reasoning:
@@ -172,6 +178,8 @@ class AnswerWriter:
             # Where thoughts ended with a tag alone, only the whole answer could be parted.
             text=self.answer.text if self.answer else self.text,
             reasoning=self.answer.reasoning if self.answer else self.reasoning,
+            tool_calls=list(self.answer.tool_calls) if self.answer else [],
+            refusal=self.answer.refusal if self.answer else "",
             error=self.error,
             seen_at=None,
             prompt_tokens=self.answer.prompt_tokens if self.answer else 0,
@@ -231,7 +239,7 @@ async def events(
                 async for sent in written:
                     yield sent
             return
-        for sent in place.events(reply.text, reply.reasoning):
+        for sent in place.events(reply.text, reply.reasoning if may_tell else ""):
             quiet = 0.0
             yield sent
         if reply.is_over:
@@ -258,7 +266,7 @@ async def _write(
     try:
         while not writer.over:
             await writer.wait(max(0.01, looked + LOOK_SECONDS - time.monotonic()))
-            for sent in place.events(writer.text, writer.reasoning):
+            for sent in place.events(writer.text, writer.reasoning if may_tell else ""):
                 sent_at = time.monotonic()
                 yield sent
             if time.monotonic() - looked >= LOOK_SECONDS and not writer.over:
@@ -275,7 +283,7 @@ async def _write(
         closing.add_done_callback(_closing.discard)
         # The browser may be gone and this task cancelled: the answer is kept all the same.
         await asyncio.shield(closing)
-    for sent in place.events(writer.text, writer.reasoning):
+    for sent in place.events(writer.text, writer.reasoning if may_tell else ""):
         yield sent
     reply = await in_database(lambda: Reply.objects.filter(pk=writer.reply.pk).first())
     if reply is not None:

@@ -1,5 +1,6 @@
 """Comparisons: a conversation with two to four endpoints at once, each with its own last answers as context."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, QuerySet
 
 from atelier.accounts.models import Project, User
+from atelier.characters import flaw_in
 from atelier.jobs.once import once
 from curation.chat import Sampling, text_of
+from curation.checks.tools import check_tools
 from curation.models import Dataset, Record
 from curation.models.versions import SPLITS
 from inference.models import Comparison, Endpoint, Reply, Side, Turn
@@ -19,6 +22,7 @@ from inference.serving import deployments
 
 MIN_SIDES, MAX_SIDES = 2, 4
 MAX_PROMPT = 100_000
+MAX_TOOLS_CHARS = 100_000
 PRESETS = 6
 
 
@@ -69,9 +73,11 @@ def create(
     system_prompt: str = "",
     sampling: Sampling | None = None,
     blind: bool = False,
+    tools: Sequence[Any] = (),
     key: str | None = None,
 ) -> Comparison:
     """Create a comparison without turns. The same `key` returns the same comparison. Raises ValidationError."""
+    tools = checked_tools(tools)
     if not MIN_SIDES <= len(endpoints) <= MAX_SIDES:
         raise ValidationError(f"Choose two to four models to compare, not {len(endpoints)}.")
     if len({endpoint.pk for endpoint in endpoints}) < len(endpoints):
@@ -81,6 +87,8 @@ def create(
     for endpoint in endpoints:
         if why := why_not_ready(endpoint):
             raise ValidationError(f"{endpoint.name} is unavailable. {why}")
+        if tools and (why := deployments.why_no_tools(endpoint)):
+            raise ValidationError(f"{why} Compare without tools, or choose another model than {endpoint.name}.")
 
     def make() -> Comparison:
         return Comparison(
@@ -90,6 +98,7 @@ def create(
             system_prompt=system_prompt,
             sampling=checked(sampling or Sampling()).as_json(),
             blind=blind,
+            tools=tools,
         )
 
     def write(comparison: Comparison) -> None:
@@ -100,6 +109,19 @@ def create(
         )
 
     return once(project.comparisons, key, make, write)
+
+
+def checked_tools(tools: Any) -> list[Any]:
+    """Return the tools on offer. Raises ValidationError that says what is wrong with the first bad one."""
+    if not isinstance(tools, list | tuple):
+        raise ValidationError("The tools must be a JSON list.")
+    if wrong := flaw_in(list(tools)):
+        raise ValidationError(f"One of the tools {wrong}")
+    if len(json.dumps(tools, ensure_ascii=False)) > MAX_TOOLS_CHARS:
+        raise ValidationError(f"The tools can have at most {MAX_TOOLS_CHARS:,} characters. Shorten them.")
+    for problem in check_tools(list(tools)):
+        raise ValidationError(f"{problem.where}: {problem.message}" if problem.where else problem.message)
+    return list(tools)
 
 
 def checked(sampling: Sampling) -> Sampling:
@@ -195,7 +217,8 @@ def regenerate(reply: Reply) -> Reply:
 def context(reply: Reply) -> list[dict[str, Any]]:
     """Return the messages for one side: the system prompt, its own last answers, and the new prompt.
 
-    A turn that the side did not answer is left out for it: two prompts in a row would break most chat templates.
+    A turn that the side did not answer is left out for it: two prompts in a row would break most chat templates. So is
+    one that it answered by calling a tool, for nobody gave it the result.
     """
     turn, comparison = reply.turn, reply.turn.comparison
     messages: list[dict[str, Any]] = []
@@ -204,7 +227,7 @@ def context(reply: Reply) -> list[dict[str, Any]]:
     earlier = Reply.objects.filter(side=reply.side, turn__index__lt=turn.index).select_related("turn")
     last = {answer.turn_id: answer for answer in earlier.order_by("turn__index", "attempt")}
     for answer in last.values():
-        if answer.text and answer.state in (Reply.State.DONE, Reply.State.STOPPED):
+        if answer.text and not answer.tool_calls and answer.state in (Reply.State.DONE, Reply.State.STOPPED):
             messages += [
                 {"role": "user", "content": answer.turn.prompt},
                 {"role": "assistant", "content": answer.text},

@@ -6,6 +6,7 @@ from typing import Any
 from atelier.accounts.models import User
 from inference.comparisons import turns as comparisons
 from inference.comparisons import votes
+from inference.comparisons.streams import HIDDEN_ERROR
 from inference.models import Reply, Turn, Vote
 
 LETTERS = "ABCD"
@@ -29,6 +30,8 @@ class VisibleReply:
     reply: Reply
     letter: str
     name: str  # empty while it must not be known
+    reasoning: str  # empty while the name is hidden: whether a model thinks, and how, tells which it is
+    error: str
     can_regenerate: bool
     can_save: bool
     won: bool
@@ -50,7 +53,7 @@ class VisibleTurn:
     def can_prefer(self) -> bool:
         """Return whether the vote names a better answer that there is something to learn from."""
         winner = self.vote and self.vote.winner
-        return bool(self.can_save and winner and winner.text.strip())
+        return bool(self.can_save and winner and not winner.is_empty)
 
     @property
     def has_cut(self) -> bool:
@@ -74,8 +77,10 @@ def show(turn: Turn, user: User, role: Any, is_last: bool) -> VisibleTurn:
             reply=reply,
             letter=LETTERS[place],
             name="" if hidden else str(reply.side.endpoint),
+            reasoning="" if hidden else reply.reasoning,
+            error=HIDDEN_ERROR if hidden and reply.error else reply.error,
             can_regenerate=can_say and is_last and reply.is_over and not turn.votes.all(),
-            can_save=can_save and reply.is_over and bool(reply.text) and not hidden,
+            can_save=can_save and reply.is_over and bool(reply.text or reply.tool_calls) and not hidden,
             won=bool(vote and vote.winner_id == reply.pk),
         )
         for place, reply in enumerate(replies)

@@ -33,7 +33,9 @@ class Standing(Count):
     """The votes of one endpoint that count, and its share with its 95% Wilson interval, 0 to 1.
 
     A tie counts for every side in equal parts; "both bad" is no part of the share. In a blind comparison only votes cast
-    before the names were seen count; the others are in `after_names`.
+    before the names were seen count; the others are in `after_names`. Several people's votes on one prompt say little more
+    than one, for they read the same answers: share and interval are those of `prompts`, each with the mean of its votes, and
+    `prompts_won` those that most of its votes give to this endpoint.
     """
 
     endpoint: Endpoint = None  # type: ignore[assignment]
@@ -41,16 +43,18 @@ class Standing(Count):
     low: float = 0.0
     high: float = 1.0
     after_names: Count = Count()
+    prompts: int = 0
+    prompts_won: int = 0
 
     @property
     def compared(self) -> int:
-        """Return the votes that the share is of."""
+        """Return the votes that say which answer is better, or that none is."""
         return self.won + self.lost + self.tied
 
 
 @dataclass(frozen=True)
 class Lead:
-    """How far the first of the endpoints is ahead of the second, by the exact sign test of the votes that one of them won.
+    """How far the first of the endpoints is ahead of the second, by the exact sign test of the prompts that one of them won.
 
     With three or four endpoints the p-value allows for all pairs that could have been the first two.
     """
@@ -127,14 +131,17 @@ def tallies(comparisons: Iterable[Comparison]) -> dict[int, list[Standing]]:
     comparisons = list(comparisons)
     won: Counter[tuple[int, bool, int]] = Counter()
     verdicts: Counter[tuple[int, bool, str]] = Counter()
+    prompts: dict[int, dict[int, Counter[int | None]]] = {comparison.pk: {} for comparison in comparisons}
     rows = Vote.objects.filter(turn__comparison__in=comparisons).values_list(
-        "turn__comparison_id", "turn__comparison__blind", "blind", "verdict", "winner__side__endpoint_id"
+        "turn__comparison_id", "turn_id", "turn__comparison__blind", "blind", "verdict", "winner__side__endpoint_id"
     )
-    for comparison_id, is_blind, was_blind, verdict, endpoint_id in rows:
+    for comparison_id, turn_id, is_blind, was_blind, verdict, endpoint_id in rows:
         counts = was_blind or not is_blind
         verdicts[comparison_id, counts, verdict] += 1
         if endpoint_id:
             won[comparison_id, counts, endpoint_id] += 1
+        if counts and verdict != Vote.Verdict.BAD:
+            prompts[comparison_id].setdefault(turn_id, Counter())[endpoint_id] += 1
 
     def count(comparison: Comparison, endpoint: int, counts: bool) -> Count:
         wins = won[comparison.pk, counts, endpoint]
@@ -149,6 +156,7 @@ def tallies(comparisons: Iterable[Comparison]) -> dict[int, list[Standing]]:
                 side.endpoint,
                 count(comparison, side.endpoint_id, True),
                 count(comparison, side.endpoint_id, False),
+                list(prompts[comparison.pk].values()),
                 len(sides),
             )
             for side in sides
@@ -156,21 +164,41 @@ def tallies(comparisons: Iterable[Comparison]) -> dict[int, list[Standing]]:
     return found
 
 
-def _standing(endpoint: Endpoint, count: Count, after_names: Count, sides: int) -> Standing:
-    compared = count.won + count.lost + count.tied
-    share = (
-        statistics.wilson(count.won + count.tied / sides, compared) if compared else statistics.Interval(0.0, 0.0, 1.0)
-    )
+def _standing(
+    endpoint: Endpoint, count: Count, after_names: Count, prompts: list[Counter[int | None]], sides: int
+) -> Standing:
+    """Return a standing; of each prompt, `prompts` has the votes by the endpoint that won, None for ties."""
+    parts = [(votes[endpoint.pk] + votes[None] / sides) / votes.total() for votes in prompts]
+    share = statistics.wilson(sum(parts), len(parts)) if parts else statistics.Interval(0.0, 0.0, 1.0)
     return Standing(
-        count.won, count.lost, count.tied, count.bad, endpoint, share.value, share.low, share.high, after_names
+        count.won,
+        count.lost,
+        count.tied,
+        count.bad,
+        endpoint,
+        share.value,
+        share.low,
+        share.high,
+        after_names,
+        prompts=len(parts),
+        prompts_won=sum(_winner(votes) == endpoint.pk for votes in prompts),
     )
+
+
+def _winner(votes: Counter[int | None]) -> int | None:
+    """Return the endpoint that most votes on a prompt name; None when none has more than every other."""
+    named = Counter({endpoint: number for endpoint, number in votes.items() if endpoint is not None}).most_common(2)
+    if not named or (len(named) == 2 and named[0][1] == named[1][1]) or named[0][1] <= votes[None]:
+        return None
+    return named[0][0]
 
 
 def lead(standings: Sequence[Standing]) -> Lead | None:
     """Return how far the first is ahead; None while nobody is."""
-    first, second = sorted(standings, key=lambda standing: -standing.won)[:2]
-    if first.won == second.won:
+    first, second = sorted(standings, key=lambda standing: -standing.prompts_won)[:2]
+    won, lost = first.prompts_won, second.prompts_won
+    if won == lost:
         return None
     pairs = len(standings) * (len(standings) - 1) // 2
-    p = min(1.0, pairs * statistics.sign_test(first.won, second.won))
-    return Lead(first.endpoint, second.endpoint, p, first.won + second.won < statistics.FEWEST_ROWS)
+    p = min(1.0, pairs * statistics.sign_test(won, lost))
+    return Lead(first.endpoint, second.endpoint, p, won + lost < statistics.FEWEST_ROWS)

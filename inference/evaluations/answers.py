@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from atelier.web import border
 from curation.chat import text_of
 from curation.formats.writers.tables import safe_cell
+from curation.tool_calls import ReadableCall, as_text, readable
 from inference.models import Evaluation, EvaluationAnswer
 
 PAGE = 20
@@ -39,6 +40,7 @@ class AnswerRow:
     prompt: str
     system: str
     reference: str
+    reference_calls: list[ReadableCall]
     record_id: int | None
     answers: list[EvaluationAnswer | None]
 
@@ -76,6 +78,11 @@ def _matching(evaluation: Evaluation, filters: AnswerFilters) -> "QuerySet[Evalu
         return rows.filter(outcome=EvaluationAnswer.Outcome.FAILED)
     if filters.fails == "cut":
         return rows.filter(is_cut=True)
+    # With a colon, which no rule's id has.
+    if filters.fails == "calls:wrong":
+        return rows.filter(calls_right=False)
+    if filters.fails == "flaw:any":
+        return rows.exclude(flaw="")
     if filters.fails == "any":
         return rows.exclude(broken="")
     return rows.filter(broken__contains=f"|{filters.fails}|") if filters.fails else rows
@@ -94,8 +101,13 @@ def _row(number: int, answers: list[EvaluationAnswer | None]) -> AnswerRow:
     first = next(answer for answer in answers if answer is not None)
     said = [message for message in first.prompt if message.get("role") != "system"]
     system = [text_of(message) for message in first.prompt if message.get("role") == "system"]
-    prompt = text_of(said[-1]) if len(said) == 1 else "\n\n".join(f"{m['role']}: {text_of(m)}" for m in said)
-    return AnswerRow(number, prompt, "\n".join(system), first.reference, first.record_id, answers)
+    prompt = text_of(said[-1]) if len(said) == 1 else "\n\n".join(f"{m['role']}: {_said(m)}" for m in said)
+    calls = readable(first.reference_calls, first.tools)
+    return AnswerRow(number, prompt, "\n".join(system), first.reference, calls, first.record_id, answers)
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    return "\n".join(filter(None, (text_of(message), as_text(message.get("tool_calls") or []))))
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -119,8 +131,14 @@ def plain(answer: EvaluationAnswer) -> dict[str, Any]:
         "outcome": answer.outcome,
         "reason": answer.reason,
         "prompt": answer.prompt,
+        "tools": answer.tools,
         "reference": answer.reference,
+        "reference_calls": answer.reference_calls,
         "text": answer.text,
+        "tool_calls": answer.tool_calls,
+        "calls_right": answer.calls_right,
+        "calls_why": answer.calls_why,
+        "flaw": answer.flaw,
         "is_cut": answer.is_cut,
         "finish_reason": answer.finish_reason,
         "verdicts": answer.verdicts,
@@ -148,6 +166,9 @@ def as_csv(evaluation: Evaluation) -> Iterator[str]:
             "prompt",
             "reference",
             "text",
+            "calls",
+            "calls_right",
+            "flaw",
             "cut",
             "finish_reason",
             "chrf",
@@ -159,8 +180,10 @@ def as_csv(evaluation: Evaluation) -> Iterator[str]:
     for answer in _ledger(evaluation):
         follows = {verdict["rule"]: int(verdict["ok"]) for verdict in answer.verdicts}
         asked = text_of(answer.prompt[-1]) if answer.prompt else ""
+        reference = "\n".join(filter(None, (answer.reference, as_text(answer.reference_calls))))
         yield _line([
-            answer.row, str(answer.endpoint), answer.outcome, answer.reason, asked, answer.reference, answer.text,
+            answer.row, str(answer.endpoint), answer.outcome, answer.reason, asked, reference, answer.text,
+            as_text(answer.tool_calls), "" if answer.calls_right is None else int(answer.calls_right), answer.flaw,
             int(answer.is_cut), answer.finish_reason,
             "" if answer.chrf is None else round(answer.chrf, 2), answer.completion_tokens, round(answer.seconds, 3),
             *(follows.get(rule, "") for rule in rules),

@@ -11,9 +11,11 @@ from django.core.exceptions import ValidationError
 
 from atelier.accounts.rules import rules_of
 from atelier.jobs.claims import Claim, JobCancelled, JobFailed, JobPaused, TurnYielded
-from curation.calls import CallOutcome, CallRun, Calls
-from curation.chat import Message, Sampling
+from curation.answers import is_blank, sounds_like_refusal
+from curation.calls import CallOutcome, CallRun, Calls, Question
+from curation.chat import Answer, Sampling
 from curation.scoring import RuleSet, sentence_chrf
+from curation.tool_calls import difference
 from inference.clients import EndpointClient
 from inference.endpoints import RetryingClient
 from inference.evaluations import ledger, scores
@@ -24,8 +26,14 @@ ATTEMPTS = 4
 RETRY_SECONDS = 60.0
 FAILURES_IN_A_ROW = 10
 STORED = [
-    "outcome", "reason", "text", "is_cut", "finish_reason", "verdicts", "broken", "chrf", "prompt_tokens", "completion_tokens", "seconds",
+    "outcome", "reason", "text", "tool_calls", "calls_right", "calls_why", "flaw", "is_cut", "finish_reason", "verdicts", "broken",
+    "chrf", "prompt_tokens", "completion_tokens", "seconds",
 ]  # fmt: skip
+
+NO_ANSWER = {
+    EvaluationAnswer.Flaw.BLANK: "The answer is empty.",
+    EvaluationAnswer.Flaw.REFUSAL: "The model refuses to answer.",
+}
 
 Outcome = EvaluationAnswer.Outcome
 ClientFor = Callable[[Endpoint], EndpointClient]
@@ -39,7 +47,10 @@ def run(claim: Claim[Evaluation], client_for: ClientFor) -> None:
         ledger.plan(claim)
         endpoints = {endpoint.pk: endpoint for endpoint in evaluation.endpoints.select_related("deployment", "adapter")}
         waiting = set(evaluation.answers.filter(outcome=Outcome.PENDING).values_list("endpoint_id", flat=True))
-        clients = {pk: RetryingClient(client_for(endpoints[pk]), ATTEMPTS, RETRY_SECONDS) for pk in waiting}
+        clients = {
+            pk: RetryingClient(client_for(endpoints[pk]), ATTEMPTS, RETRY_SECONDS, endpoint=endpoints[pk])
+            for pk in waiting
+        }
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
     with Calls(clients, Sampling.from_json(evaluation.sampling)) as calls:
@@ -74,9 +85,9 @@ class EvaluationRun(CallRun[EvaluationAnswer]):
             yield from page
             last = page[-1].row
 
-    def _next(self, client: int, until: float) -> tuple[EvaluationAnswer, list[Message]] | None:
+    def _next(self, client: int, until: float) -> Question[EvaluationAnswer] | None:
         answer = next(self.pending[client], None)
-        return None if answer is None else (answer, answer.prompt)
+        return None if answer is None else Question(answer, answer.prompt, answer.tools)
 
     def _store(self, outcomes: list[CallOutcome[EvaluationAnswer]]) -> None:
         if not outcomes:
@@ -94,7 +105,10 @@ class EvaluationRun(CallRun[EvaluationAnswer]):
             unit.outcome, unit.reason = Outcome.FAILED, outcome.error[:500]
             self.failures[unit.endpoint_id].append(unit.reason)
             return
-        unit.outcome, unit.text = Outcome.OK, answer.text
+        unit.outcome, unit.text, unit.tool_calls = Outcome.OK, answer.text, list(answer.tool_calls)
+        unit.flaw = flaw_of(answer, unit)
+        if not unit.text and answer.refusal:
+            unit.text = answer.refusal  # so that people read what it said instead
         unit.is_cut, unit.finish_reason = not answer.is_whole, answer.finish_reason[:40]
         unit.prompt_tokens, unit.completion_tokens = answer.prompt_tokens, answer.completion_tokens
         unit.seconds = outcome.seconds  # of the call that answered, waits before it left out
@@ -111,15 +125,37 @@ class EvaluationRun(CallRun[EvaluationAnswer]):
                 )
 
 
+def flaw_of(answer: Answer, unit: EvaluationAnswer) -> str:
+    """Return what makes an answer none: it is empty, or a refusal where the reference doesn't refuse; empty for a good one."""
+    if answer.refusal or (answer.is_refusal and not sounds_like_refusal(unit.reference)):
+        return EvaluationAnswer.Flaw.REFUSAL
+    return EvaluationAnswer.Flaw.BLANK if answer.is_blank else ""
+
+
 def judge(answer: EvaluationAnswer, rules: RuleSet | None) -> None:
-    """Judge an answer: store the verdict of every rule and the chrF against the reference."""
+    """Judge an answer: store the verdict of every rule, the chrF against the reference, and whether its calls are right.
+
+    Text is judged where one is to be written: not where the reference is a call alone. An answer that is none follows no
+    rule, for silence would follow most of them.
+    """
     if answer.outcome != Outcome.OK:
         return
-    verdicts = rules.judge(answer.text) if rules else []
-    answer.verdicts = [
-        {"rule": verdict.rule_id, "ok": verdict.ok, "why": " ".join(filter(None, (verdict.why, verdict.excerpt)))}
-        for verdict in verdicts
-    ]
-    answer.broken = "".join(f"|{verdict.rule_id}" for verdict in verdicts if not verdict.ok)
+    if answer.tools or answer.reference_calls:
+        answer.calls_why = difference(answer.reference_calls, answer.tool_calls)
+        answer.calls_right = not answer.calls_why
+    is_text = not (answer.reference_calls and is_blank(answer.reference))
+    answer.verdicts = _verdicts(answer, rules) if rules and is_text else []
+    answer.broken = "".join(f"|{verdict['rule']}" for verdict in answer.verdicts if not verdict["ok"])
     answer.broken += "|" if answer.broken else ""
-    answer.chrf = sentence_chrf(answer.text, answer.reference) if answer.reference else None
+    said = "" if answer.flaw or is_blank(answer.text) else answer.text
+    answer.chrf = sentence_chrf(said, answer.reference) if answer.reference and is_text else None
+
+
+def _verdicts(answer: EvaluationAnswer, rules: RuleSet) -> list[dict[str, Any]]:
+    why = NO_ANSWER.get(answer.flaw) or ("A tool was called, and nothing written." if is_blank(answer.text) else "")
+    if why:
+        return [{"rule": rule.id, "ok": False, "why": why} for rule in rules.rules]
+    return [
+        {"rule": verdict.rule_id, "ok": verdict.ok, "why": " ".join(filter(None, (verdict.why, verdict.excerpt)))}
+        for verdict in rules.judge(answer.text)
+    ]

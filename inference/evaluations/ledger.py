@@ -1,6 +1,7 @@
 """The ledger of an evaluation: asked for, checked, and one row for each answer that is wanted, before anybody is asked."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,28 +9,31 @@ from django.db.models import Count, Q, QuerySet
 
 from atelier.accounts.models import Project, User
 from atelier.accounts.rules import checked_rules
-from atelier.jobs.claims import Claim
+from atelier.jobs.claims import Claim, JobFailed
 from atelier.jobs.once import once
 from atelier.web import border
-from curation.chat import Sampling, text_of
+from curation.chat import Message, Sampling, text_of
 from curation.models import Version, VersionEntry
 from curation.models.versions import SPLITS
+from curation.tool_calls import Call
+from curation.versions import archive
 from curation.versions import files as version_files
 from inference.comparisons import turns
 from inference.models import Endpoint, Evaluation, EvaluationAnswer
 from inference.prompts import trained_with
+from inference.serving import deployments
 
 MAX_CONCURRENCY = 64
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=256)
 LEDGER_BATCH = 500
-NEEDS_TOOLS = "This row has tools or calls, which evaluations cannot send yet, so no model is asked: without them its answers would say nothing."
 
 Outcome = EvaluationAnswer.Outcome
 
 
 def versions_of(project: Project) -> "QuerySet[Version]":
     """Return the frozen versions, the newest first."""
-    return Version.objects.filter(project=project, status=Version.Status.DONE).select_related("dataset").order_by("-pk")
+    frozen = Version.objects.filter(project=project, status=Version.Status.DONE, archived_at=None)
+    return frozen.select_related("dataset").order_by("-pk")
 
 
 def create(
@@ -80,6 +84,7 @@ def create(
 
 
 def _check(version: Version, split: str, endpoints: Sequence[Endpoint], limit: int | None, concurrency: int) -> None:
+    archive.refuse_archived(version)
     if version.status != Version.Status.DONE:
         raise ValidationError(f"{version} is not frozen yet ({version.get_status_display().lower()}).")
     if split not in SPLITS:
@@ -104,6 +109,10 @@ def _check(version: Version, split: str, endpoints: Sequence[Endpoint], limit: i
 def plan(claim: Claim[Evaluation]) -> None:
     """Create the ledger: one waiting answer for each row and endpoint, before any endpoint is called."""
     evaluation = claim.job
+    try:
+        archive.refuse_archived(evaluation.version)
+    except ValidationError as error:
+        raise JobFailed(" ".join(error.messages)) from error
     entrants = [entrant["id"] for entrant in evaluation.entrants]
     total = min(evaluation.limit or 10**9, evaluation.version.counts()[evaluation.split]) * len(entrants)
     if evaluation.answers.count() < total:
@@ -112,13 +121,15 @@ def plan(claim: Claim[Evaluation]) -> None:
                 "row", "record_id"
             )
         )
+        endpoints = evaluation.endpoints.select_related("deployment")
+        no_tools = {endpoint.pk: deployments.why_no_tools(endpoint) for endpoint in endpoints}
         batch: list[EvaluationAnswer] = []
-        for number, row in enumerate(version_files.rows(evaluation.version, evaluation.split), 1):
-            if evaluation.limit and number > evaluation.limit:
-                break
-            needs_tools = _needs_tools(row)
+        rows = version_files.numbered(evaluation.version, evaluation.split)
+        for number, row in islice(rows, evaluation.limit):
+            tools = list(row.get("tools") or [])
             for entrant in evaluation.entrants:
-                prompt, reference = prompt_and_reference(row, system_prompt_of(evaluation, entrant))
+                prompt, reference, calls = prompt_and_reference(row, system_prompt_of(evaluation, entrant))
+                why_not = no_tools[entrant["id"]] if tools else ""
                 batch.append(
                     EvaluationAnswer(
                         evaluation=evaluation,
@@ -126,9 +137,11 @@ def plan(claim: Claim[Evaluation]) -> None:
                         row=number,
                         record_id=records.get(number),
                         prompt=prompt,
+                        tools=tools,
                         reference=reference,
-                        outcome=Outcome.SKIPPED if needs_tools else Outcome.PENDING,
-                        reason=NEEDS_TOOLS if needs_tools else "",
+                        reference_calls=calls,
+                        outcome=Outcome.SKIPPED if why_not else Outcome.PENDING,
+                        reason=why_not,
                     )
                 )
             if len(batch) >= LEDGER_BATCH:
@@ -180,24 +193,19 @@ def prompt_lines(evaluation: Evaluation) -> list[str]:
     return [f"{entrant['name']}: {line}" for entrant, line in zip(evaluation.entrants, lines, strict=True)]
 
 
-def _needs_tools(row: Mapping[str, Any]) -> bool:
-    """Return whether a row cannot be asked without its tools."""
-    messages = [*(row.get("messages") or []), *(row.get("prompt") or []), *(row.get("chosen") or [])]
-    return bool(row.get("tools")) or any(m["role"] == "tool" or m.get("tool_calls") for m in messages)
-
-
-def prompt_and_reference(row: dict[str, Any], system_prompt: str | None) -> tuple[list[dict[str, Any]], str]:
-    """Return the prompt of a version's row and the reference: all before the last answer, and that answer."""
+def prompt_and_reference(row: dict[str, Any], system_prompt: str | None) -> tuple[list[Message], str, list[Call]]:
+    """Return the prompt of a version's row and the reference: all before the last answer, and its text and calls."""
     messages = list(row.get("messages") or row.get("prompt") or []) + list(row.get("chosen") or [])
     answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
     end = answers[-1] if answers else len(messages)
     reference = text_of(messages[end]) if answers else ""
+    calls = list(messages[end].get("tool_calls") or []) if answers else []
     prompt = [{key: value for key, value in message.items() if value is not None} for message in messages[:end]]
     if system_prompt is not None:
         prompt = [message for message in prompt if message["role"] != "system"]
         if system_prompt.strip():
             prompt.insert(0, {"role": "system", "content": system_prompt})
-    return prompt, reference
+    return prompt, reference, calls
 
 
 def counts(evaluation: Evaluation) -> dict[str, int]:

@@ -23,6 +23,8 @@ class ScoredAnswer:
     tokens: int
     seconds: float
     is_cut: bool = False
+    calls_right: bool | None = None
+    flaw: str = ""
 
     def keeps(self, ids: Iterable[str]) -> bool:
         return all(self.verdicts.get(rule, False) for rule in ids)
@@ -35,7 +37,7 @@ def count(evaluation: Evaluation, rules: RuleSet | None) -> dict[str, Any]:
     """Return {"rules": [...], "groups": [...], "endpoints": {id: figures}}, each compared with the first entrant."""
     judged: dict[int, list[ScoredAnswer]] = {entrant["id"]: [] for entrant in evaluation.entrants}
     ledger = evaluation.answers.filter(outcome=EvaluationAnswer.Outcome.OK).order_by("endpoint_id", "row")
-    for answer in ledger.defer("prompt", "reference").iterator(chunk_size=500):
+    for answer in ledger.defer("prompt", "tools", "reference", "reference_calls").iterator(chunk_size=500):
         verdicts = {verdict["rule"]: verdict["ok"] for verdict in answer.verdicts}
         judged[answer.endpoint_id].append(
             ScoredAnswer(
@@ -46,9 +48,12 @@ def count(evaluation: Evaluation, rules: RuleSet | None) -> dict[str, Any]:
                 answer.completion_tokens,
                 answer.seconds,
                 answer.is_cut,
+                answer.calls_right,
+                answer.flaw,
             )
         )
-    measures = measures_of(rules)
+    has_calls = any(judged_one.calls_right is not None for answers in judged.values() for judged_one in answers)
+    measures = measures_of(rules, has_calls)
     first = judged[evaluation.entrants[0]["id"]]
     figures = {}
     for pk, answers in judged.items():
@@ -67,11 +72,15 @@ def count(evaluation: Evaluation, rules: RuleSet | None) -> dict[str, Any]:
     }
 
 
-def measures_of(rules: RuleSet | None) -> dict[str, Measure]:
-    """Return the measures of each answer: "every", "group:…", "rule:…" are kept or not; "chrf" and "words" are numbers."""
+def measures_of(rules: RuleSet | None, has_calls: bool = False) -> dict[str, Measure]:
+    """Return the measures of each answer: "every", "group:…", "rule:…", "calls" hold or not; "chrf" and "words" are numbers.
+
+    A measure is None for an answer that it doesn't judge: rules where the reference is a call alone, calls in a row without
+    tools.
+    """
 
     def keeping(ids: frozenset[str]) -> Measure:
-        return lambda judged: float(judged.keeps(ids))
+        return lambda judged: float(judged.keeps(ids)) if judged.verdicts else None
 
     measures: dict[str, Measure] = {}
     if rules:
@@ -80,6 +89,8 @@ def measures_of(rules: RuleSet | None) -> dict[str, Measure]:
             measures[f"group:{group}"] = keeping(rules.group(group))
         for rule in rules.rules:
             measures[f"rule:{rule.id}"] = keeping(frozenset({rule.id}))
+    if has_calls:
+        measures["calls"] = lambda judged: None if judged.calls_right is None else float(judged.calls_right)
     measures["chrf"] = lambda judged: judged.chrf
     measures["words"] = lambda judged: float(judged.words)
     return measures
@@ -87,6 +98,7 @@ def measures_of(rules: RuleSet | None) -> dict[str, Measure]:
 
 def _figures(answers: Sequence[ScoredAnswer], measures: dict[str, Measure]) -> dict[str, Any]:
     figures: dict[str, Any] = {"answered": len(answers), "cut": sum(judged.is_cut for judged in answers)}
+    figures["flawed"] = sum(bool(judged.flaw) for judged in answers)
     for name, measure in measures.items():
         values = [value for judged in answers if (value := measure(judged)) is not None]
         if not values:
@@ -108,12 +120,13 @@ def _figures(answers: Sequence[ScoredAnswer], measures: dict[str, Measure]) -> d
 
 
 def _is_share(name: str) -> bool:
-    return name == "every" or name.startswith(("group:", "rule:"))
+    return name in ("every", "calls") or name.startswith(("group:", "rule:"))
 
 
 def main_measure(measures: Iterable[str]) -> str:
-    """Return the measure that a comparison is about, named beforehand: every rule, or without rules the chrF."""
-    return "every" if "every" in measures else "chrf"
+    """Return the measure that a comparison is about, named beforehand: every rule, without rules the calls, else the chrF."""
+    there = set(measures)
+    return next(name for name in ("every", "calls", "chrf") if name in there)
 
 
 def _difference(
@@ -206,6 +219,8 @@ def table(evaluation: Evaluation) -> list[ScoreLine]:
     shares += [(f"group:{group}", f"Right {group}", "") for group in scores["groups"]]
     shares += [(f"rule:{rule['id']}", rule["title"], rule["id"]) for rule in scores["rules"]]
     columns = [scores["endpoints"][str(entrant["id"])] for entrant in evaluation.entrants]
+    if any(column.get("calls") for column in columns):
+        shares.append(("calls", "Right call", "calls:wrong"))
     lines = [ScoreLine(key, label, _cells(columns, key, _share_cell), rule) for key, label, rule in shares]
     if any(column.get("chrf") for column in columns):
         lines.append(
@@ -215,6 +230,9 @@ def table(evaluation: Evaluation) -> list[ScoreLine]:
         )
     lines.append(
         ScoreLine("cut", "Cut off", _cut(columns), note="answers that did not come to an end, scored as they are")
+    )
+    lines.append(
+        ScoreLine("flawed", "Empty or refused", _flawed(columns), note="answers that say nothing; they follow no rule")
     )
     lines.append(ScoreLine("words", "Words", _plain(columns, "words"), note="mean length of an answer"))
     lines.append(
@@ -307,6 +325,14 @@ def _cut(columns: list[dict[str, Any]]) -> list[Cell]:
     ]
 
 
+def _flawed(columns: list[dict[str, Any]]) -> list[Cell]:
+    """Return the number of empty answers and refusals; "not counted" for scores from before it was."""
+    return [
+        Cell("not counted" if "flawed" not in column else f"{column['flawed']} of {column['answered']}")
+        for column in columns
+    ]
+
+
 def warnings(evaluation: Evaluation) -> list[str]:
     """Return a sentence for each entrant of which more than 2% of the answers were cut off."""
     found = evaluation.scores.get("endpoints", {})
@@ -334,6 +360,8 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str]]:
         figures = found.get(str(entrant["id"]), {})
         if every := figures.get("every"):
             lines.append((entrant["name"], f"{100 * every['value']:.0f}% follow every rule"))
+        elif calls := figures.get("calls"):
+            lines.append((entrant["name"], f"{100 * calls['value']:.0f}% right calls"))
         elif chrf := figures.get("chrf"):
             lines.append((entrant["name"], f"chrF {chrf['value']:.1f}"))
         else:

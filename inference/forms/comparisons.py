@@ -24,10 +24,19 @@ class ComparisonForm(ModelsForm):
     blind = forms.BooleanField(
         required=False,
         label="Blind",
-        help_text="Shuffles the answers of each turn and shows their models only after your vote.",
+        help_text="Shuffles the answers of each turn and shows their models and their reasoning only after your vote.",
+    )
+    tools = forms.JSONField(
+        required=False,
+        label="Tools",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text='The tools on offer to every model, as a JSON list of {"type": "function", "function": {"name", "description", "parameters"}}. Calls are shown and not run.',
     )
 
-    field_order = ["endpoints", "name", "system_prompt", "blind"]
+    field_order = ["endpoints", "name", "system_prompt", "tools", "blind"]
+
+    def clean_tools(self) -> list[Any]:
+        return turns.checked_tools(self.cleaned_data["tools"] or [])
 
     def clean_endpoints(self) -> list[Endpoint]:
         chosen = self.cleaned_data["endpoints"]
@@ -42,6 +51,7 @@ class SaveAnswerForm(forms.Form):
     text = forms.CharField(
         label="Answer",
         strip=False,
+        required=False,  # an answer that calls a tool may have none
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text="Correct the answer here if needed; the record stores this text.",
     )
@@ -49,6 +59,11 @@ class SaveAnswerForm(forms.Form):
         queryset=Dataset.objects.none(), required=False, empty_label="New dataset, named below", label="Dataset"
     )
     new_name = forms.CharField(max_length=120, required=False, label="Name of the new dataset")
+    thoughts = forms.BooleanField(
+        required=False,
+        label="Save its reasoning too",
+        help_text="The student then learns to reason before it answers. Its base must be one that does.",
+    )
     cut = forms.BooleanField(
         required=False,
         label="Save it although it was cut off",
@@ -59,6 +74,8 @@ class SaveAnswerForm(forms.Form):
         super().__init__(*args, **kwargs)
         if reply.is_whole:
             del self.fields["cut"]
+        if not reply.reasoning.strip():
+            del self.fields["thoughts"]
         self.project = project
         self.fields["dataset"].queryset = datasets = records.conversation_datasets(project)
         first = datasets.first()

@@ -11,7 +11,7 @@ from django.forms.fields import InvalidJSONInput
 
 from atelier.accounts.models import Upload
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from inference import endpoints
 from inference.models import Endpoint
 
@@ -166,7 +166,7 @@ class EndpointForm(forms.ModelForm):
                 self.add_error("file", error)
         return data
 
-    def save_noted(self, asker: trail.Asker, action: Action) -> Endpoint:
+    def save_noted(self, asker: trail.Asker, action: AuditAction) -> Endpoint:
         """Save a valid form with its file, and note the action in the same transaction."""
         with self._saving():
             endpoint = self.save()

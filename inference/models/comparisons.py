@@ -5,6 +5,8 @@ from django.db import models
 from django.utils import timezone
 
 from atelier.accounts.models import Project
+from curation.answers import is_blank, sounds_like_refusal
+from curation.tool_calls import ReadableCall, readable
 from inference.models.endpoints import Endpoint
 
 
@@ -13,6 +15,7 @@ class Comparison(models.Model):
     name = models.CharField(max_length=120)
     system_prompt = models.TextField(blank=True)
     sampling = models.JSONField(default=dict)  # the same for all sides, the seed included
+    tools = models.JSONField(default=list)  # on offer to all sides
     blind = models.BooleanField(default=False)  # names are hidden until the vote
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -85,6 +88,8 @@ class Reply(models.Model):
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
     text = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
+    tool_calls = models.JSONField(default=list)  # in the form of curation.tool_calls
+    refusal = models.TextField(blank=True)  # what the model wrote in place of an answer
     error = models.CharField(max_length=500, blank=True)
     sampling = models.JSONField(default=dict)
     prompt_tokens = models.PositiveIntegerField(default=0)
@@ -113,6 +118,21 @@ class Reply(models.Model):
     def is_whole(self) -> bool:
         """Return whether the model came to an end: it was not cut, stopped or broken off."""
         return self.state == self.State.DONE and not self.is_cut
+
+    @property
+    def readable_calls(self) -> list[ReadableCall]:
+        """Return its calls of tools as people read them."""
+        return readable(self.tool_calls, self.turn.comparison.tools)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether it has nothing that can be seen: no text, and no call of a tool."""
+        return not self.tool_calls and is_blank(self.text)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether the model says that it refuses, or the text begins as refusals do."""
+        return bool(self.refusal) or sounds_like_refusal(self.text)
 
     @property
     def tokens_per_second(self) -> float | None:

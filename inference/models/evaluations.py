@@ -6,6 +6,7 @@ from atelier.database.ranges import between
 from atelier.jobs.models import Job, Move
 from atelier.web.border import BIGGEST_INT
 from curation.models import Record, Version
+from curation.tool_calls import ReadableCall, readable
 from inference.models.endpoints import Endpoint
 
 
@@ -63,6 +64,10 @@ class EvaluationAnswer(models.Model):
         FAILED = "failed"
         SKIPPED = "skipped"
 
+    class Flaw(models.TextChoices):
+        REFUSAL = "refusal", "Refusal"
+        BLANK = "blank", "Empty"
+
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="answers")
     endpoint = models.ForeignKey(Endpoint, on_delete=models.RESTRICT, related_name="evaluation_answers")
     row = models.PositiveIntegerField()  # line in the split's file, from 1
@@ -70,8 +75,15 @@ class EvaluationAnswer(models.Model):
     outcome = models.CharField(max_length=7, choices=Outcome.choices, default=Outcome.PENDING)
     reason = models.CharField(max_length=500, blank=True)
     prompt = models.JSONField(default=list)
+    tools = models.JSONField(default=list)  # on offer
     reference = models.TextField(blank=True)
+    reference_calls = models.JSONField(default=list)
     text = models.TextField(blank=True)
+    tool_calls = models.JSONField(default=list)  # in the form of curation.tool_calls
+    # Whether those are the reference's; null for a row without tools.
+    calls_right = models.BooleanField(null=True)
+    calls_why = models.TextField(blank=True)
+    flaw = models.CharField(max_length=7, choices=Flaw.choices, blank=True)  # of an answer that is none
     is_cut = models.BooleanField(default=False)  # the server ended it before it came to an end
     finish_reason = models.CharField(max_length=40, blank=True)  # the server's word for why it ended
     verdicts = models.JSONField(default=list)  # [{"rule", "ok", "why"}]
@@ -89,3 +101,8 @@ class EvaluationAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.outcome}"
+
+    @property
+    def readable_calls(self) -> list[ReadableCall]:
+        """Return its calls of tools as people read them."""
+        return readable(self.tool_calls, self.tools)

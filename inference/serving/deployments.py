@@ -4,6 +4,7 @@ Nothing here starts a process: the rows state what is wanted, and the model serv
 (`inference.serving.reconciler`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +16,12 @@ from django.utils import timezone
 
 from atelier.accounts.models import Project
 from inference.models import Deployment, Endpoint
-from inference.vllm import MAX_RANK
+from inference.vllm import MAX_RANK, tool_parser
+from training import catalogue
 from training.bases import offers
 from training.models import Adapter, Base
 from training.runs import adapters as trained
+from training.runs import archive
 
 NO_SERVER = "The model server isn't running. It is part of `make run`; to start it alone, run `manage.py serve_models`."
 
@@ -49,6 +52,8 @@ def deploy(project: Project, base: str, adapters: "list[Adapter] | None" = None)
     refuse_unservable(project, base, served)
     refuse_other_base(base, [*served, *Adapter.objects.filter(deployments__project=project, deployments__base=base)])
     with transaction.atomic():
+        list(Adapter.objects.select_for_update().filter(pk__in=[adapter.pk for adapter in served]))
+        refuse_archived(served)  # nobody archives them until this is done
         row, _ = Deployment.objects.get_or_create(project=project, base=base)
         is_new = row.wanted == Deployment.Wanted.DOWN or row.state in (Deployment.State.DOWN, Deployment.State.FAILED)
         fresh = {"state": Deployment.State.WAITING, "message": "", "loaded": []} if is_new else {}
@@ -73,8 +78,28 @@ def refuse_unservable(project: Project, base: str, adapters: list[Adapter]) -> N
             raise ValidationError(f"{adapter} was not trained on {about.title} in this project.")
         if adapter.rank > MAX_RANK:
             raise ValidationError(f"{adapter} has rank {adapter.rank}; adapters up to rank {MAX_RANK} can be served.")
+        archive.refuse_archived(adapter)
         if wrong := trained.problem(adapter):
             raise ValidationError(wrong)
+
+
+def refuse_archived(adapters: list[Adapter]) -> None:
+    """Raise ValidationError when one of the adapters has been archived since it was fetched."""
+    for adapter in Adapter.objects.filter(pk__in=[adapter.pk for adapter in adapters]):
+        archive.refuse_archived(adapter)
+
+
+def serving(adapter: Adapter) -> Iterator[str]:
+    """Yield the bases on which an adapter is deployed, or is about to be."""
+    for deployment in adapter.deployments.filter(wanted=Deployment.Wanted.UP):
+        yield offers.title(deployment.base)
+
+
+def forget(adapter: Adapter) -> None:
+    """Take an archived adapter out of stopped deployments and its endpoints out of every choice."""
+    for deployment in adapter.deployments.all():
+        deployment.adapters.remove(adapter)
+    Endpoint.objects.filter(adapter=adapter, archived_at=None).update(archived_at=timezone.now())
 
 
 def refuse_other_base(base: str, adapters: list[Adapter]) -> None:
@@ -85,15 +110,44 @@ def refuse_other_base(base: str, adapters: list[Adapter]) -> None:
     models = Path(settings.MODELS_DIR)
     row = offers.note(base) if offers.store.is_ready(models, base) else Base.objects.filter(slug=base).first()
     for adapter in adapters:
-        trained_on = adapter.run.facts.get("base_digest")
-        if row and row.digest and trained_on and trained_on != row.digest:
-            revisions = [str(adapter.run.facts.get("base_revision") or "")[:12], row.revision[:12]]
-            known = f" (revision {revisions[0]}; on disk is {revisions[1]})" if all(revisions) else ""
-            raise ValidationError(
-                f"{adapter} was trained on other files of {offers.title(base)} than those on this machine{known}, so its "
-                f"answers would be wrong. Download the revision that it was trained on, or train again; to serve the base "
-                f"without it, remove the adapter from the deployment."
-            )
+        if row and (why := misfit(adapter, row.digest, row.revision)):
+            raise ValidationError(why)
+
+
+def misfit(adapter: Adapter, digest: str, revision: str = "") -> str:
+    """Return why an adapter cannot be served on a base with these files, as a sentence; empty when it can."""
+    trained_on = adapter.run.facts.get("base_digest")
+    if not digest or not trained_on or trained_on == digest:
+        return ""
+    revisions = [str(adapter.run.facts.get("base_revision") or "")[:12], revision[:12]]
+    known = f" (revision {revisions[0]}; on disk is {revisions[1]})" if all(revisions) else ""
+    return (
+        f"{adapter} was trained on other files of {offers.title(adapter.base)} than those on this machine{known}, so its "
+        "answers would be wrong. Download the revision that it was trained on, or train again; to serve the base "
+        "without it, remove the adapter from the deployment."
+    )
+
+
+def tool_parser_of(slug: str) -> str:
+    """Return vLLM's parser of the calls that a base writes; empty when none fits, so that it can be offered no tools."""
+    base = catalogue.load().get(slug)
+    if base is None:  # dropped from the catalogue
+        return ""
+    folder = offers.store.folder_of(Path(settings.MODELS_DIR), slug)
+    return tool_parser.find(folder, base.serve, is_template=not base.is_mistral)
+
+
+def why_no_tools(endpoint: Endpoint) -> str:
+    """Return why an endpoint cannot be offered tools, as a sentence; empty when it can, or only its server knows."""
+    if endpoint.kind != Endpoint.Kind.SERVED or endpoint.deployment is None:
+        return ""
+    slug = endpoint.deployment.base
+    if tool_parser_of(slug):
+        return ""
+    return (
+        f"{offers.title(slug)} can't be offered tools: its chat template writes none, or vLLM has no parser for the calls "
+        "that it would write."
+    )
 
 
 def endpoint(deployment: Deployment, adapter: Adapter | None) -> Endpoint:

@@ -21,8 +21,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from inference.models import Deployment
+from inference.serving import deployments
 from inference.serving.served_base import ServedBase, WantedAdapter
-from inference.vllm import Server, Spec, free_port
+from inference.vllm import Server, Spec, free_port, tool_parser
 from training.bases import offers
 from training.models import Adapter
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 SEEN_SECONDS = 2.0
 MAX_GPU_SHARE = 0.92
+REPLACED = "The files of this base were replaced on disk, so it restarts with the new ones."
 GONE: dict[str, Any] = {"message": "", "url": "", "sealed_key": "", "loaded": []}
 MakeServer = Callable[[Spec, Path], Server]
 
@@ -66,15 +68,23 @@ class Reconciler:
 
     def tick(self) -> None:
         """Run one round: read the requests, take one step of every base, report once."""
-        rows = list(Deployment.objects.prefetch_related("adapters").order_by("pk"))
+        rows = list(Deployment.objects.prefetch_related("adapters__run").order_by("pk"))
         demands = wanted(rows)
         for slug, demand in demands.items():
             served = self.bases.get(slug)
             if served is None:
                 served = self.bases[slug] = ServedBase(slug, self.beside)
-            adapters = demand.adapters.items()
+            digest = offers.digest(slug)
+            served.misfits = {
+                name: why for name, adapter in demand.adapters.items() if (why := deployments.misfit(adapter, digest))
+            }
+            adapters = [pair for pair in demand.adapters.items() if pair[0] not in served.misfits]
             served.want({name: WantedAdapter(adapter.path, adapter.rank) for name, adapter in adapters}, demand.since)
-            if served.is_due():
+            is_other = bool(served.digest and digest and digest != served.digest)
+            if is_other and served.server is not None and served.state in ("starting", "ready"):
+                served.fail(REPLACED)  # its process has the old weights
+            elif served.is_due():
+                served.digest = digest
                 self.begin(served)
         for slug, served in list(self.bases.items()):
             if slug not in demands:
@@ -98,7 +108,7 @@ class Reconciler:
         base, machine = offers.get(served.slug), offers.machine()
         if not offers.store.is_ready(Path(settings.MODELS_DIR), served.slug):
             raise ValidationError(f"{base.title} is no longer on this machine. Download it under Models.")
-        flags = list(base.serve)
+        flags = [*base.serve, *tool_parser.flags_for(deployments.tool_parser_of(served.slug), base.serve)]
         if machine.kind == "cuda":
             served.share = self.share(served, base.serve_gib, machine.memory_gib)
             flags += ["--gpu-memory-utilization", f"{served.share:.3f}"]

@@ -40,6 +40,8 @@ class ServedBase:
         self.wanted: dict[str, WantedAdapter] = {}
         self.loaded: set[str] = set()
         self.refused: dict[str, tuple[float, str]] = {}  # adapter -> when, and vLLM's words
+        self.misfits: dict[str, str] = {}  # adapter -> why it does not belong to the base's files on disk
+        self.digest = ""  # of the base's files when the process was started
         self.sealed_key = ""  # of the process, as rows keep it
         self.served_rank = LEAST_RANK
         self.share = 0.0  # of the GPU's memory
@@ -199,8 +201,9 @@ class ServedBase:
         Viewers read it, so it names no path of this machine.
         """
         more = []
+        more += [self.misfits[name] for name in names if name in self.misfits]
         if self.state == "ready":  # what it was refused by is gone else
-            more = [f"An adapter was refused: {self.refused[name][1]}" for name in names if name in self.refused]
+            more += [f"An adapter was refused: {self.refused[name][1]}" for name in names if name in self.refused]
             if any(name in self.wanted and self.wanted[name].rank > self.served_rank for name in names):
                 more.append(TOO_LARGE.format(self.rank, QUIET_SECONDS))
         roots = (settings.DATA_DIR, settings.MODELS_DIR, settings.RUNS_DIR, settings.LOG_DIR, settings.BASE_DIR)

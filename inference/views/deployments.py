@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import Project
 from atelier.web import border
+from atelier.web.toasts import say_error
 from inference.models import Deployment
 from inference.serving import deployments
 from training.bases import offers as base_offers
@@ -24,7 +24,17 @@ def models(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.htmx and not request.htmx.history_restore_request:
         return render(request, "inference/deployments/index.html#serving", serving(project))
     offers = base_offers.offers(project)
-    context = {"offers": offers, "machine": base_offers.machine(), **serving(project)}
+    context = {
+        "offers": offers,
+        "machine": base_offers.machine(),
+        "counting": project.base or base_offers.store.STUDENT,
+        "without_tools": {
+            offer.base.slug
+            for offer in offers
+            if (offer.row or offer.base.is_mistral) and not deployments.tool_parser_of(offer.base.slug)
+        },
+        **serving(project),
+    }
     return render(request, "inference/deployments/index.html", context)
 
 
@@ -33,7 +43,7 @@ def serving(project: Project) -> dict[str, Any]:
     lives = [live for live in deployments.live_in(project) if live.state != "down" or live.message]
     served = {e.adapter_id for live in lives if live.deployment.wanted == "up" for e in live.endpoints}
     ready = [e.pk for live in lives for e in live.endpoints if live.state == "ready" and e.is_ready]
-    adapters = project.adapters.select_related("run__version__dataset").order_by("-pk")
+    adapters = project.adapters.filter(archived_at=None).select_related("run__version__dataset").order_by("-pk")
     return {
         "lives": lives,
         "adapters": adapters,
@@ -65,7 +75,7 @@ def deploy(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         deployments.deploy(project, base, [adapter] if adapter else [])
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("inference:models", project.pk)
 
 

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from inference import endpoints as domain
 from inference.forms.endpoints import ADDABLE, EndpointForm
 from inference.models import Endpoint
@@ -53,7 +54,7 @@ def new(request: HttpRequest, project_id: int, kind: str) -> HttpResponse:
         request.POST or None, request.FILES or None, kind=kind, project=project, initial={"is_teacher": True}
     )
     if request.method == "POST" and form.is_valid():
-        endpoint = form.save_noted(trail.asker(request), Action.ENDPOINT_CREATED)
+        endpoint = form.save_noted(trail.asker(request), AuditAction.ENDPOINT_CREATED)
         messages.success(request, f"{endpoint.name} was created. Test it once before you use it.")
         return redirect("inference:endpoint", project.pk, endpoint.pk)
     context = {"form": form, "about": ABOUT[kind], "label": Endpoint.Kind(kind).label}
@@ -81,7 +82,7 @@ def edit(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         request.POST or None, request.FILES or None, instance=endpoint, kind=endpoint.kind, project=project
     )
     if request.method == "POST" and form.is_valid():
-        form.save_noted(trail.asker(request), Action.ENDPOINT_CHANGED)
+        form.save_noted(trail.asker(request), AuditAction.ENDPOINT_CHANGED)
         messages.success(request, "Saved.")
         if form.key_dropped:
             messages.warning(request, "The URL changed, so the stored key was deleted. Enter the key for the new URL.")
@@ -136,7 +137,7 @@ def from_environment(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         endpoint = domain.from_environment(project, trail.asker(request))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("inference:endpoints", project.pk)
     if endpoint is None:
         messages.error(

@@ -39,7 +39,7 @@ function move(by) {
 /** Whether a question has an answer. */
 function answered(question) {
   const { kind } = question.dataset;
-  if (kind === "spans") return true; // none marked is an answer
+  if (kind === "spans") return spansOf(question)?.isAnswered ?? true;
   if (kind === "ranking") return [...question.querySelectorAll("select")].every((select) => select.value);
   if (kind === "text" || kind === "comment") return question.querySelector("textarea").disabled || question.querySelector("textarea").value.trim() !== "";
   return question.querySelector("input:checked") !== null;

@@ -13,6 +13,7 @@ class Spans {
     this.root = root;
     this.box = root.querySelector("[data-spans-text]");
     this.field = root.querySelector("[data-spans-lines]");
+    this.nothing = root.querySelector("[data-spans-none]"); // ticked: there is nothing to mark
     this.chars = [...JSON.parse(root.dataset.text)];
     this.words = wordsOf(this.chars);
     this.colors = new Map([...root.querySelectorAll("[data-span-label]")].map((b) => [b.dataset.spanLabel, b.dataset.color]));
@@ -24,11 +25,17 @@ class Spans {
 
   set(spans) {
     this.spans = spans.map((span) => ({ ...span }));
+    this.nothing.checked = !spans.length;
     this.changed();
+  }
+
+  get isAnswered() {
+    return this.spans.length > 0 || this.nothing.checked;
   }
 
   changed() {
     this.spans.sort((a, b) => a.start - b.start || a.end - b.end);
+    if (this.spans.length) this.nothing.checked = false;
     this.field.value = this.spans.map((span) => `${span.start} ${span.end} ${span.label}`).join("\n");
     this.render();
     this.field.dispatchEvent(new Event("change", { bubbles: true }));
@@ -185,6 +192,10 @@ function wordsOf(chars) {
 
 each("[data-spans]", (root) => widgets.set(root, new Spans(root)));
 on("click", "[data-span-label]", (button) => widgets.get(button.closest("[data-spans]")).mark(button.dataset.spanLabel));
+on("change", "[data-spans-none]", (box) => {
+  const spans = widgets.get(box.closest("[data-spans]"));
+  if (box.checked && spans.spans.length) spans.set([]);
+});
 let dragged = null; // the text in which the mouse went down; it may come up anywhere
 on("pointerdown", "[data-spans-text]", (box, event) => {
   if (event.pointerType === "mouse") dragged = box;

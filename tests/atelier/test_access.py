@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from atelier.accounts import invitations
 from atelier.accounts.models import APIKey, Project
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 
 # Reached without signing in, on purpose.
 PUBLIC = {"health", "sign_in", "register"}
@@ -112,7 +112,7 @@ def test_charlies_key_finds_nothing_of_alices_among_his_own_teams_rows(project, 
     hers, _ = APIKey.issue(team, alice, "hers")
     member = alice.memberships.get()
     invitation = invitations.invite(team, alice, "dora", "viewer")
-    trail.note(None, Action.TEAM_CREATED, team, team=team)
+    trail.note(None, AuditAction.TEAM_CREATED, team, team=team)
     _, key = APIKey.issue(charlie.teams.get(), charlie, "test")
     client = Client(headers={"Authorization": f"Bearer {key}"})
     for method, path in TEAM_OPERATIONS:

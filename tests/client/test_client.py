@@ -1,8 +1,12 @@
 """The client against a live server: errors with sentences, repeated calls that do nothing twice, verified files."""
 
 import json
+import random
+import subprocess
+import sys
 from pathlib import Path
 
+import datasets
 import httpx
 import pytest
 from django.core.files.storage import default_storage
@@ -23,6 +27,26 @@ from atelier_client.transport import Transport
 from curation.models import Import, Version
 from tests.curation.teacher import conversations
 
+WORDS = [
+    "amber",
+    "basket",
+    "candle",
+    "dust",
+    "ember",
+    "fern",
+    "grain",
+    "harbour",
+    "ink",
+    "jar",
+    "kettle",
+    "lamp",
+    "moss",
+    "needle",
+    "oak",
+    "pebble",
+    "quill",
+    "river",
+]
 ROWS = [{"messages": [{"role": "user", "content": f"Q{n}"}, {"role": "assistant", "content": "A"}]} for n in range(12)]
 
 
@@ -164,13 +188,123 @@ def test_a_column_that_comes_late_or_in_one_split_only_is_there_in_all(tmp_path)
     found = open_files(files, None)
     assert found["train"].features == found["test"].features
     assert found["train"][-1]["labels"] == ["News"]
-    assert found["test"][0]["metadata"] == {"topic": "sea", "year": None}
+    assert found["test"][0]["metadata"] == {"topic": "sea"}
+    assert found["test"][0]["labels"] is None
+    assert found["train"][0]["metadata"] == {"topic": "sea"}
+
+
+def test_erased_rows_are_left_out_of_what_is_loaded(tmp_path):
+    path = tmp_path / "train.jsonl"
+    kept = [json.dumps(row).encode() + b"\n" for row in ROWS]
+    path.write_bytes(b"".join([kept[0], b'{"erased":true,"id":"35646a0d368ff3c1"}   \n', *kept[1:]]))
+    loaded = open_files({"train": path}, "train")
+    assert (len(loaded), loaded.column_names) == (12, ["messages"])
+    assert path.read_bytes().count(b"erased") == 1
 
 
 def test_metadata_of_several_types_loads_too(tmp_path):
     path = tmp_path / "train.jsonl"
     path.write_text('{"id": "a", "metadata": {"score": 1}}\n{"id": "b", "metadata": {"score": "high"}}\n')
     assert [row["metadata"] for row in open_files({"train": path}, "train")] == [{"score": 1}, {"score": "high"}]
+
+
+def called(arguments, **more) -> list[dict]:
+    call = {"id": "callnumb1", "type": "function", "function": {"name": "find", "arguments": arguments}}
+    return [{"role": "user", "content": "Find it"}, {"role": "assistant", "content": "", "tool_calls": [call], **more}]
+
+
+def tool(**properties) -> list[dict]:
+    return [{"type": "function", "function": {"name": "find", "parameters": {"properties": properties}}}]
+
+
+ODD = [
+    {"messages": called({"city": "Kraków"}), "tools": tool(city={"type": "string"})},
+    {"messages": called({"page": 2, "deep": {"a": None}}), "tools": tool(page={"type": "integer", "default": None})},
+    {"messages": called({}), "tools": tool(on={"enum": [True, None, "x", 1.5]}, off={"enum": []})},
+    {"messages": called('{"city": "as text"}', thinking=None), "tools": tool()},
+    {"messages": called({"deep": [{"a": 1}, {"b": [[], [{}]]}, None]})},
+    {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "42"}]},
+            {"role": "assistant", "content": "42"},
+        ]
+    },
+    {
+        "messages": [{"role": "user", "content": "null"}, {"role": "assistant", "content": "[1]"}],
+        "metadata": {"n": "7"},
+    },
+    {"messages": called({"x": 0.30000000000000004, "m": 1.7976931348623157e308}), "metadata": {"n": 7}},
+    {"messages": called({"u": 18446744073709551615, "i": -9223372036854775808}), "metadata": {"n": None}},
+    {
+        "messages": called({"huge": str(2**70)}),
+        "metadata": {"n": [1, "2", {"three": 3.0}]},
+        "labels": ["News", "Übermorgen"],
+    },
+    {"messages": called({"": 1, "a.b": 2, "ключ": "\u2028\u0085 \ud83d\ude00"}), "metadata": {"n": {}}},
+    {"messages": called({"z": 1, "a": 2}), "metadata": {"score": 1.0, "count": 1}},
+]
+
+
+def test_a_loaded_row_has_the_keys_that_were_frozen_and_no_others(tmp_path):
+    rows = [{"id": f"r{number}", "metadata": {}, **row} for number, row in enumerate(ODD)]
+    files = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    for name, some in (("train", rows), ("test", rows[:2])):
+        files[name].write_text("".join(json.dumps(row) + "\n" for row in some))
+    loaded = open_files(files, None)
+    for name, some in (("train", rows), ("test", rows[:2])):
+        for found, row in zip(loaded[name], some, strict=True):
+            # As texts too: 1 and 1.0 are equal, and so are objects whatever the order of their keys.
+            assert json.dumps({key: found[key] for key in row}) == json.dumps(row)
+            assert all(found[key] is None for key in found.keys() - row.keys())
+    assert loaded["train"].features == loaded["test"].features
+    again = loaded["train"].map(lambda row: {"turns": len(row["messages"])}).filter(lambda row: row["turns"] == 2)
+    plain = [
+        row for row in rows if "0.3" not in str(row)
+    ]  # `map` writes fractions as the library does: with ten digits
+    kept = [row for row in again if row["id"] != "r7"]
+    assert [json.dumps(row["messages"]) for row in kept] == [json.dumps(row["messages"]) for row in plain]
+    joined = datasets.concatenate_datasets([loaded["test"], loaded["train"]])
+    assert joined[2 + 4]["messages"] == rows[4]["messages"]
+    assert loaded["train"]["tools"][1] == rows[1]["tools"]
+
+
+def test_a_saved_copy_needs_no_client_to_be_read(tmp_path):
+    path = tmp_path / "train.jsonl"
+    rows = [{"id": "a", "messages": ODD[0]["messages"]}, {"id": "b", "messages": ODD[4]["messages"]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    open_files({"train": path}, "train").save_to_disk(str(tmp_path / "saved"))
+    code = f"import datasets, json; print(json.dumps(list(datasets.load_from_disk({str(tmp_path / 'saved')!r}))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == rows
+
+
+def test_a_frozen_version_comes_back_row_for_row(client_of_bob, project):
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Find the stone of the {n}th mile"},
+                called({f"key{n % 3}": n, "note": None if n % 2 else "x"})[1],
+                {"role": "tool", "tool_call_id": "callnumb1", "name": "find", "content": "Found"},
+                {"role": "assistant", "content": " ".join(random.Random(n).choices(WORDS, k=30))},
+            ],
+            **({"tools": tool(**{f"key{n % 3}": {"type": "integer", "minimum": n}})} if n % 4 else {}),
+            "topic": None if n % 5 else {"main": n},
+        }
+        for n in range(24)
+    ]  # fmt: skip
+    made = client_of_bob.create_dataset("Calls")["id"]
+    assert client_of_bob.import_rows(made, rows)["ok"] == 24
+    version = client_of_bob.freeze(made, filters={"status": "new"}, allow_leaks=True)
+    frozen = {row["id"]: row for row in client_of_bob.frozen_rows(version.id)}
+    assert len(frozen) == 24
+    loaded = [row for part in client_of_bob.load_dataset(version.id).values() for row in part]
+    assert len(loaded) == 24
+    for row in loaded:
+        assert json.dumps({key: value for key, value in row.items() if value is not None}) == json.dumps(
+            frozen[row["id"]]
+        )
+    notes = [turn["tool_calls"][0]["function"]["arguments"] for row in loaded for turn in row["messages"][1:2]]
+    assert sorted(len(json.loads(note) if isinstance(note, str) else note) for note in notes) == [2] * 24
 
 
 def version_files(pk: int) -> dict:

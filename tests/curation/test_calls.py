@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from curation.calls import CallRun, Calls
+from curation.calls import CallRun, Calls, Question
 from curation.chat import Answer, ClientError, Sampling
 from tests.speed import patient
 
@@ -26,7 +26,7 @@ class FakeClient:
         self.seconds, self.error = seconds, error
         self.asked, self.in_flight, self.most, self.closed = [], 0, 0, False
 
-    async def complete(self, messages, sampling):
+    async def complete(self, messages, sampling, tools=()):
         self.asked.append(messages[0]["content"])
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
@@ -58,7 +58,7 @@ class Run(CallRun[str]):
 
     def _next(self, client, until):
         word = next(self.words[client], None)
-        return None if word is None else (f"{client} {word}", [{"role": "user", "content": word}])
+        return None if word is None else Question(f"{client} {word}", [{"role": "user", "content": word}])
 
     def _store(self, outcomes):
         self.stored += outcomes

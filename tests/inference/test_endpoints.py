@@ -222,7 +222,7 @@ async def test_a_patient_client_tries_again():
     class FlakyClient:
         calls = 0
 
-        async def complete(self, messages, sampling):
+        async def complete(self, messages, sampling, tools=()):
             from curation.chat import Answer, ClientError
 
             self.calls += 1

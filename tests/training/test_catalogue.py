@@ -68,3 +68,10 @@ def test_a_bad_entry_is_named(tmp_path, text, sentence):
     path.write_text(text)
     with pytest.raises(catalogue.CatalogueError, match=sentence):
         catalogue.load(path)
+
+
+def test_memory_to_serve_has_room_for_a_request_of_the_length_served():
+    for base in catalogue.load().values():
+        weights, cache = base.parameters * 2 / 2**30, base.served_tokens * base.kv_kib / 2**20
+        assert base.serve_gib >= weights + cache, base.slug
+    assert catalogue.get("mistral-7b-instruct-v0-3").serve_gib == 21

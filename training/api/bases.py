@@ -11,7 +11,8 @@ from atelier.api import Key, job_out
 from atelier.jobs import queue
 from atelier.jobs.pages import job_or_404
 from atelier.web.schemas import Body, Router
-from training.bases import offers
+from curation.quality import jobs as quality
+from training.bases import offers, store
 from training.models import Pull
 from training.recipe.fields import FIELDS
 from training.runs import control
@@ -44,6 +45,12 @@ class PullIn(Body):
     revision: str = ""
 
 
+class ProjectBaseIn(Body):
+    """The base whose tokenizer and context count the project's records."""
+
+    base: str
+
+
 class BaseOut(Schema):
     base: str
     title: str
@@ -54,6 +61,7 @@ class BaseOut(Schema):
     qlora_gib: float
     serve_gib: float
     on_disk: bool
+    counts_tokens: bool
     bytes: int
     revision: str
     fits_training: bool
@@ -83,6 +91,7 @@ def list_bases(request: HttpRequest, project_id: int) -> Any:
             **{name: getattr(offer.base, name) for name in ("lora_gib", "qlora_gib", "serve_gib")},
             "base": offer.base.slug,
             "on_disk": offer.row is not None,
+            "counts_tokens": offer.base.slug == (project.base or store.STUDENT),
             "bytes": offer.row.bytes if offer.row else 0,
             "revision": offer.row.revision if offer.row else "",
             "fits_training": offer.can_train,
@@ -90,6 +99,16 @@ def list_bases(request: HttpRequest, project_id: int) -> Any:
         }
         for offer in offers.offers(project)
     ]
+
+
+@router.put("/projects/{project_id}/base", response={204: None}, summary="Set the base that counts tokens")
+def set_base(request: HttpRequest, project_id: int, body: ProjectBaseIn) -> Any:
+    """Records are counted again by this base, and those that are too long for it become problems; so do the checks of texts."""
+    project = project_or_404(request, project_id, needs="editor")
+    offers.count_with(project, body.base)
+    for check in quality.recount(project, request.user):
+        queue.wake(check)
+    return Status(204, None)
 
 
 @router.get(

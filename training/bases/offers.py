@@ -19,11 +19,12 @@ from atelier.jobs.once import once
 from atelier.processes.child import GuardedProcess
 from training import catalogue, manifest
 from training.bases import store
-from training.models import Base, Pull
+from training.models import Adapter, Base, Pull, Run
 from training.recipe.fit import Device, needed_gib
 
 LOOK_SECONDS = 0.4
 MIB = 2**20
+SHORTEST_COMMIT = 7  # digits, by which a commit may be named
 HUB_NAMES = (
     "HF_TOKEN",
     "HF_HOME",
@@ -114,6 +115,35 @@ def note(slug: str) -> Base:
     return row
 
 
+def count_with(project: Project, slug: str) -> None:
+    """Let the tokenizer and the context of this base count the project's records. Raises ValidationError.
+
+    The caller has the records counted again.
+    """
+    if not store.is_ready(Path(settings.MODELS_DIR), get(slug).slug):
+        raise ValidationError(
+            f"{title(slug)} is not on this machine yet, so nothing can be counted by it. Download it first."
+        )
+    Project.objects.filter(pk=project.pk).update(base=slug)
+    project.base = slug
+
+
+def own_prompt(slug: str) -> str:
+    """Return the system prompt of a base that thinks reliably only under its own; empty for others, and until it is on disk."""
+    base = catalogue.load().get(slug)
+    if base is None or not base.reasoning:
+        return ""
+    return store.own_prompt(store.folder_of(Path(settings.MODELS_DIR), slug))
+
+
+def digest(slug: str) -> str:
+    """Return the digest of a base's files as they are on disk now; empty when the base isn't there, or isn't complete."""
+    models = Path(settings.MODELS_DIR)
+    if not store.is_ready(models, slug):
+        return ""
+    return hashlib.sha256((store.folder_of(models, slug) / manifest.NAME).read_bytes()).hexdigest()
+
+
 def ensure(slug: str) -> Base:
     """Return the base, downloaded at once if it is not there yet; for commands and small models. Raises ValidationError."""
     try:
@@ -124,23 +154,56 @@ def ensure(slug: str) -> Base:
 
 
 def start_pull(project: Project, slug: str, user: User | None, *, revision: str = "", key: str | None = None) -> Pull:
-    """Queue a pull; one that is under way for the same base is returned instead. Raises ValidationError."""
+    """Queue a pull; one that is under way for the same base is returned instead. Raises ValidationError.
+
+    So it does for another revision than the one on disk, when an adapter or a run depends on that.
+    """
     get(slug)
 
     def make() -> Pull:
+        refuse_replacing(slug, revision.strip())
         live = Pull.objects.filter(project=project, slug=slug).live().first()
         return live or Pull(project=project, slug=slug, revision=revision.strip()[:64], created_by=user)
 
     return once(project.pulls, key, make)
 
 
+def refuse_replacing(slug: str, revision: str) -> None:
+    """Raise ValidationError when a pull would replace files that adapters were trained on, or that a run needs.
+
+    Whether a branch or a tag names the revision on disk is known only once the hub has answered, so a name is refused too.
+    """
+    row = note(slug) if store.is_ready(Path(settings.MODELS_DIR), slug) else None
+    if (
+        row is None
+        or not revision
+        or (row.revision and row.revision.startswith(revision) and len(revision) >= SHORTEST_COMMIT)
+    ):
+        return
+    adapters = Adapter.objects.filter(base=slug).exists()
+    if adapters or Run.objects.filter(base=slug).exclude(status__in=[Run.Status.DONE, Run.Status.CANCELLED]).exists():
+        why = "Adapters were trained on it" if adapters else "A run isn't over that trains on it"
+        raise ValidationError(
+            f"{title(slug)} is on this machine at revision {row.revision[:12] or 'unknown'}. {why}, and with other files "
+            f"their answers would be wrong. To have revision {revision} too, add it to the catalogue under a name of its own."
+        )
+
+
 def pull(claim: Claim[Pull]) -> None:
     """Run the job of a Pull: a repeated run finds the model there. Raises JobFailed."""
     job = claim.job
+    before = note(job.slug) if store.is_ready(Path(settings.MODELS_DIR), job.slug) else None
+    try:
+        refuse_replacing(job.slug, job.revision)  # a run may have been started since it was asked for
+    except ValidationError as error:
+        raise JobFailed(" ".join(error.messages)) from error
     fetch(claim, job.slug, job.revision)
     row = note(job.slug)
     size = max(1, row.bytes // MIB)
-    claim.progress(size, size, f"On disk, at revision {row.revision[:12] or 'unknown'}")
+    line = f"On disk, at revision {row.revision[:12] or 'unknown'}"
+    if before is not None and before.digest != row.digest:
+        line += f". It replaced revision {before.revision[:12] or 'unknown'}, whose files were others"
+    claim.progress(size, size, line)
 
 
 def fetch(claim: Claim, slug: str, revision: str = "") -> None:

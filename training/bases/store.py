@@ -20,7 +20,10 @@ from training.catalogue import CatalogueBase
 STUDENT = "smollm2-135m-instruct"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 # What a model is made of. Nothing that can carry code is fetched: no .bin, .pt, .pkl, no Python.
-WANTED = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model*", "tekken.json", "LICENSE*", "README.md")
+WANTED = (
+    "*.safetensors", "*.json", "*.jinja", "tokenizer.model*", "tekken.json", "LICENSE*", "README.md", "SYSTEM_PROMPT.txt",
+)  # fmt: skip
+OWN_PROMPT, OWN_PROMPT_CHARS = "SYSTEM_PROMPT.txt", 20_000
 Say = Callable[[str], None]
 
 
@@ -35,6 +38,14 @@ def folder_of(models: Path, slug: str) -> Path:
 def is_ready(models: Path, slug: str) -> bool:
     """Return whether the model is complete on disk (presence and sizes; hashes were checked when it was created)."""
     return not manifest.problem(folder_of(models, slug), hashes=False)
+
+
+def own_prompt(folder: Path) -> str:
+    """Return the system prompt that comes with a base; empty when none does."""
+    try:
+        return (folder / OWN_PROMPT).read_text("utf-8", errors="replace").strip()[:OWN_PROMPT_CHARS]
+    except OSError:
+        return ""
 
 
 def ensure(models: Path, base: CatalogueBase, say: Say = lambda sentence: None) -> Path:
@@ -81,19 +92,22 @@ def packaged_gguf() -> Path:
 def pull(models: Path, base: CatalogueBase, revision: str | None = None, say: Say = lambda sentence: None) -> Path:
     """Download `base` from the model hub at `revision` (else the catalogue's, else the newest commit, which is recorded).
 
-    Only safetensors, tokenizers and configurations are taken. Raises ModelError.
+    Only safetensors, tokenizers and configurations are taken. Another revision replaces the one on disk, once it is
+    complete: whoever asks for it has made sure that nothing depends on the old one. Raises ModelError.
     """
     target = folder_of(models, base.slug)
     if is_ready(models, base.slug) and revision in (None, (manifest.read(target) or {}).get("revision")):
         return target
     commit, names = listing(base, revision or base.revision)
+    if is_ready(models, base.slug) and commit == (manifest.read(target) or {}).get("revision"):
+        return target  # a branch or a tag that names what is there
     refuse_code(base, [name for name in names if not any(fnmatch(name, pattern) for pattern in base.unwanted_files)])
     say(f"Downloading {base.hub_id} at {commit[:12]}")
     with Workplace(models) as draft:
         download(base, commit, draft)
         refuse_remote_code(base, draft)
         manifest.write(draft, slug=base.slug, source=base.hub_id, revision=commit)
-        settle(draft, target)
+        settle(draft, target, replaces=True)
     return target
 
 
@@ -169,10 +183,19 @@ class Workplace(tempfile.TemporaryDirectory):
         return Path(super().__enter__())
 
 
-def settle(draft: Path, target: Path) -> None:
-    """Move a complete draft to its name; if another process was first, its folder stays."""
-    if manifest.problem(target, hashes=False) and target.exists():
-        shutil.rmtree(target)
+def settle(draft: Path, target: Path, replaces: bool = False) -> None:
+    """Move a complete draft to its name; if another process was first, its folder stays, unless the draft `replaces` it."""
+    if target.exists() and (replaces or manifest.problem(target, hashes=False)):
+        # Aside first, so that the name is free for no longer than between two renames.
+        with tempfile.TemporaryDirectory(prefix=".old-", dir=target.parent, ignore_cleanup_errors=True) as aside:
+            old = target.rename(Path(aside) / target.name)
+            os.chmod(draft, 0o755)  # noqa: S103 - as below
+            try:
+                draft.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
+        return
     os.chmod(draft, 0o755)  # noqa: S103 - the server may run as another user, and models are no secret
     try:
         draft.rename(target)

@@ -16,7 +16,7 @@ GROUPS = {
     "Learning": ["learning_rate", "schedule", "warmup", "batch_size", "accumulation", "weight_decay", "max_grad_norm"],
     "Adapter": ["method", "rank", "alpha", "dropout", "targets"],
     "Machine": ["device", "precision", "fast_matmul", "gradient_checkpointing"],
-    "Checkpoints": ["eval_every", "save_every", "keep_checkpoints", "seed"],
+    "Checkpoints": ["eval_every", "keep_best", "patience", "save_every", "keep_checkpoints", "seed"],
 }
 
 

@@ -62,7 +62,7 @@ class Recipe:
     max_minutes: float = _field(
         0.0,
         "Max minutes",
-        "Ends the training after this many minutes and saves the adapter; 0 means no limit.",
+        "Plans as many of the steps as fit into this many minutes, with the whole schedule of the learning rate; 0 means no limit.",
         min=0,
         max=10**5,
     )
@@ -116,6 +116,18 @@ class Recipe:
     )
     save_every: int = _field(
         0, "Save every", "Steps between two checkpoints; 0 saves after each epoch.", min=0, max=10**6
+    )
+    keep_best: bool = _field(
+        True,
+        "Keep the best adapter",
+        "Keeps the adapter of the validation with the lowest loss. Otherwise the last step's.",
+    )
+    patience: int = _field(
+        0,
+        "Patience",
+        "Ends the training after this many validations in a row without a lower loss; 0 never does.",
+        min=0,
+        max=1000,
     )
     keep_checkpoints: int = _field(2, "Checkpoints kept", "Number of newest checkpoints kept on disk.", min=1, max=100)
     seed: int = _field(17, "Seed", "The same seed on the same machine gives the same weights.", min=0, max=2**31 - 1)
@@ -192,4 +204,9 @@ def _together(values: dict[str, Any]) -> dict[str, str]:
     """Return problems of fields that do not go together."""
     if not values.get("targets", "x").strip():
         return {"targets": "Target modules must name at least one module, or all-linear."}
+    named = {name.strip().rpartition(".")[2] for name in values.get("targets", "").split(",")}
+    if ends := sorted(named & {"lm_head", "embed_tokens"}):
+        return {
+            "targets": f"Target modules can't include {' or '.join(ends)}: the loss on a GPU is computed past an adapter of it, so it would learn nothing. Remove it."
+        }
     return {}

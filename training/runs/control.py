@@ -10,6 +10,7 @@ from atelier.accounts.models import Project, User
 from atelier.files import quotas
 from atelier.jobs.once import once
 from curation.models import Dataset, Version
+from curation.versions import archive
 from training.bases import offers
 from training.models import Run
 from training.recipe.fields import FIELDS, Recipe, RecipeError
@@ -59,6 +60,7 @@ def start(
 
 def refuse_untrainable(version: Version) -> None:
     """Raise ValidationError when nothing can be learned from this version."""
+    archive.refuse_archived(version)
     if version.status != Version.Status.DONE:
         state = version.get_status_display().lower()
         raise ValidationError(f"{version} is not frozen yet ({state}). Wait until it is done, then train on it.")
@@ -83,11 +85,22 @@ def refuse_untrainable_base(slug: str) -> None:
 def trainable(project: Project) -> list[Version]:
     """Return the versions that a run can start from, the newest first."""
     frozen = (
-        Version.objects.filter(project=project, status=Version.Status.DONE, dataset__kind=Dataset.Kind.CONVERSATIONS)
+        Version.objects.filter(
+            project=project, status=Version.Status.DONE, archived_at=None, dataset__kind=Dataset.Kind.CONVERSATIONS
+        )
         .select_related("dataset")
         .order_by("-pk")
     )
     return [version for version in frozen if version.counts()["train"] >= MIN_ROWS]
+
+
+def erased(run: Run) -> tuple[int, int]:
+    """Count the rows of the run's version that were erased before the run began, and since: its weights may hold those."""
+    if run.started_at is None:
+        return run.version.erased, 0
+    since = run.version.erased_files.filter(at__gte=run.started_at).values_list("rows", flat=True)
+    later = sum(len(rows) for rows in since)
+    return run.version.erased - later, later
 
 
 def files(run: Run) -> list[tuple[str, int]]:

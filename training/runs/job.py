@@ -23,6 +23,7 @@ from atelier.jobs.claims import Claim, JobCancelled, JobFailed, JobPaused, LostC
 from atelier.jobs.models import PauseReason
 from atelier.processes.child import FilePulse, GuardedProcess
 from atelier.processes.guard import SAVE_SECONDS
+from curation.versions import archive
 from curation.versions import files as version_files
 from training import run_folder
 from training.bases import offers
@@ -59,10 +60,15 @@ def train(claim: Claim[Run], command: list[str] | None = None) -> None:
 def prepare(run: Run) -> None:
     """Write what the trainer reads. Raises JobFailed when the version's files are not what was frozen."""
     base, row = offers.get(run.base), offers.note(run.base)
+    try:
+        archive.refuse_archived(run.version)
+    except ValidationError as error:
+        raise JobFailed(" ".join(error.messages)) from error
     provenance = {
         "run": run.number,
         "version": str(run.version),
         "version_hash": run.version.content_hash,
+        "erased_rows": run.version.erased,
         "base_revision": row.revision,
         "base_digest": row.digest,
         "code": code_version(),

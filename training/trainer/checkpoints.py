@@ -19,7 +19,7 @@ WEIGHTS = "adapter.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
 STATE = "trainer_state.json"  # transformers' name: it reads this one itself.
-COUNTS = "counts.json"  # Ours: tokens and seconds so far, and the schedule's state.
+COUNTS = "counts.json"  # Ours: tokens and seconds so far, the plan, the best validation, and the schedule's state.
 Tensors = dict[str, torch.Tensor]
 
 
@@ -55,7 +55,36 @@ def save(
         raise
     for old in found(folder)[keep:]:
         shutil.rmtree(old, ignore_errors=True)
+    forget_others(folder)
     return target
+
+
+def save_best(folder: Path, step: int, model: Any) -> None:
+    """Keep the weights of the step with the lowest validation loss so far. Raises OSError, and then leaves no draft."""
+    target, draft = best_of(folder, step), folder / f".draft-best-{step:06d}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        save_file(trained(model), draft / WEIGHTS)
+        manifest.write(draft, step=step)
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+        manifest.sync(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def best_of(folder: Path, step: int) -> Path:
+    """Return the folder of the weights that `save_best` keeps of a step."""
+    return folder / f"best-{step:06d}"
+
+
+def forget_others(folder: Path) -> None:
+    """Delete the best weights that no checkpoint needs: each knows the best step up to its own."""
+    needed = {best_of(folder, best["step"]) for path in found(folder) if (best := counts(path).get("best"))}
+    for old in set(folder.glob("best-*")) - needed:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def found(folder: Path) -> list[Path]:

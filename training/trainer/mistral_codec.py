@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from curation.chat import parted_prompt
 from training.trainer.turns import (
     EncodedRow,
     EncodedTurn,
@@ -29,6 +30,8 @@ class MistralCodec:
             raise ValueError(f"the base has none of {', '.join(self.FILES)}, which mistral-common needs")
         self.tokenizer = MistralTokenizer.from_file(str(path), mode=ValidationMode.finetuning)
         self.server = MistralTokenizer.from_file(str(path), mode=ValidationMode.test)
+        own = folder / "SYSTEM_PROMPT.txt"
+        self.own_prompt = own.read_text("utf-8").strip() if own.is_file() else ""
         self.version = self.tokenizer.instruct_tokenizer.tokenizer.version.version_num
 
     def encode(self, messages: list[Message], tools: list[Any] | None = None) -> list[EncodedRow]:
@@ -99,6 +102,9 @@ class MistralCodec:
         """A message as clients send it to a server that uses mistral-common: no empty keys, parts of text joined, thoughts in
         the form of the base's rules. Raises UnusableRow."""
         message = {key: value for key, value in message.items() if value is not None and key != "weight"}
+        content = message.get("content")
+        if self.own_prompt and self.version >= 13 and isinstance(content, str) and content.strip() == self.own_prompt:
+            message["content"] = parted_prompt(self.own_prompt)
         if isinstance(message.get("content"), list):
             parts = [self.part(part) for part in message["content"]]
             is_text = all(part["type"] == "text" for part in parts)

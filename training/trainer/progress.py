@@ -14,6 +14,7 @@ from training import run_folder
 from training.recipe.fields import Recipe
 from training.trainer import checkpoints
 from training.trainer.failure import Failure
+from training.trainer.plan import MEASURED_STEPS, Plan
 from training.trainer.state import RunState
 
 
@@ -36,6 +37,11 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self.is_changing = False  # of the training's own thread
         self.random: checkpoints.Tensors = {}
         self.owes_validation = False
+        self.validation_seconds = 0.0
+        self.plan = Plan(0, recipe.max_minutes)
+        self.kept_anchors: list[list[Any]] = []
+        self.best: dict[str, Any] | None = None  # the step of the lowest validation loss, and that loss
+        self.without_gain = 0  # validations since then
 
     def hold(self) -> None:
         """Keep the finished step to the training's own thread; nothing where it has it already."""
@@ -59,6 +65,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             self.tokens, self.seconds_before = counts["tokens"], counts["seconds"]
             self.last = rows[-1] if rows else {}
             self.owes_validation = bool(counts.get("owes_validation"))
+            self.kept_anchors = counts.get("plan", [])
+            self.best, self.without_gain = counts.get("best"), counts.get("without_gain", 0)
             self.status.set(resumed_from=step, checkpoint=step, step=step)
 
     def write(self, rows: list[dict[str, Any]]) -> None:
@@ -73,7 +81,16 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             "tokens": self.last.get("tokens", self.tokens),
             "seconds": round(self.seconds, 2),
             "owes_validation": self.owes_validation,
+            "plan": self.plan.anchors,
+            "best": self.best,
+            "without_gain": self.without_gain,
         }
+
+    def lay_out(self, steps: int) -> None:
+        """Plan the run's steps, as far as a checkpoint has not done so."""
+        self.plan = Plan(steps, self.recipe.max_minutes)
+        if self.kept_anchors:
+            self.plan.restore(self.kept_anchors)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
         self.began = time.monotonic()
@@ -81,7 +98,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self.seconds = self.seconds_before
         self.random = checkpoints.randomness()
         self.per_epoch = max(1, -(-len(train_dataloader) // args.gradient_accumulation_steps))
-        self.status.set(phase="training", total_steps=state.max_steps, step=state.global_step)
+        self.status.set(phase="training", total_steps=self.plan.total, step=state.global_step)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.step_began, self.tokens_before = time.monotonic(), self.tokens
@@ -90,20 +107,43 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self.hold()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.step_seconds = time.monotonic() - self.step_began
+        now = time.monotonic()
+        self.step_seconds = now - self.step_began
+        if state.global_step == self.first + 1:
+            self.first_ended = now  # what is set up at the first step belongs to no pace
+        self.revise_plan(state.global_step)
         if (self.folder / "stop").exists() or self.is_late():
             self.wanted_stop = self.wanted_stop or "stopped early"
-        last = state.global_step >= state.max_steps
+        last = state.global_step >= self.plan.total
         ending = last or bool(self.wanted_stop)
         due = state.global_step % (self.recipe.eval_every or self.per_epoch) == 0
-        control.should_evaluate = self.has_validation and (last or due) and not self.wanted_stop
+        # What is stopped is validated only if it may lose against a step before.
+        wanted = bool(self.best and self.recipe.keep_best) if self.wanted_stop else last or due
+        control.should_evaluate = self.has_validation and wanted
         control.should_save = ending or state.global_step % (self.recipe.save_every or self.per_epoch) == 0
         control.should_training_stop = ending
 
+    def spent(self) -> float:
+        """Return the seconds of training so far, of all attempts."""
+        return self.seconds_before + time.monotonic() - self.began
+
     def is_late(self) -> bool:
-        """Whether the time limit of the recipe has passed."""
-        spent = self.seconds_before + time.monotonic() - self.began
-        return bool(self.recipe.max_minutes) and spent > 60 * self.recipe.max_minutes
+        """Whether the time limit of the recipe has passed, as it may when the last steps took longer than planned."""
+        return bool(self.recipe.max_minutes) and self.spent() > 60 * self.recipe.max_minutes
+
+    def revise_plan(self, step: int) -> None:
+        """Let the run end at its time limit, from the pace of this attempt's steps so far."""
+        measured = step - self.first - 1
+        if measured < MEASURED_STEPS - 1:
+            return
+        pace = (time.monotonic() - self.first_ended) / measured
+        reserve = self.validation_seconds if self.has_validation else 0.0
+        if self.plan.revise(step, self.spent(), pace, reserve):
+            self.status.note(
+                f"Planned {self.plan.total} of {self.plan.steps} steps at step {step}, to end within "
+                f"{self.recipe.max_minutes:g} minutes; the learning rate is lowered accordingly."
+            )
+            self.status.set(total_steps=self.plan.total)
 
     def record(self, state: Any) -> None:
         """Write the row of the step that just ended. Raises Failure when the loss is no number."""
@@ -128,10 +168,11 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             file.write(json.dumps(row) + "\n")
         self.seen, self.last = {}, row
         state.log_history.clear()  # The rows are on the disk; every checkpoint would carry them all again.
-        self.show(row, state)
+        self.show(row)
 
     def begin_validation(self) -> None:
         """Let a pause come in: a validation may take minutes, and changes nothing."""
+        self.validation_began = time.monotonic()
         self.status.set(phase="validating")
         self.owes_validation = True
         self.free()
@@ -139,9 +180,24 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def end_validation(self, sums: dict[str, float]) -> None:
         """Take up what a validation found."""
         self.hold()
+        self.validation_seconds = time.monotonic() - self.validation_began
         self.owes_validation = False
         self.seen |= sums
         self.status.set(phase="training")
+
+    def judge(self, step: int, sums: dict[str, float]) -> bool:
+        """Return whether a validation is the best so far; when too many in a row are not, the run is to end."""
+        if self.best is None or sums["eval_loss"] < self.best["eval_loss"]:
+            self.best, self.without_gain = {"step": step, "eval_loss": sums["eval_loss"]}, 0
+            return True
+        self.without_gain += 1
+        if self.recipe.patience and self.without_gain >= self.recipe.patience and not self.wanted_stop:
+            self.wanted_stop = "stopped early"
+            self.status.note(
+                f"Stopped after step {step}: {self.without_gain} validations in a row were not better than "
+                f"{self.best['eval_loss']:.3f} at step {self.best['step']}."
+            )
+        return False
 
     def made_up(self, sums: dict[str, float]) -> None:
         """Put a validation that a pause cut short into the row of its step, which is made up for."""
@@ -161,14 +217,14 @@ class Progress(TrainerCallback):  # type: ignore[misc]
                 "Lower the learning rate or raise the warm-up steps, and train again.",
             )
 
-    def show(self, row: dict[str, Any], state: Any) -> None:
+    def show(self, row: dict[str, Any]) -> None:
         """Put a step into the state file and the log."""
-        done, remaining = row["step"] - self.first, state.max_steps - row["step"]
+        done, remaining = row["step"] - self.first, self.plan.total - row["step"]
         rate = (time.monotonic() - self.began) / max(done, 1)
         self.status.set(step=row["step"], epoch=row["epoch"], seconds_left=round(rate * remaining, 1))
         validation = f", validation {row['eval_loss']:.3f}" if row["eval_loss"] is not None else ""
         speed = f"{row['tokens_per_s']:.0f} tokens/s"
-        print(f"step {row['step']}/{state.max_steps}: loss {row['loss']:.3f}{validation}, {speed}", flush=True)
+        print(f"step {row['step']}/{self.plan.total}: loss {row['loss']:.3f}{validation}, {speed}", flush=True)
 
 
 def memory_mb() -> int:

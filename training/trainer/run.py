@@ -83,10 +83,11 @@ def train(folder: Path, status: RunState, listener: StopListener) -> str:
 
     progress.hold()  # From here on a signal waits: the rest takes a moment and must be whole.
     trainer.make_up_validation()
+    kept = trainer.load_best()
     finish = progress.wanted_stop or "completed"
     status.set(phase="saving")
     save_adapter(folder, student, order)
-    write_meta(folder, order, progress, train_rows, device, finish)
+    write_meta(folder, order, progress, train_rows, device, finish, kept)
     return finish
 
 
@@ -187,8 +188,9 @@ def write_meta(
     loaded: rows.TokenisedRows,
     device: str,
     finish: str,
+    kept: int,
 ) -> None:
-    """Write the adapter's provenance and how it was made, enough to make it again."""
+    """Write the adapter's provenance and how it was made, enough to make it again; `kept` is the step of its weights."""
     adapter = manifest.read(folder / "adapter") or {}
     history = run_folder.metrics(folder)
     meta = {
@@ -210,7 +212,11 @@ def write_meta(
         "tokens": progress.tokens,
         "seconds": round(progress.seconds, 1),
         "loss": progress.last["loss"],
-        "eval_loss": next((row["eval_loss"] for row in reversed(history) if row["eval_loss"] is not None), None),
+        "adapter_step": kept,
+        "eval_loss": next(
+            (row["eval_loss"] for row in reversed(history) if row["step"] <= kept and row["eval_loss"] is not None),
+            None,
+        ),
         "resumed_from": progress.status.values["resumed_from"],
         "finish": finish,
         "adapter_sha256": {name: about["sha256"] for name, about in adapter.get("files", {}).items()},

@@ -7,6 +7,8 @@ from typing import Any
 
 from training.trainer.turns import EncodedRow, EncodedTurn, Message, Turn, UnusableRow, learned_turns, rows_of
 
+PROBE = "This is where the answer ends."
+
 
 class TemplateCodec:
     """Encodes for models with a chat template: the template is rendered prefix by prefix, as text."""
@@ -22,9 +24,29 @@ class TemplateCodec:
             key=len,
             reverse=True,
         )
+        self.refuse_endless(stops_of(folder, self.tokenizer.eos_token_id))
+
+    def refuse_endless(self, stops: set[int]) -> None:
+        """Raise ValueError when the template writes no end after an answer, or one that a server does not stop at."""
+        try:
+            whole = self.render([{"role": "user", "content": "Hello"}, {"role": "assistant", "content": PROBE}], None)
+        except UnusableRow:
+            return  # it wants other conversations than the shortest; each row says what it refuses
+        end = whole.rpartition(PROBE)[2].rstrip("\n")
+        if not end.strip():
+            raise ValueError(
+                "the base's chat template writes no end of turn after an answer, so the student would never learn to stop"
+            )
+        if not stops.intersection(self.tokenise(end, [])):
+            names = ", ".join(sorted(repr(self.tokenizer.decode([stop])) for stop in stops)) or "nothing"
+            raise ValueError(
+                f"the base's chat template ends an answer with {end.strip()[:40]!r} and a server stops at {names}, so the "
+                "tuned model's answers would not end"
+            )
 
     def encode(self, messages: list[Message], tools: list[Any] | None = None) -> list[EncodedRow]:
         """Encode one conversation. Raises UnusableRow, also when the template leaves out tools, calls or results."""
+        self.refuse_control(tools)
         hidden, names = self.hide([plain(message) for message in messages])
         self.refuse_unwritten(hidden, tools)
         return rows_of([self.turn(hidden, tools, turn, names) for turn in learned_turns(hidden)])
@@ -41,6 +63,15 @@ class TemplateCodec:
         # What the template writes after the end of the turn is not the model's to say.
         answer = self.tokenise(whole[len(prompt) :].rstrip("\n"), names)
         return EncodedTurn(self.tokenise(prompt, names), answer, [True] * len(answer))
+
+    def refuse_control(self, tools: list[Any] | None) -> None:
+        """Raise UnusableRow when the tools on offer name a control token: a server renders them as text, then reads the token."""
+        text = json.dumps(tools or [], ensure_ascii=False)
+        for name in self.control:
+            if json.dumps(name, ensure_ascii=False)[1:-1] in text:
+                raise UnusableRow(
+                    f"the tools on offer contain {name!r}, which a server reads as a control token and not as text"
+                )
 
     def refuse_unwritten(self, messages: list[Message], tools: list[Any] | None) -> None:
         """Raise UnusableRow when the template passes over the tools on offer, a call, or a tool's result.
@@ -101,6 +132,16 @@ class TemplateCodec:
             written = restored(part, names) if data else part
             ids += self.tokenizer(written, add_special_tokens=False, split_special_tokens=data)["input_ids"]
         return ids
+
+
+def stops_of(folder: Path, own: int | None) -> set[int]:
+    """Return the ids at which a server ends an answer: the tokenizer's own, and those of the base's generation settings."""
+    try:
+        named = json.loads((folder / "generation_config.json").read_text("utf-8")).get("eos_token_id")
+    except (OSError, ValueError, AttributeError):
+        named = None  # a base without them
+    listed = named if isinstance(named, list) else [named]
+    return {stop for stop in (own, *listed) if isinstance(stop, int)}
 
 
 def stand_in(i: int) -> str:

@@ -14,6 +14,7 @@ from transformers import PrinterCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from training import manifest
 from training.recipe.fields import Recipe
 from training.trainer import checkpoints
 from training.trainer.batches import LengthSampler
@@ -35,6 +36,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthSampler:
         # transformers' own grouping draws from the global generator, so a resumed run would see other batches.
         return LengthSampler(self.lengths, self.recipe.batch_size, self.recipe.seed)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Make the recipe's schedule, which the plan of the run shrinks or stretches."""
+        self.progress.lay_out(num_training_steps)
+        schedule = super().create_scheduler(num_training_steps, optimizer)
+        plan = self.progress.plan
+        schedule.lr_lambdas = [
+            lambda step, factor=factor: factor(plan.position(step)) for factor in schedule.lr_lambdas
+        ]
+        return schedule
 
     def labelled(self, model: Any, inputs: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
         """Hidden states (positions, width) and labels (positions) of what carries loss, and the layer to logits."""
@@ -87,7 +98,36 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def make_up_validation(self) -> None:
         """Validate now if a pause came in the middle of the last validation."""
         if self.progress.owes_validation:
-            self.progress.made_up(self.evaluate())
+            sums = self.evaluate()
+            ending = self.progress.is_changing  # then nothing is to be given free
+            self.progress.hold()
+            self.progress.made_up(sums)
+            self.judge(sums)
+            if not ending:
+                self.progress.free()
+
+    def judge(self, sums: dict[str, float]) -> None:
+        """Keep the weights as they are now if their validation is the best so far."""
+        step = self.state.global_step
+        if self.progress.judge(step, sums) and self.recipe.keep_best:
+            checkpoints.save_best(self.folder / "checkpoints", step, self.accelerator.unwrap_model(self.model))
+
+    def load_best(self) -> int:
+        """Load the weights with the lowest validation loss if the last ones are not; returns the step that they are of."""
+        step, best = self.state.global_step, self.progress.best
+        if not self.recipe.keep_best or best is None or best["step"] == step:
+            return step
+        path = checkpoints.best_of(self.folder / "checkpoints", best["step"])
+        if wrong := manifest.problem(path):
+            self.progress.status.note(
+                f"The best weights, of step {best['step']}, cannot be used: {wrong}. The last ones are kept."
+            )
+            return step
+        checkpoints.load_weights(path, self.accelerator.unwrap_model(self.model))
+        self.progress.status.note(
+            f"Kept the adapter of step {best['step']}: its validation loss of {best['eval_loss']:.3f} is the lowest."
+        )
+        return int(best["step"])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log(logs, start_time)
@@ -103,6 +143,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             self.progress.begin_validation()
             sums = self.evaluate()
             self.progress.end_validation(sums)
+            self.judge(sums)
+            if self.progress.wanted_stop and not self.control.should_training_stop:
+                self.control.should_training_stop = saving = True
         self.progress.record(self.state)
         if saving:
             self.save_checkpoint()

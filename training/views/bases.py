@@ -13,6 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import project_or_404
 from atelier.jobs import queue
 from atelier.jobs.pages import END_OF_POLL, addresses, job_or_404, moved
+from atelier.web.toasts import say_error
+from curation.quality import jobs as quality
 from training import catalogue
 from training.bases import offers
 from training.models import Pull
@@ -26,10 +28,26 @@ def start_pull(request: HttpRequest, project_id: int) -> HttpResponse:
     try:
         pull = offers.start_pull(project, request.POST.get("base", ""), request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("inference:models", project.pk)
     queue.wake(pull)
     return redirect("training:pull", project.pk, pull.pk)
+
+
+@require_POST
+def count_with(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Count the project's records by this base, now and from now on."""
+    project = project_or_404(request, project_id, needs="editor")
+    slug = request.POST.get("base", "")
+    try:
+        offers.count_with(project, slug)
+    except ValidationError as error:
+        say_error(request, error)
+    else:
+        for check in quality.recount(project, request.user):
+            queue.wake(check)
+        messages.success(request, f"Records are counted by {offers.title(slug)} from now on. Their checks run again.")
+    return redirect("inference:models", project.pk)
 
 
 @require_GET

@@ -20,7 +20,7 @@ from training.bases import offers, store
 from training.forms.runs import RunForm
 from training.models import Adapter, Run
 from training.recipe.fields import FIELDS, Recipe
-from training.runs import control, metrics
+from training.runs import archive, control, metrics
 
 PAGE = 50
 LIVE = "training/runs/run.html#live"
@@ -28,8 +28,11 @@ LIVE = "training/runs/run.html#live"
 
 @require_GET
 def run_list(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Show the runs, the newest first; `?archived=1` those in the archive."""
     project = project_or_404(request, project_id)
-    rows = project.runs.select_related("version__dataset", "created_by", "adapter").order_by("-pk")
+    archived = "archived" in request.GET
+    there = project.runs.filter(archived_at__isnull=not archived)
+    rows = there.select_related("version__dataset", "created_by", "adapter").order_by("-pk")
     before = border.whole(request.GET.get("before"))
     run_rows = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     newest = next(iter(control.trainable(project)), None)
@@ -37,7 +40,9 @@ def run_list(request: HttpRequest, project_id: int) -> HttpResponse:
         "runs": run_rows[:PAGE],
         "can_edit": project.role.covers("editor"),
         "newest": newest,
-        "next_url": f"?before={run_rows[PAGE - 1].pk}" if len(run_rows) > PAGE else None,
+        "archived": archived,
+        "archived_count": project.runs.exclude(archived_at=None).count(),
+        "next_url": f"?before={run_rows[PAGE - 1].pk}" + "&archived=1" * archived if len(run_rows) > PAGE else None,
         "new_url": reverse("training:new_run", args=[project.pk]) + (f"?version={newest.pk}" if newest else ""),
     }
     return render(request, "training/runs/index.html" + ("#rows" if request.htmx else ""), context)
@@ -68,6 +73,7 @@ def new_run(request: HttpRequest, project_id: int) -> HttpResponse:
         "machine": offers.machine(),
         "shown": shown,
         "about": catalogue.get(shown.base),
+        "own_prompt": offers.own_prompt(shown.base),
         "rate": f"{shown.learning_rate:g}",
         "method": FIELDS["method"].metadata["choices"][shown.method],
         "can_train": form.fields["version"].queryset.exists(),
@@ -109,6 +115,9 @@ def context_of(request: HttpRequest, run: Run) -> dict[str, Any]:
         "can_edit": request.project.role.covers("editor"),
         "recipe": control.recipe_table(run),
         "files": control.files(run),
+        "has_checkpoints": run.is_over and bool(archive.removable(run, archive.CHECKPOINTS)),
+        "has_files": run.archived_at is not None and bool(archive.removable(run, archive.ALL)),
+        **dict(zip(("erased_before", "erased_since"), control.erased(run), strict=True)),
         "next_line": next_line(run),
         "figures": run.summary,
         "log": log,

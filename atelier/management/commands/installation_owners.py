@@ -9,7 +9,7 @@ from django.db import transaction
 from atelier.accounts import members
 from atelier.accounts.models import User
 from atelier.audit import trail
-from atelier.audit.models import Action
+from atelier.audit.models import AuditAction
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ def change(name: str, owns: bool) -> None:
     try:
         with transaction.atomic():
             if members.set_installation_owner(user, owns):
-                action = Action.INSTALLATION_OWNER_ADDED if owns else Action.INSTALLATION_OWNER_REMOVED
+                action = AuditAction.INSTALLATION_OWNER_ADDED if owns else AuditAction.INSTALLATION_OWNER_REMOVED
                 trail.note(None, action, user, name=user.username)
     except ValidationError as error:
         raise CommandError(" ".join(error.messages)) from error

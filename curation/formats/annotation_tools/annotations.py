@@ -35,6 +35,7 @@ class ToolQuestion:
     pieces: list[str] = field(default_factory=list)  # of a ranking: what the tool calls the answers
     required: bool = False
     note: str = ""
+    countings: list[str] = field(default_factory=list)  # of spans: the ways in which the file counts places
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

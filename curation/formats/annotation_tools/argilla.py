@@ -5,24 +5,19 @@ The settings define the questions; without them the answers do. Neither form nam
 user.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from curation.formats.annotation_tools.annotations import (  # fmt: skip
-    ALIKE,
-    MOST_RANKED,
-    STEPS,
     ToolAnswer,
     ToolQuestion,
     ToolSuggestion,
     ToolTask,
-    alike,
-    can_be_labels,
     score_of,
     whole,
 )
+from curation.formats.annotation_tools.offsets import place
 from curation.formats.readers.rows import SourceRow, bad_row
 
 NAME = "Argilla"
@@ -30,12 +25,7 @@ KEY, META = "argilla_id", "argilla_metadata"
 RECORD = {"id", "fields", "responses", "suggestions"}
 SETTINGS = {"questions", "fields", "guidelines"}
 OWN_FILES = ("dataset.json", "version.json")
-KINDS = {
-    "label_selection": "label", "multi_label_selection": "labels", "rating": "rating", "ranking": "ranking",
-    "span": "spans", "text": "comment",
-}  # fmt: skip
 STATES = {"submitted": "submitted", "discarded": "skipped", "draft": "draft"}
-COMPARED = 200
 
 
 def is_record(data: dict[str, Any]) -> bool:
@@ -114,134 +104,6 @@ def _responses(row: dict[str, Any], name: str) -> list[dict[str, Any]]:
     ]
 
 
-# --- what is asked ---------------------------------------------------------------------------------
-
-
-class ArgillaSurvey:
-    """Looks at every record, and then returns the questions."""
-
-    def __init__(self, settings: dict[str, Any] | None = None) -> None:
-        self.settings = settings or {}
-        self.texts: Counter[str] = Counter()
-        self.people: Counter[str] = Counter()
-        self.values: dict[str, Counter[str]] = {}
-        self.shapes: dict[str, set[str]] = {}
-        self.numbers: dict[str, list[int]] = {}
-        self.likeness: dict[str, list[tuple[float, str]]] = {}
-
-    def see(self, record: dict[str, Any]) -> None:
-        texts = {name: value for name, value in record["fields"].items() if isinstance(value, str)}
-        for name, value in texts.items():
-            self.texts[name] += len(value)
-        self.people.update(people(record))
-        for name, given in record["responses"].items():
-            for one in given or []:
-                self._see(name, one.get("value"), texts)
-        for name, one in record["suggestions"].items():
-            self._see(name, one.get("value"), texts)
-
-    def _see(self, name: str, value: Any, texts: dict[str, str]) -> None:
-        shape = _shape(value)
-        self.shapes.setdefault(name, set()).add(shape)
-        values, numbers = self.values.setdefault(name, Counter()), self.numbers.setdefault(name, [])
-        if shape == "rating" and (rated := whole(value)) is not None:
-            numbers[:] = [min([*numbers, rated]), max([*numbers, rated])]
-        elif shape in ("labels", "ranking", "spans") and len(values) < 1000:
-            parts = {"ranking": "value", "spans": "label"}
-            values.update(str(item[parts[shape]]) if isinstance(item, dict) else str(item) for item in value)
-        elif shape == "text":
-            if len(values) < 1000:
-                values[value] += 1
-            known = self.likeness.setdefault(name, [])
-            if len(known) < COMPARED:
-                known.append(max(((alike(text, value), column) for column, text in texts.items()), default=(0.0, "")))
-
-    def asked(self) -> list[ToolQuestion]:
-        listed = self.settings.get("questions") or []
-        described = {one["name"]: one for one in listed if isinstance(one, dict) and one.get("name")}
-        names = list(dict.fromkeys([*described, *self.shapes]))
-        return [self._from_settings(described[n]) if n in described else self._from_answers(n) for n in names]
-
-    def _from_settings(self, described: dict[str, Any]) -> ToolQuestion:
-        inner = described.get("settings") or {}
-        kind = KINDS.get(str(inner.get("type")), "")
-        question = ToolQuestion(
-            str(described["name"]),
-            kind,
-            str(described.get("title") or described["name"]),
-            str(described.get("description") or ""),
-        )
-        question.required = bool(described.get("required"))
-        options = [option for option in inner.get("options") or [] if isinstance(option, dict)]
-        values = [str(option.get("value")) for option in options]
-        if kind in ("label", "labels", "spans"):
-            texts = {value: str(option.get("text") or "") for value, option in zip(values, options, strict=True)}
-            question.labels = {value: text if text != value else "" for value, text in texts.items()}
-        if kind == "rating":
-            steps = [step for step in (whole(option.get("value")) for option in options) if step is not None]
-            question.low, question.high = min(steps, default=1), max(steps, default=5)
-        if kind == "ranking":
-            question.pieces = values
-        if kind == "spans":
-            question.columns = [str(inner.get("field") or "")]
-        if kind == "comment":
-            self._as_text(question)
-        return self._checked(question)
-
-    def _from_answers(self, name: str) -> ToolQuestion:
-        shapes = self.shapes[name]
-        kind = next((shape for shape in ("spans", "ranking", "labels", "text", "rating") if shape in shapes), "")
-        question = ToolQuestion(name, kind, name)
-        values = self.values[name]
-        if kind == "text":
-            self._as_text(question)
-            if (
-                question.kind == "comment"
-                and len(values) <= 50
-                and sum(values.values()) > len(values)
-                and can_be_labels(values)
-            ):
-                question.kind, question.labels = "label", dict.fromkeys(sorted(values), "")
-        elif kind in ("labels", "spans"):
-            question.labels = dict.fromkeys(sorted(values), "")
-            question.columns = [name for name, _ in self.texts.most_common(1)] if kind == "spans" else []
-        elif kind == "ranking":
-            question.pieces = sorted(values)
-        elif kind == "rating" and self.numbers[name]:
-            question.low, question.high = self.numbers[name][0], max(self.numbers[name][1], self.numbers[name][0] + 1)
-        return self._checked(question)
-
-    def _as_text(self, question: ToolQuestion) -> None:
-        """Make a text question: a text that shares most words with a field is that field, edited; any other is a comment."""
-        question.kind, known = "comment", self.likeness.get(question.source, [])
-        if known and sum(share for share, _ in known) / len(known) >= ALIKE:
-            question.kind, question.columns = "text", [Counter(column for _, column in known).most_common(1)[0][0]]
-
-    def _checked(self, question: ToolQuestion) -> ToolQuestion:
-        if question.kind in ("label", "labels", "spans") and not can_be_labels(question.labels):
-            question.kind, question.note = "", "A question can have 1 to 200 labels of at most 100 characters."
-        elif question.kind == "rating" and question.high - question.low >= STEPS:
-            question.kind, question.note = (
-                "comment",
-                f"A rating can have {STEPS} steps of whole numbers, so it is imported as text.",
-            )
-        elif question.kind == "ranking" and not 2 <= len(question.pieces) <= MOST_RANKED:
-            question.kind, question.note = "", f"A ranking needs 2 to {MOST_RANKED} answers."
-        elif not question.kind:
-            question.note = "Argilla's question has an unknown form."
-        return question
-
-
-def _shape(value: Any) -> str:
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return "rating"
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "ranking" if "value" in value[0] else "spans" if "label" in value[0] else ""
-    return "labels" if isinstance(value, list) and all(isinstance(item, str) for item in value) and value else ""
-
-
 # --- what a record says ----------------------------------------------------------------------------
 
 
@@ -257,7 +119,7 @@ def translate(record: dict[str, Any], questions: dict[str, ToolQuestion]) -> Too
         for response in responses or []:
             who = str(response.get("user_id"))
             answer = by_person.setdefault(who, ToolAnswer(who, STATES.get(str(response.get("status")), "submitted")))
-            value = _answer(name, response.get("value"), questions, task)
+            value = _answer(name, response.get("value"), questions, task, record)
             if value is not None:
                 answer.answers[name] = value
     task.answers = list(by_person.values())
@@ -270,7 +132,7 @@ def translate(record: dict[str, Any], questions: dict[str, ToolQuestion]) -> Too
 def _propose(record: dict[str, Any], questions: dict[str, ToolQuestion], task: ToolTask) -> None:
     by_agent: dict[str, ToolSuggestion] = {}
     for name, suggestion in record["suggestions"].items():
-        value = _answer(name, suggestion.get("value"), questions, task)
+        value = _answer(name, suggestion.get("value"), questions, task, record)
         if value is None:
             continue
         agent = str(suggestion.get("agent") or NAME)
@@ -284,7 +146,7 @@ def _propose(record: dict[str, Any], questions: dict[str, ToolQuestion], task: T
     task.suggestions = list(by_agent.values())
 
 
-def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: ToolTask) -> Any:
+def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: ToolTask, record: dict[str, Any]) -> Any:
     question = questions.get(name)
     if value is None:
         return None
@@ -293,6 +155,8 @@ def _answer(name: str, value: Any, questions: dict[str, ToolQuestion], task: Too
             f"question-{name}"[:40], question.note if question else f"{name}: this question does not exist.", value
         )
         return None
+    if question.kind == "spans" and isinstance(value, list):
+        return _spans(question, value, record["fields"], task)
     read = _READ.get(question.kind)
     answer = read(value) if read else value
     if answer is None:
@@ -310,10 +174,28 @@ def _ranking(value: Any) -> list[str] | None:
     return [str(entry.get("value")) for entry in sorted(value, key=lambda entry: entry["rank"])]
 
 
-def _spans(value: Any) -> list[dict[str, Any]] | None:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+def _spans(
+    question: ToolQuestion, value: list[Any], fields: dict[str, Any], task: ToolTask
+) -> list[dict[str, Any]] | None:
+    """Return the spans at their places here. An empty answer says that nothing is to be marked; one that lost all is none."""
+    text = fields.get(question.columns[0]) if question.columns else None
+    spans = []
+    for span in value:
+        at = offsets_of(span) if isinstance(span, dict) else None
+        placed = place(text, *at, countings=question.countings) if at and isinstance(text, str) else None
+        if placed is None:
+            task.leave("span-place", f"{question.title}: this span isn't at whole words of its text.", span)
+            continue
+        spans.append({"start": placed[0], "end": placed[1], "label": span.get("label")})
+    return spans if spans or not value else None
+
+
+def offsets_of(span: dict[str, Any]) -> tuple[int, int] | None:
+    """Return where a span starts and ends, as the tool counts."""
+    start, end = span.get("start"), span.get("end")
+    if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int):
         return None
-    return [{name: one.get(name) for name in ("start", "end", "label")} for one in value]
+    return start, end
 
 
 def _text(value: Any) -> str | None:
@@ -329,5 +211,5 @@ def _label(value: Any) -> str | None:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
-    "label": _label, "ranking": _ranking, "spans": _spans, "text": _text, "comment": _text, "rating": whole,
+    "label": _label, "ranking": _ranking, "text": _text, "comment": _text, "rating": whole,
 }  # fmt: skip

@@ -4,7 +4,7 @@ A control (`from_name`) becomes a question; its kind and labels come from the su
 configuration if there is one. The result types are those of Label Studio 1.23.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -277,11 +277,12 @@ def bucket(item: Result) -> list[str] | None:
 
 def _spans(
     question: ToolQuestion, items: list[Result], task: dict[str, Any], tool_task: ToolTask
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any]] | None:
+    """Return the spans; None when all are left out, for that is not "nothing to mark"."""
     text = task["data"].get(question.columns[0]) if question.columns else None
     spans = []
     for item in items:
-        placed = span_place(str(text), item) if isinstance(text, str) else None
+        placed = span_place(text, item, question.countings) if isinstance(text, str) else None
         if placed is None:
             tool_task.leave("span-place", f"{question.title}: the words of this span aren't at its position.", item)
             continue
@@ -290,17 +291,23 @@ def _spans(
         spans += [{"start": placed[0], "end": placed[1], "label": str(label).strip()} for label in labels]
         if not labels:
             tool_task.leave("span-label", f"{question.title}: a span without a label.", item)
-    return spans
+    return spans or None
 
 
-def span_place(text: str, item: Result) -> tuple[int, int] | None:
+def span_place(text: str, item: Result, countings: Iterable[str] = ()) -> tuple[int, int] | None:
+    found = offsets_of(item)
+    return place(text, *found[:3], is_html=found[3], countings=countings) if found else None
+
+
+def offsets_of(item: Result) -> tuple[int, int, str, bool] | None:
+    """Return a span's start and end as the tool counts, its words, and whether it counts in shown HTML."""
     value, kind = _value(item), str(item.get("type"))
     offsets = value.get("globalOffsets")
     at = offsets if isinstance(offsets, dict) else value
     start, end = at.get("start"), at.get("end")
-    if not isinstance(start, int) or not isinstance(end, int):
+    if any(isinstance(n, bool) or not isinstance(n, int) for n in (start, end)):
         return None
-    return place(text, start, end, str(value.get("text") or ""), is_html=kind == "hypertextlabels")
+    return int(str(start)), int(str(end)), str(value.get("text") or ""), kind == "hypertextlabels"
 
 
 _READ: dict[str, Callable[[ToolQuestion, list[Result], dict[str, Any], ToolTask], Any]] = {

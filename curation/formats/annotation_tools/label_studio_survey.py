@@ -16,6 +16,7 @@ from curation.formats.annotation_tools.annotations import (
     labelled,
     whole,
 )
+from curation.formats.annotation_tools.offsets import CountingSurvey, note_of
 
 SEEN = 1000  # different labels of one control: far more than a question takes
 COMPARED = 200  # written answers that are compared with their text
@@ -45,6 +46,7 @@ class Control:
     columns: Counter[str] = field(default_factory=Counter)  # where its spans' words were found
     ranks: Counter[tuple[str, ...]] = field(default_factory=Counter)
     likeness: list[float] = field(default_factory=list)
+    countings: dict[str, CountingSurvey] = field(default_factory=dict)  # by column: how its places are counted
 
 
 class LabelStudioSurvey:
@@ -95,8 +97,13 @@ class LabelStudioSurvey:
         for label in next((value[name] for name in tool.SPANS if name in value), []):
             control.labels.setdefault(str(label).strip(), "")
         for column, text in data.items():
-            if isinstance(text, str) and tool.span_place(text, result):
+            if not isinstance(text, str):
+                continue
+            if tool.span_place(text, result):
                 control.columns[column] += 1
+            if found := tool.offsets_of(result):
+                start, end, words, is_html = found
+                control.countings.setdefault(column, CountingSurvey()).see(text, start, end, words, is_html=is_html)
 
     def _see_number(self, control: Control, value: Any) -> None:
         rated = whole(value)
@@ -115,7 +122,20 @@ class LabelStudioSurvey:
     # --- what it comes to ---------------------------------------------------------------------------
 
     def asked(self) -> list[ToolQuestion]:
-        return [self._asked(control) for control in self.controls.values()]
+        questions = [self._asked(control) for control in self.controls.values()]
+        self._count(questions)
+        return questions
+
+    def _count(self, questions: list[ToolQuestion]) -> None:
+        """Decide how places are counted, in one way for the whole file if that fits all of its spans."""
+        whole = CountingSurvey()
+        marked = [question for question in questions if question.kind == "spans" and question.columns]
+        for question in marked:
+            if seen := self.controls[question.source].countings.get(question.columns[0]):
+                whole.add(seen)
+        for question in marked:
+            question.countings = whole.decided()
+            question.note = question.note or note_of(question.countings)
 
     def _asked(self, control: Control) -> ToolQuestion:
         question = ToolQuestion(

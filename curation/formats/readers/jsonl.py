@@ -94,10 +94,10 @@ def _exact(row: SourceRow, raw: bytes) -> SourceRow:
     notes: set[Note] = set()
 
     def whole(digits: str) -> int | str:
-        if len(digits) < 19 or (LEAST <= int(digits[:30]) <= MOST and len(digits) < 30):
-            return int(digits)
-        notes.add(LONG)
-        return digits
+        number = whole_number(digits)
+        if isinstance(number, str):
+            notes.add(LONG)
+        return number
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = {(key.removeprefix("\ufeff") if is_marked else key): value for key, value in pairs}
@@ -109,6 +109,11 @@ def _exact(row: SourceRow, raw: bytes) -> SourceRow:
 
     data = json.loads(raw, parse_int=whole, object_pairs_hook=unique)
     return row._replace(data=data, notes=(*row.notes, *sorted(notes))) if notes else row
+
+
+def whole_number(digits: str) -> int | str:
+    """Return a whole number, as its digits if it has more than 64 bits: no JSON library here would write it again."""
+    return int(digits) if len(digits) < 19 or (len(digits) < 30 and LEAST <= int(digits) <= MOST) else digits
 
 
 def row_of(number: int, data: object, raw: bytes, where: str = "") -> SourceRow:

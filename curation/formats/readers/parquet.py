@@ -275,6 +275,13 @@ def plain(value: Any, depth: int = 0) -> Any:
     raise ValueError(f"A cell holds a {type(value).__name__}, which cannot be read as text or number")
 
 
+def without_null_keys(value: Any) -> Any:
+    """Copy a value without the keys that are null: Arrow gives every object of a column the keys of all."""
+    if isinstance(value, dict):
+        return {key: without_null_keys(item) for key, item in value.items() if item is not None}
+    return [without_null_keys(item) for item in value] if isinstance(value, list) else value
+
+
 def holds_nul(value: Any) -> bool:
     if isinstance(value, str):
         return NUL in value

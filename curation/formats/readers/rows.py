@@ -9,6 +9,8 @@ from curation.chat import Problem
 
 MEGABYTE = 1 << 20
 NOTES = 50  # different notes on rows of one import
+FILES_NAMED = 5  # of an archive, at one note
+GUESS = "guess"  # the code of a note on how a file of an archive is read, at its first row
 RAW = 100_000  # characters of a row that could not be read
 
 
@@ -121,24 +123,35 @@ def with_nul(line: int, raw: bytes | str = "", where: str = "") -> SourceRow:
 
 
 class NoteCounts:
-    """Counts of rows by what was noted of them."""
+    """Counts of rows by what was noted of them; of a guess about the files of an archive, the files instead."""
 
     def __init__(self, known: Iterable[Iterable[Any]] = ()) -> None:
-        self.found: dict[str, list[int]] = {str(text): [int(count), int(line)] for text, count, line in known}
+        self.found: dict[str, list[Any]] = {
+            str(text): [int(count), int(line), *files] for text, count, line, *files in known
+        }
 
     def add(self, row: SourceRow) -> None:
-        """Count a row's notes; of each kind the first line is kept."""
+        """Count a row's notes; of each kind the first line is kept, and the first files of a guess."""
         for note in row.notes:
-            if note.text in self.found:
-                self.found[note.text][0] += 1
+            files = [row.file] if note.code == GUESS else []
+            if found := self.found.get(note.text):
+                found[0] += 1
+                found += files if len(found) < 2 + FILES_NAMED else []
             elif len(self.found) < NOTES:
-                self.found[note.text] = [1, row.line]
+                self.found[note.text] = [1, row.line, *files]
 
     def sentences(self) -> tuple[str, ...]:
-        return tuple(
-            f"{text} ({count:,} row{'' if count == 1 else 's'}, {'in' if count == 1 else 'the first in'} line {line:,}.)"
-            for text, (count, line) in self.found.items()
-        )
+        return tuple(_sentence(text, *found) for text, found in self.found.items())
 
     def to_json(self) -> list[list[Any]]:
         return [[text, *counted] for text, counted in self.found.items()]
+
+
+def _sentence(text: str, count: int, line: int, *files: str) -> str:
+    if not files:
+        where = "in" if count == 1 else "the first in"
+        return f"{text} ({count:,} row{'' if count == 1 else 's'}, {where} line {line:,}.)"
+    more = count - len(files)
+    return (
+        f"{', '.join(files)}{f' and {more:,} more files' if more > 1 else ' and 1 more file' if more else ''}: {text}"
+    )

@@ -35,6 +35,9 @@ REFUSED = (
 )
 
 
+PRINTED = re.compile(rb"\[?\{'[^'\n]{1,80}': .*[}\]],?\s*$")  # a line that Python printed: an object with single quotes
+
+
 def kind_of(sample: bytes, name: str) -> Source:
     """Return the format, encoding and delimiter of a file that begins with `sample`.
 
@@ -98,6 +101,8 @@ def _in_a_text_file(head: bytes, suffix: str) -> tuple[str, str]:
     start, _, rest = head.partition(b"\n")
     if start[:1] == b"{" and _first_line_is_whole(head):
         return "jsonl", f"The name ends in {suffix}, but each line is JSON, so lines are rows."
+    if PRINTED.match(start):
+        return "jsonl", f"The name ends in {suffix}, but each line is what Python prints, so lines are rows."
     if start[:2] == b"[{" and rest.lstrip()[:1] in (b"", b"{", b'"', b"]"):
         return "json", f"The name ends in {suffix}, but the file is JSON, so it is read as rows."
     text = head[:LAYOUT_SAMPLE].decode("utf-8", "ignore")

@@ -7,7 +7,7 @@ for row in read(path, source): ...
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -15,12 +15,13 @@ from typing import IO, Any, cast
 from curation.formats.annotation_tools import argilla, label_studio
 from curation.formats.readers import archives, delimited, encodings, json_arrays, jsonl, layouts, parquet, xlsx
 from curation.formats.readers.encodings import Readable
-from curation.formats.readers.rows import FormatError, NoteCounts, Source, SourceRow, bad_row
+from curation.formats.readers.rows import GUESS, FormatError, Note, NoteCounts, Source, SourceRow, bad_row
 from curation.formats.readers.sniffing import SAMPLE, kind_of
 
 SAMPLE_ROWS, SAMPLE_BYTES = 50, 16 << 20
 READINGS = ("encoding", "delimiter", "quoting", "header", "sheet")  # what a person may know better
 TEXTS = ("jsonl", "json", "csv", "tsv", "text")
+TABLES = ("csv", "tsv")  # of text
 # Other tools' exports: how a row is known, and how rows are made of it.
 TOOLS: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[Iterator[SourceRow]], Iterator[SourceRow]]]] = {
     "label_studio": (label_studio.is_task, label_studio.rows),
@@ -78,8 +79,10 @@ def look_again(path: str | Path, source: Source, **said: str) -> tuple[Source, l
     values = {name: check_wish(told, name, value) for name, value in wishes.items()}
     if values.get("delimiter") and told.format == "text":
         told = replace(told, format="csv")
-    new = tuple(name for name, value in values.items() if value != getattr(source, name))
-    told = replace(told, **values, chosen=tuple(dict.fromkeys((*source.chosen, *new))))
+    new = [name for name, value in values.items() if value != getattr(source, name)] + ["sheet"] * bool(sheet)
+    # Each file of a zip has guesses of its own: what is said holds for all that it goes with, and the rest is guessed.
+    chosen = tuple(values) if source.compression == "zip" else tuple(dict.fromkeys((*source.chosen, *new)))
+    told = replace(told, **values, chosen=chosen)
     if told.format in ("csv", "tsv"):
         told = replace(told, format="tsv" if told.delimiter == "\t" else "csv")
     return _looked_at(Path(path), _with_rows(Path(path), told), asks_tool=bool(sheet))
@@ -87,19 +90,20 @@ def look_again(path: str | Path, source: Source, **said: str) -> tuple[Source, l
 
 def check_wish(source: Source, name: str, value: str) -> Any:
     """Return the value of a wish for how to read a file. Raises FormatError for one that does not go with it."""
-    is_open, is_table = source.compression != "zip", source.format in ("csv", "tsv")
-    if name == "encoding" and (value not in encodings.NAMES or source.format not in TEXTS or not is_open):
+    is_zip = source.compression == "zip"
+    is_table, is_text = is_zip or source.format in TABLES, is_zip or source.format in TEXTS
+    if name == "encoding" and (value not in encodings.NAMES or not is_text):
         raise FormatError(f"This file cannot be read as {value[:40]!r}. Use one of {', '.join(encodings.NAMES)}.")
     value = {"\\t": "\t", "tab": "\t"}.get(value, value) if name == "delimiter" else value
-    if name == "delimiter" and not (value in layouts.DELIMITERS and is_open and (is_table or source.format == "text")):
+    if name == "delimiter" and not (value in layouts.DELIMITERS and (is_table or source.format == "text")):
         raise FormatError(f"This file cannot be split at {value[:4]!r}. Use comma, tab, semicolon or pipe.")
-    if name == "quoting" and (value not in layouts.QUOTINGS or not is_table or not is_open):
+    if name == "quoting" and (value not in layouts.QUOTINGS or not is_table):
         raise FormatError(
             f"This file has no quoting {value[:20]!r}. Tables of text take {', '.join(layouts.QUOTINGS)}."
         )
     if name == "header":
         rows = {str(number): number for number in range(layouts.HEADERS + 1)}
-        if value not in rows or not (is_table or source.format == "xlsx") or not is_open:
+        if value not in rows or not (is_table or source.format == "xlsx"):
             text = f"Choose 0 to {layouts.HEADERS} for tables; 0 is a table without names"
             raise FormatError(f"This file cannot have its names in row {value[:10]!r}. {text}.")
         return rows[value]
@@ -167,7 +171,9 @@ def _looked_at(path: Path, source: Source, asks_tool: bool) -> tuple[Source, lis
     if not first:
         raise FormatError(f"{source.name} has no rows. A table needs a header line and at least one line below it.")
     if len(first) == 1 and source.format in ("json", "jsonl") and (way := by_columns(first[0].data, source.name)):
-        raise FormatError(f"{source.name} holds a table by columns ({way}), not rows. {ROWS_PLEASE}")
+        raise FormatError(f"{source.name} holds a table in one object ({way}), not rows. {ROWS_PLEASE}")
+    if len(first) == 1 and _is_one_object(first[0].data, source):
+        source = replace(source, notes=(*source.notes, f"{source.name} holds one object, which is read as one row."))
     counts = NoteCounts()
     for row in first:
         counts.add(row)
@@ -180,14 +186,20 @@ def _looked_at(path: Path, source: Source, asks_tool: bool) -> tuple[Source, lis
 ROWS_PLEASE = 'Write an object a row, as pandas does with to_json(path, orient="records", lines=True).'
 
 
+def _is_one_object(data: dict[str, Any] | None, source: Source) -> bool:
+    """Return whether the only row may be a whole file in one object: not in JSON Lines, unless it has nothing but lists."""
+    if not data or source.tool or source.compression or source.format not in ("json", "jsonl"):
+        return False
+    lists = all(isinstance(value, list) and len(value) > 1 for value in data.values())
+    return lists or not source.name.lower().endswith((".jsonl", ".ndjson"))
+
+
 def by_columns(data: dict[str, Any] | None, name: str) -> str:
     """Return how the one object of a file holds many rows, column by column; nothing if it is a row itself."""
     columns = list((data or {}).values())
     if len(columns) < 2:
         return ""
-    numbered = [
-        column for column in columns if isinstance(column, dict) and list(column) == [*map(str, range(len(column)))]
-    ]
+    numbered = [column for column in columns if isinstance(column, dict) and list(column) == _numbers(column)]
     if len(numbered) == len(columns) and all(len(column) == len(columns[0]) > 0 for column in columns):
         return "each column an object with the rows' numbers"
     lists = [column for column in columns if isinstance(column, list)]
@@ -201,8 +213,16 @@ def by_columns(data: dict[str, Any] | None, name: str) -> str:
         and all(len(column) == len(columns[0]) > 1 for column in columns)
     ):
         return "each column a list"
+    if len(columns) > 1 and all(isinstance(row, dict) for row in columns) and list(data or {}) == _numbers(columns):
+        return "each row under its number"
+    if set(data or {}) >= {"schema", "data"} and isinstance((data or {})["data"], list):
+        return "with a schema beside its data"
     split = data is not None and set(data) >= {"columns", "data"} and len(lists) == len(columns)
     return "columns and data apart" if split else ""
+
+
+def _numbers(rows: Sized) -> list[str]:
+    return [*map(str, range(len(rows)))]
 
 
 def few(rows: Iterator[SourceRow], count: int) -> Iterator[SourceRow]:
@@ -304,7 +324,7 @@ def read(path: str | Path, source: Source, start: int = 0) -> Iterator[SourceRow
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         if source.compression == "zip":
-            yield from itertools.islice(_read_zip(file, size), start, None)
+            yield from itertools.islice(_read_zip(file, size, source), start, None)
             return
         stream = archives.open_gzip(file, size, source.name or "The file") if source.compression else file
         yield from _read_stream(stream, source, start, size)
@@ -363,15 +383,18 @@ def _read_seekable(stream: Readable, source: Source, start: int, size: int) -> I
             yield from xlsx.read_xlsx(file, source.sheet, start, source.header)
 
 
-def _read_zip(file: IO[bytes], size: int) -> Iterator[SourceRow]:
-    """Yield the rows of each file in turn. A file that cannot be read is a bad row, and reading continues with the next one."""
+def _read_zip(file: IO[bytes], size: int, whole: Source) -> Iterator[SourceRow]:
+    """Yield the rows of each file in turn, the first one with notes on how it is read.
+
+    A file that cannot be read is a bad row, and reading continues with the next one.
+    """
     with archives.open_zip(file, size) as archive:
         line = 0
         for member in archives.members_of(archive):
             name = archives.shown(member.filename)
             base = line
             try:
-                for row in _read_member(archives.open_member(archive, member), member.file_size, name):
+                for row in _read_member(archives.open_member(archive, member), member.file_size, name, whole):
                     line = base + row.line
                     yield _in_file(row, line, name)
             except FormatError as error:
@@ -379,19 +402,35 @@ def _read_zip(file: IO[bytes], size: int) -> Iterator[SourceRow]:
                 yield bad_row(line, "file", str(error), "", name)._replace(file=name)
 
 
-def _read_member(stream: Readable, size: int, name: str) -> Iterator[SourceRow]:
+def _read_member(stream: Readable, size: int, name: str, whole: Source) -> Iterator[SourceRow]:
     peeked = PeekedStream(stream)
     if peeked.sample.startswith(b"\x1f\x8b"):
         unpacked = archives.open_gzip(cast(IO[bytes], peeked), size, name)
         peeked, name = PeekedStream(unpacked), name.removesuffix(".gz")
     if not peeked.sample:
         raise FormatError(f"{name} is empty.")
-    source = replace(kind_of(peeked.sample, name), name=name)
+    source = _as_chosen(replace(kind_of(peeked.sample, name), name=name), whole)
     if source.format == "zip":
         raise FormatError(f"{name} is a zip within a zip. Unpack it first.")
-    yield from _read_stream(peeked, source, 0, size)
+    rows = _read_stream(peeked, source, 0, size)
+    notes = tuple(Note(GUESS, text) for text in (*source.notes, *guesses(source)))
+    for row in itertools.islice(rows, 1):
+        yield row._replace(notes=(*notes, *row.notes))
+    yield from rows
+
+
+def _as_chosen(source: Source, whole: Source) -> Source:
+    """Return a file of a zip, read as was chosen for all of them, as far as that goes with its format."""
+    said = {name: getattr(whole, name) for name in whole.chosen if name in READINGS}
+    is_table = source.format in TABLES or (source.format == "text" and "delimiter" in said)
+    fits = {"encoding": source.format in TEXTS, "header": is_table or source.format == "xlsx"}
+    said = {name: value for name, value in said.items() if fits.get(name, is_table) and name != "sheet"}
+    form = source.format
+    if is_table:
+        form = "tsv" if said.get("delimiter", source.delimiter) == "\t" else "csv"
+    return replace(source, **said, format=form, chosen=tuple(said))
 
 
 def _in_file(row: SourceRow, line: int, name: str) -> SourceRow:
     problem = row.problem and replace(row.problem, where=f"{name}, {row.problem.where}")
-    return SourceRow(line, row.data, problem, row.raw, name)
+    return row._replace(line=line, problem=problem, file=name)

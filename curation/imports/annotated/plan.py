@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from atelier.accounts.models import User
 from atelier.jobs.claims import Claim
-from curation.annotation import questions, targets
+from curation.annotation import questions
 from curation.annotation import queue as queues
 from curation.formats import FormatError, Mapping, Source
 from curation.formats.annotation_tools import argilla, label_studio
@@ -22,6 +22,7 @@ from curation.imports import reader
 from curation.imports import rows as import_rows
 from curation.imports.annotated.rows import TaskWriter
 from curation.models import Dataset, Import, Question, Queue
+from curation.records import targets
 
 NAMES = {"label_studio": label_studio.NAME, "label_studio_min": label_studio.NAME, "argilla": argilla.NAME}
 LOOKED_AT, SECONDS = 1000, 2.0  # of a file, before its start

@@ -20,13 +20,26 @@ from curation.formats.annotation_tools.annotations import ToolQuestion
 from curation.imports import rows as import_rows
 from curation.imports.annotated.tasks import TaskContents, TaskReader
 from curation.imports.batches import ImportedRow, RowBatch
-from curation.models import Annotation, Change, Import, ImportIssue, Question, Queue, Record, Suggestion, Task
+from curation.models import (
+    Annotation,
+    Change,
+    Import,
+    ImportIssue,
+    Question,
+    Queue,
+    Record,
+    SpanTrail,
+    Suggestion,
+    Task,
+)
+from curation.records import spans
 
-State, Outcome = Annotation.State, ImportIssue.Outcome
+State, Outcome, Holder = Annotation.State, ImportIssue.Outcome, SpanTrail.Holder
 SIZE = 100  # tasks in a batch: each writes some ten rows
 NOTE = "as in the other tool"
 ORIGIN = "moved from"
 MOST_CODES = 100
+LostSpans = tuple[Question, list[spans.Span], str, Annotation | None, str]  # of which text, of whose answer
 
 
 class TaskWriter:
@@ -88,6 +101,7 @@ class TaskWriter:
         records = (
             Record.objects.present()
             .filter(dataset=batch.dataset, key__in={row.key for row in batch.rows})
+            .exclude(key="")  # no task is without one; said, so that SQLite takes its index
             .order_by("-pk")
         )
         there, others = {}, {}
@@ -187,12 +201,53 @@ class TaskWriter:
         new = [each for each in contents.annotations if each.user_id not in ids and each.author not in names]
         for each in new:
             each.task, each.record_id = task, task.record_id
+        lost = self._follow(task.record_id, contents, new, suggestions)
         self._store(new, suggestions)
+        for question, spans_lost, text, annotation, source in lost:
+            holder = Holder.SUGGESTION if annotation is None else Holder.ANNOTATION
+            whose = None if annotation is None else annotation.pk
+            spans.set_aside(task.record_id, question, spans_lost, text, whose, holder, source)
         there += new
         added = [each for each in new if each.state == State.SUBMITTED]
         if added:
             self._settle_again(task, there, len(added), contents)
         return bool(new or suggestions)
+
+    def _follow(
+        self, pk: int, contents: TaskContents, annotations: list[Annotation], suggestions: list[Suggestion]
+    ) -> list[LostSpans]:
+        """Move spans from the file's texts to the record's, which people may have edited since it was imported.
+
+        Returns the spans that lost their words. A suggestion that has none left is taken out of the list.
+        """
+        questions = [question for question in self.reader.made.values() if question.kind == Question.Kind.SPANS]
+        if not questions or contents.record is None or not (annotations or suggestions):
+            return []
+        record, lost = Record.objects.get(pk=pk), []
+        for question in questions:
+            text = spans.text_of(contents.record, question)
+            if text == spans.text_of(record, question):
+                continue
+            for annotation in annotations:
+                if marked := annotation.answers.pop(question.name, None):
+                    kept, gone = spans.moved(question, marked, contents.record, record)
+                    annotation.answers |= {question.name: kept} if kept else {}
+                    lost.append((question, gone, text, annotation, ""))
+                elif marked is not None:
+                    annotation.answers[question.name] = marked
+            if marked := (contents.known or {}).get(question.name):
+                kept, gone = spans.moved(question, marked, contents.record, record)
+                if gone:  # what is known must be all of it
+                    del contents.known[question.name]  # type: ignore[index]
+                else:
+                    contents.known[question.name] = kept  # type: ignore[index]
+            for suggestion in [each for each in suggestions if each.question_id == question.pk and each.value]:
+                suggestion.value, gone = spans.moved(question, suggestion.value, contents.record, record)
+                lost.append((question, gone, text, None, suggestion.source))
+                if not suggestion.value:
+                    suggestions.remove(suggestion)
+        self.job.spans_aside += sum(len(gone) for _, gone, _, _, _ in lost)
+        return lost
 
     def _settle_again(self, task: Task, there: list[Annotation], added: int, contents: TaskContents) -> None:
         """Settle a task with more answers than before.

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from atelier.accounts.models import User
-from curation.annotation import answers, measures, targets, values
+from curation.annotation import answers, measures, settling, values
 from curation.formats import Draft
 from curation.formats.annotation_tools.annotations import ToolAnswer, ToolQuestion, ToolTask
 from curation.models import Annotation, Change, Question, Queue, Record, Suggestion
 from curation.records import pieces as record_pieces
+from curation.records import targets
 
 State, Kind = Annotation.State, Question.Kind
 CONTENT = ("fields", "messages", "chosen", "rejected", "tools")
@@ -33,6 +34,7 @@ class TaskContents:
     stands: dict[str, Any] | None = None
     change: Change | None = None
     left: ToolTask = field(default_factory=ToolTask)
+    record: Record | None = None  # the texts of the file, in which spans have their places
 
 
 class TaskReader:
@@ -54,7 +56,7 @@ class TaskReader:
     def tell(self, task: dict[str, Any], draft: Draft) -> TaskContents:
         tool_task = self.tool.translate(task, self.asked)
         contents = TaskContents(left=tool_task)
-        record = Record(**{name: getattr(draft, name) for name in CONTENT})
+        record = contents.record = Record(**{name: getattr(draft, name) for name in CONTENT})
         for tool_answer in tool_task.answers:
             self._take_given(tool_answer, record, contents)
         if contents.known is not None:
@@ -145,7 +147,9 @@ class TaskReader:
     def edited(self, draft: Draft, contents: TaskContents) -> Draft:
         """Return the record with the final text, and its history; if spans point into the text, it stays as it was."""
         stands = contents.stands or {}
-        marked = {q.options.get("piece") for q in self.made.values() if q.kind == Kind.SPANS and q.name in stands}
+        marked = {
+            q.options.get("piece") for q in self.made.values() if q.kind == Kind.SPANS and _has_marks(contents, q)
+        }
         record = Record(**{name: getattr(draft, name) for name in CONTENT})
         texts = {}
         for question in self.made.values():
@@ -159,11 +163,17 @@ class TaskReader:
             return draft
         first = next((annotation for annotation in contents.annotations if annotation.state == State.SUBMITTED), None)
         contents.change = Change(
-            user=first.user if first else None, actor=(first.author if first else self.tool.NAME)[:120], action=answers.ACTION,
+            user=first.user if first else None, actor=(first.author if first else self.tool.NAME)[:120], action=settling.ACTION,
             before={name: getattr(draft, name) for name in after}, after=after, revision=2,
         )  # fmt: skip
         # An edited record stays in the split of what it was.
         return dataclasses.replace(draft, group=draft.source_group, **after)
+
+
+def _has_marks(contents: TaskContents, question: Question) -> bool:
+    """Return whether anybody, or a model, marked spans of a question's text."""
+    given = (question.name in annotation.answers for annotation in contents.annotations)
+    return any(given) or any(suggestion.question == question for suggestion in contents.suggestions)
 
 
 def _person(annotation: Annotation) -> Person:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from atelier.files.local_paths import hidden
-from curation.formats.readers.parquet import plain
+from curation.formats.readers.parquet import plain, without_null_keys
 from curation.formats.readers.rows import LIMITS
 from curation.imports.origins import hub_files
 from curation.imports.origins.hub_files import UnreadableDataset
@@ -149,7 +149,7 @@ def _row(row: dict[str, Any], left_out: set[str]) -> dict[str, Any]:
     values = {}
     for name, value in row.items():
         try:
-            values[name] = plain(value)
+            values[name] = without_null_keys(plain(value)) if isinstance(value, dict | list) else plain(value)
         except ValueError:
             left_out.add(str(name)[:80])
     return values

@@ -30,6 +30,7 @@ class Command(JobCommand):
             "--system-prompt", type=Path, help="file with the teacher's system prompt; default: the guidelines"
         )
         parser.add_argument("--student-prompt", help="system prompt saved in the conversations; default: the project's")
+        parser.add_argument("--thoughts", action="store_true", help="save the teacher's reasoning in the conversations")
         parser.add_argument(
             "--status", default="", help="only records of this status: new, accepted, rejected, skipped"
         )
@@ -62,6 +63,7 @@ class Command(JobCommand):
             concurrency=options["concurrency"],
             system_prompt=_prompt(project, options["system_prompt"]), limit=options["limit"],
             student_prompt=project.student_prompt if student is None else student,
+            keep_thoughts=options["thoughts"],
             mark_accepted_by=options["accepted_by"],
             sampling={name: options[name] for name in ("temperature", "max_tokens", "seed")},
             filters={"status": options["status"], "unanswered": not options["again"]},

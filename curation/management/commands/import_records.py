@@ -15,8 +15,10 @@ from curation.datasets import settings
 from curation.formats.readers.encodings import NAMES
 from curation.formats.readers.layouts import QUOTINGS
 from curation.formats.readers.sources import READINGS
-from curation.imports import drafts
+from curation.forms import mapping as mapping_forms
+from curation.imports import account, drafts, dry_run
 from curation.imports.annotated import plan
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
 
 
@@ -77,16 +79,22 @@ class Command(JobCommand):
             "--reviewed-by", default="", metavar="WHO", help="import records as accepted, marked as reviewed by WHO"
         )
         parser.add_argument("--strict", action="store_true", help="exit with 4 when a row failed")
+        parser.add_argument(
+            "--check", action="store_true",
+            help="of a file: import nothing, and tell how its rows would end (at most 10,000, as many as 5 seconds allow)",
+        )  # fmt: skip
 
     def facts(self, job: Any) -> dict[str, Any]:
-        notes = [*job.source.get("notes", []), *job.source.get("row_notes", [])]
         sums = {name: getattr(job, name) for name in ("ok", "updated", "failed", "skipped")}
-        return {"dataset": job.dataset_id, **sums, "notes": notes}
+        return {"dataset": job.dataset_id, **sums, "notes": notes_of(job), "account": account.of(job)}
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = self.project(options)
         mapping = _mapping(options["mapping"])
         dataset, is_new = _dataset(project, options)
+        if options["check"]:
+            self._check(dataset, is_new, mapping, options)
+            return
         try:
             job = _begin(dataset, options, any_kind=is_new and not options["kind"])
             if options["reviewed_by"]:
@@ -101,17 +109,40 @@ class Command(JobCommand):
             if is_new:
                 dataset.delete()
             raise CommandRefused(" ".join(error.messages)) from error
-        for note in [] if options["json"] else job.source.get("notes", []):
+        told = [] if options["json"] else notes_of(job)
+        for note in told:
             self.stdout.write(note)
         self.finish(job, options)
         job.refresh_from_db()
-        for note in [] if options["json"] else job.source.get("row_notes", []):
-            self.stdout.write(note)
+        if job.is_over and not options["json"]:
+            told_now = [note for note in notes_of(job) if note not in told]
+            for line in [*told_now, *account.sentences(account.of(job), mapping_forms.CHOICES)]:
+                self.stdout.write(line)
         if job.failed and (options["strict"] or not job.ok):
             raise CommandError(
                 f"{job.failed:,} of {job.done:,} rows failed. See the import's page, or its issues in the API.",
                 returncode=4,
             )
+
+    def _check(self, dataset: Dataset, is_new: bool, mapping: Any, options: dict[str, Any]) -> None:
+        """Print how the rows of a file would end; nothing is kept. Exit with 4 as the import would."""
+        path = Path(options["source"])
+        try:
+            if not path.is_file():
+                raise ValidationError("Only a file can be checked with --check.")
+            chosen = drafts.mapping_from(mapping) if mapping is not None else None
+            reading = {name: options[name] for name in READINGS}
+            any_kind = is_new and not options["kind"]
+            with path.open("rb") as file:
+                sent = {"file": File(file, name=path.name), "name": path.name, "reading": reading, "any_kind": any_kind}
+                found = dry_run.run(dataset, None, chosen, **sent)
+        finally:
+            if is_new:
+                dataset.delete()
+        lines = [*found["notes"], *account.checked(found, mapping_forms.CHOICES)]
+        self.stdout.write(json.dumps(found) if options["json"] else "\n".join(lines))
+        if found["refused"] and (options["strict"] or found["refused"] == found["checked"]):
+            raise CommandError(f"{found['refused']:,} of {found['checked']:,} rows would be rejected.", returncode=4)
 
 
 def _move(job: Import, options: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -12,8 +11,9 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404, project_or_404
 from atelier.accounts.models import User
 from atelier.web import border
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
-from curation.annotation import adjudication, answers, comments, honeypots
+from curation.annotation import adjudication, answers, comments, honeypots, marks
 from curation.models import Annotation, Question, Record, Task
 from curation.views.annotation import decision
 
@@ -38,12 +38,14 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
     """Return a record's final answers, who answered what, and why, for its page. Editors see whether it is a honeypot."""
     task = adjudication.trail(record)
     role = request.project.role
-    context: dict[str, Any] = {"honeypot": None, "outcome": None, "can_test": False}
+    context: dict[str, Any] = {"honeypot": None, "outcome": None, "can_test": False, "can_settle": False, "aside": []}
     if role.covers("editor"):
         place = Task.objects.filter(record=record).first()
         test = place if place is not None and place.known is not None else None
         # Only where somebody answers questions is there anybody to test.
         is_open = test is not None or (record.dataset.questions.exists() and honeypots.can_be(place))
+        trails = marks.visible(record.dataset, answers.readable(record.dataset, request.user)).filter(record=record)
+        context |= {"aside": marks.aside(trails), "can_settle": record.deleted_at is None}
         context |= {"honeypot": test, "can_test": record.deleted_at is None and is_open}
     if task is None:
         return context
@@ -82,7 +84,7 @@ def add(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Http
     try:
         comments.post(record, request.user, request.POST.get("text", ""))
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     if request.htmx:
         return render(request, "curation/annotation/comments.html", _context(request, record))
     return _back(request, record)

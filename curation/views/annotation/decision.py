@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from curation.annotation import questions, targets
+from curation.annotation import questions
 from curation.annotation.adjudication import AnswerGroup, DisputedQuestion
 from curation.diffs import word_diff
 from curation.models import Annotation, Question, Record, Task
+from curation.records import targets
 from curation.views.annotation import task_form
 from curation.views.annotation.task_form import QuestionField
 
@@ -79,6 +80,8 @@ def shown(choice: AnswerOption, question: Question, record: Record) -> AnswerOpt
     elif question.kind == Kind.TEXT:
         piece = targets.piece(record, str(question.options.get("piece", "")))
         choice.diff = word_diff(piece.text if piece else "", str(value))
+    elif question.kind == Kind.SPANS and not value:
+        choice.words = "(nothing to mark)"
     elif question.kind == Kind.SPANS:
         piece = targets.piece(record, str(question.options.get("piece", "")))
         choice.segments = segments(piece.text if piece else "", value, questions.colored(question))

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import adjudication
 from curation.models import Dataset, Task
@@ -61,7 +62,9 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, task_id: int) -
     _, after = adjudication.beside(dataset, task)
     try:
         answers = adjudication.chosen(task, picks, written)
-        adjudication.decide(task, request.user, answers, request.POST.get("note", ""))
+        adjudication.decide(
+            task, request.user, answers, request.POST.get("note", ""), seen=task_form.seen(request.POST)
+        )
     except ValidationError as error:
         return render(
             request, "curation/annotation/disagreement.html", _context(request, task, picks, written, error), status=422
@@ -117,7 +120,7 @@ def undo(request: HttpRequest, project_id: int, dataset_id: int, task_id: int) -
     try:
         adjudication.reopen(task, request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:record", project_id, dataset_id, task.record_id)
     messages.info(request, "Decision undone. The record is waiting to be decided again.")
     return redirect("curation:disagreement", project_id, dataset_id, task.pk)

@@ -10,10 +10,12 @@ from django.views.decorators.http import require_POST
 
 from atelier.accounts.access import child_or_404
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
-from curation.annotation import honeypots, targets
+from curation.annotation import honeypots, marks
 from curation.annotation import queue as queues
 from curation.models import Annotation, Dataset, Question, Record, Task
+from curation.records import targets
 from curation.search.filters import Filters
 from curation.views.annotation import task_form
 from curation.views.annotation.tabs import frame
@@ -49,7 +51,7 @@ def _make(request: HttpRequest, dataset: Dataset) -> None:
             )
         count = honeypots.mark(dataset, rows)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         messages.success(
             request,
@@ -78,6 +80,7 @@ def record(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
     if request.method == "POST":
         answers = _said(questions, record, answers or {})
         try:
+            marks.refuse_stale(record, questions, task_form.seen(request.POST))
             honeypots.mark(dataset, [{"record": pk, "answers": answers}])
         except ValidationError as wrong:
             error = " ".join(wrong.messages)
@@ -93,8 +96,10 @@ def record(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
 
 
 def _said(asked: list[Question], record: Record, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the form's answers. A text comes filled in: left unchanged, it is no answer, as are no spans."""
-    answers = {name: value for name, value in given.items() if value not in ("", [])}
+    """Return the form's answers. A text comes filled in: left unchanged, it is no answer."""
+    spans = {question.name for question in asked if question.kind == Question.Kind.SPANS}
+    # An empty list says that there is nothing to mark, and of other kinds nothing at all.
+    answers = {name: value for name, value in given.items() if value != "" and (value != [] or name in spans)}
     for question in asked:
         piece = (
             targets.piece(record, str(question.options.get("piece", "")))

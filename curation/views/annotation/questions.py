@@ -11,9 +11,10 @@ from atelier.accounts.access import child_or_404
 from atelier.audit import trail
 from atelier.web.methods import require_GET_POST
 from curation.access import dataset_or_404
-from curation.annotation import questions, targets
+from curation.annotation import questions
 from curation.forms.annotation import QuestionForm, kept_colors, kinds
 from curation.models import Dataset, Question
+from curation.records import targets
 from curation.views.crumbs import crumbs
 
 

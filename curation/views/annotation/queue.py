@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import assignments, queue_settings
 from curation.annotation import queue as queues
@@ -56,7 +57,7 @@ def fill(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
     try:
         chosen = _chosen(request)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         added = queues.fill(dataset, chosen.records(dataset))
         noun = "record" if added == 1 else "records"
@@ -80,7 +81,7 @@ def assign(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     try:
         count = assignments.assign(dataset, _chosen(request).records(dataset), chosen, request.user, evenly)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         messages.success(request, f"{count:,} assignment{'' if count == 1 else 's'} created.")
     return redirect(reverse("curation:queue", args=[project_id, dataset_id]))

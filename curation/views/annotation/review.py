@@ -152,5 +152,6 @@ def _do(request: HttpRequest, dataset: Dataset, annotation: Annotation, move: st
         review.send_back(annotation, request.user, note)
         return f"Sent back: {annotation.author} gets record {annotation.record_id} again with your comment."
     annotation.task.queue.dataset = dataset
-    review.correct(annotation, request.user, task_form.read(list(dataset.questions.all()), request.POST), note)
+    given = task_form.read(list(dataset.questions.all()), request.POST)
+    review.correct(annotation, request.user, given, note, task_form.seen(request.POST))
     return "Corrected. Your answer is final; theirs is kept."

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404
 from atelier.web import border, markdown
 from curation.access import dataset_or_404
-from curation.annotation import answers, honeypots
+from curation.annotation import answers, honeypots, marks
 from curation.annotation import queue as queues
-from curation.models import Annotation, Queue, Record
+from curation.models import Annotation, Question, Queue, Record, SpanTrail
 from curation.records import history
 from curation.views.annotation import comments, task_form
 from curation.views.records import shown
@@ -77,9 +77,9 @@ def _do(annotation: Annotation, move: str, given: dict[str, Any], request: HttpR
     if move == "skip":
         answers.skip(annotation, request.POST.get("reason", ""))
     elif move == "draft":
-        answers.draft(annotation, given, _seconds(request))
+        answers.draft(annotation, given, _seconds(request), task_form.seen(request.POST))
     else:
-        answers.submit(annotation, given, _seconds(request))
+        answers.submit(annotation, given, _seconds(request), task_form.seen(request.POST))
 
 
 def _seconds(request: HttpRequest) -> float | None:
@@ -100,9 +100,16 @@ def _faults(
         {name: " ".join(lines) for name, lines in error.message_dict.items()} if hasattr(error, "error_dict") else {}
     )
     general = "" if by_name else " ".join(error.messages)
+    if general:  # the record has changed: what was marked has moved with its text, and is the draft
+        given = {**given, **{name: annotation.answers.get(name) for name in given if name in _spans_of(annotation)}}
     context = _context(request, queue, annotation, given, by_name, general)
     template = "curation/annotation/task.html" + ("#task" if SCRIPT in request.headers else "")
     return render(request, template, context, status=422)
+
+
+def _spans_of(annotation: Annotation) -> set[str]:
+    asked = annotation.task.queue.dataset.questions.all()
+    return {question.name for question in asked if question.kind == Question.Kind.SPANS}
 
 
 def _refused(request: HttpRequest, queue: Queue, sentence: str) -> HttpResponse:
@@ -164,6 +171,11 @@ def _context(
         record.dataset = dataset
         context |= {
             "record": record,
+            "aside": marks.aside(
+                SpanTrail.objects.filter(annotation=annotation, aside_count__gt=0).select_related(
+                    "question", "annotation", "record"
+                )
+            ),
             "shown": task_form.shown(annotation, given, errors),
             "fields": [(key, history.readable("", value)) for key, value in record.fields.items()],
             "thread": _thread(record),

@@ -7,11 +7,13 @@ from typing import Any
 from django.http import QueryDict
 
 from atelier.web import border
-from curation.annotation import questions, suggestions, targets
+from curation.annotation import questions, suggestions
 from curation.models import Annotation, Question, Record, Suggestion
+from curation.records import targets
 
 Kind = Question.Kind
 PREFIX = "q."
+NOTHING = ".none"  # after the name of a question about spans: there is nothing to mark
 SEARCHED = 9  # with more labels than digits there is a search
 
 
@@ -27,6 +29,12 @@ class QuestionField:
     options: list[dict[str, Any]] = field(default_factory=list)
     text: str = ""  # of the piece that it is about
     is_missing: bool = False  # the record has no such text
+    revision: int = 0  # of the record whose text is shown
+
+    @property
+    def nothing(self) -> bool:
+        """Return whether the answer is that there is nothing to mark, which is another than none."""
+        return self.question.kind == Kind.SPANS and self.value == []
 
     @property
     def name(self) -> str:
@@ -66,7 +74,7 @@ def shown(
     fields = []
     for number, question in enumerate(annotation.task.queue.dataset.questions.all(), 1):
         field = QuestionField(question, number, answers.get(question.name), (errors or {}).get(question.name, ""))
-        field.suggestion = best.get(question.pk)
+        field.suggestion, field.revision = best.get(question.pk), record.revision
         _complete(field, record)
         fields.append(field)
     return fields
@@ -117,7 +125,7 @@ def _ranked(field: QuestionField, record: Record) -> list[dict[str, Any]]:
 def words(question: Question, value: Any) -> str:
     """Describe an answer in few words."""
     if question.kind == Kind.SPANS:
-        return f"{len(value)} span{'' if len(value) == 1 else 's'}"
+        return "nothing to mark" if not value else f"{len(value)} span{'' if len(value) == 1 else 's'}"
     if isinstance(value, list):
         return (" > " if question.kind == Kind.RANKING else ", ").join(map(str, value))
     return str(value)
@@ -136,6 +144,8 @@ def _read(question: Question, sent: QueryDict) -> Any:
     name = f"{PREFIX}{question.name}"
     if question.kind == Kind.RANKING:
         return _read_ranking(question, name, sent)
+    if question.kind == Kind.SPANS:
+        return _read_spans(name, sent)
     if name not in sent:
         return None
     if question.kind == Kind.LABELS:
@@ -143,9 +153,20 @@ def _read(question: Question, sent: QueryDict) -> Any:
     if question.kind == Kind.RATING:
         number = border.whole(sent[name].removeprefix("-"), most=9999)
         return sent[name] if number is None else -number if sent[name].startswith("-") else number
-    if question.kind == Kind.SPANS:
-        return read_spans(sent[name])
     return sent[name]
+
+
+def _read_spans(name: str, sent: QueryDict) -> Any:
+    """Return the spans; an empty list if it was said that there is nothing to mark; None if nothing was said."""
+    spans = read_spans(sent.get(name, ""))
+    if f"{name}{NOTHING}" not in sent:
+        return spans or None
+    return sent[name] if spans else []  # both is no answer, which `values` says
+
+
+def seen(sent: QueryDict) -> int | None:
+    """Return the revision of the record whose text a form showed, if it asked about spans."""
+    return border.whole(sent.get("revision"))
 
 
 def _read_ranking(question: Question, name: str, sent: QueryDict) -> list[str] | None:

@@ -25,6 +25,7 @@ TITLES = {
     "replace": ("Find and replace", "Replace"),
     "mask": ("Mask personal data", "Mask"),
     "fix": ("Fix problems", "Fix"),
+    "key": ("Change a key", "Change"),
     "assign": ("Assign", "Assign"),
     "copy": ("Copy to another dataset", "Copy"),
 }

@@ -17,6 +17,7 @@ from atelier.accounts.models import Role, User
 from atelier.audit import trail
 from atelier.jobs import claims, queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
+from atelier.web.toasts import say_error
 from curation import bulk as actions
 from curation.access import dataset_or_404
 from curation.forms.bulk import FORMS
@@ -26,6 +27,7 @@ from curation.records.changes import REVIEW
 from curation.search.filters import Filters
 from curation.views.crumbs import crumbs
 
+ERASE = "erase"  # no bulk action, for it has a job of its own and is never undone
 BUTTONS = [
     {"value": "accept", "label": "Accept", "key": "a"},
     {"value": "reject", "label": "Reject", "key": "r"},
@@ -37,18 +39,24 @@ BUTTONS = [
     {"value": "replace", "label": "Find and replace …", "more": True},
     {"value": "mask", "label": "Mask personal data …", "more": True},
     {"value": "fix", "label": "Fix problems …", "more": True},
+    {"value": "key", "label": "Change a key …", "more": True},
     {"value": "copy", "label": "Copy to a dataset …", "more": True},
     {"value": "delete", "label": "Delete", "danger": True, "more": True},
+    {"value": ERASE, "label": "Erase everywhere …", "danger": True, "more": True},
 ]
+
+
+def _least_role(action: str) -> str:
+    return "editor" if action == ERASE else actions.role_for(action)
 
 
 def buttons(role: Role) -> list[dict[str, Any]]:
     """Return the buttons of the role; an action that needs a form leads to its page."""
-    actions_with_button = {*FORMS, *REVIEW, BulkAction.Action.DELETE}
+    actions_with_button = {*FORMS, *REVIEW, BulkAction.Action.DELETE, ERASE}
     mine = [
         button
         for button in BUTTONS
-        if button["value"] in actions_with_button and role.covers(actions.role_for(str(button["value"])))
+        if button["value"] in actions_with_button and role.covers(_least_role(str(button["value"])))
     ]
     more = [button for button in mine if button.get("more")]
     return [button for button in mine if not button.get("more")] + ([{"menu": more}] if more else [])
@@ -62,16 +70,19 @@ SHOWN = 100  # failures on the page; REST has them all
 def change(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
     """Start an action on the ticked records, or with `everything` on all that the URL's filters match."""
     action = request.POST.get("action", "")
-    dataset = dataset_or_404(request, project_id, dataset_id, needs=actions.role_for(action))
+    dataset = dataset_or_404(request, project_id, dataset_id, needs=_least_role(action))
     project = request.project
     try:
         chosen = _chosen(request)
+        if action == ERASE:
+            query = urlencode(chosen.as_dict(), doseq=True)
+            return redirect(reverse("curation:erase_records", args=[project.pk, dataset.pk]) + f"?{query}")
         if action in FORMS and request.POST.get("sure") != "1":
             return redirect(_form_url(dataset, action, _address(request, chosen)))
         options, asker = _options(request, dataset, action), trail.asker(request)
         job = actions.begin(dataset, request.user, action, chosen, options=options, asker=asker)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         if action in FORMS and request.POST.get("sure") == "1":
             return redirect(_form_url(dataset, action, request.GET.urlencode()))
         return redirect(f"{reverse('curation:dataset', args=[project.pk, dataset.pk])}?{request.GET.urlencode()}")
@@ -138,7 +149,7 @@ def undo(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     try:
         undoing = actions.begin_undo(job, request.user)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:bulk", project_id, pk)
     if undoing.is_over:
         messages.info(request, "This action is already undone.")

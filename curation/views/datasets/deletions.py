@@ -17,7 +17,6 @@ from curation import bulk
 from curation.access import dataset_or_404
 from curation.datasets import deletion
 from curation.models import Deletion
-from curation.search import counts as record_counts
 from curation.views.crumbs import crumbs
 
 
@@ -35,9 +34,10 @@ def delete(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespon
     except ValidationError as error:
         question |= {"title": f"{dataset.name} cannot be deleted", "text": " ".join(error.messages), "refused": True}
         return render(request, "partials/confirm_page.html", question, status=422 if request.method == "POST" else 200)
-    count = record_counts.size(dataset)
-    what = f"{count:,} record{'' if count == 1 else 's'}, with history and imports,"
-    text = f"{what} will be permanently deleted. This cannot be undone."
+    what = ", ".join(deletion.contents(dataset))
+    text = f"{what}, with their history, will be permanently deleted. This cannot be undone."
+    if kept := deletion.keeps(dataset):
+        text += f" The hashes and figures of {', '.join(kept)} stay in the archive."
     return render(request, "partials/confirm_page.html", question | {"text": text, "submit": "Delete permanently"})
 
 

@@ -16,6 +16,7 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.distillation import budget as distillation_budget
 from curation.distillation import drafts, previews, prompts
 from curation.forms.distillations import BudgetForm, DistilForm
@@ -178,7 +179,7 @@ def retry(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     try:
         count = drafts.retry_failed(job)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         queue.wake(job)
         messages.success(request, f"{count} failed row{'s' if count != 1 else ''} will be retried.")
@@ -195,7 +196,7 @@ def budget(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
             raise ValidationError("Enter the budget as a number such as 2.50, or leave it empty for no limit.")
         distillation_budget.change(job, form.cleaned_data["budget"])
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     else:
         if job.enqueue():
             queue.wake(job)

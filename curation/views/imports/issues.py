@@ -18,7 +18,7 @@ from atelier.jobs.pages import job_or_404
 from atelier.web import border
 from atelier.web.methods import require_GET_POST
 from curation.chat import Problem
-from curation.formats.writers.tables import write_csv
+from curation.formats.writers.tables import write_safe_csv
 from curation.imports import issues
 from curation.models import Import, ImportIssue
 from curation.models.imports import WHOLE_FILE
@@ -54,7 +54,6 @@ def issue_table(request: HttpRequest, job: Import) -> dict[str, Any]:
         and job.status != Import.Status.RUNNING
         and not job.source.get("tool"),
         "heading": _heading({name for name, _ in codes}, bool(job.source.get("tool"))),
-        "missing": job.done - job.ok - job.failed - job.skipped,
     }
 
 
@@ -84,7 +83,7 @@ def file(request: HttpRequest, project_id: int, pk: int, form: str) -> Streaming
     name = f"import-{job.pk}-rows-not-taken.{form}"
     if form == "csv":
         lines = ({key: str("" if value is None else value) for key, value in row.items()} for row in rows)
-        return download(write_csv(lines, safe=True), name, "text/csv")
+        return download(write_safe_csv(lines), name, "text/csv")
     return download((orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows), name)
 
 

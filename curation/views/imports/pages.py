@@ -18,19 +18,19 @@ from atelier.web.methods import require_GET_POST
 from curation.formats import Mapping
 from curation.formats.readers.encodings import NAMES
 from curation.formats.readers.layouts import DELIMITERS, QUOTINGS
-from curation.formats.readers.sources import READINGS, TEXTS
+from curation.formats.readers.sources import READINGS, TABLES, TEXTS
 from curation.forms import mapping as mapping_forms
 from curation.forms.imports import NEW, ImportForm
 from curation.imports import drafts
 from curation.imports import rows as import_rows
 from curation.imports.annotated import plan
-from curation.imports.reader import PreviewRow
+from curation.imports.notes import notes_of
 from curation.models import Dataset, Import
-from curation.records import history
 from curation.views.crumbs import crumbs
 from curation.views.imports import annotated as annotated_pages
+from curation.views.imports.account import account_of
+from curation.views.imports.check import check_of
 from curation.views.imports.issues import issue_table
-from curation.views.records import shown
 
 FORMATS = {
     "jsonl": "JSON lines",
@@ -102,9 +102,9 @@ def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         mapping, lacks = drafts.suggested(job)
         return _preview_page(request, job, mapping, error=lacks, status=200)
     same = import_rows.unchanged(job)
-    context = _context(request, job) | issue_table(request, job) | {
+    context = _context(request, job) | issue_table(request, job) | account_of(job) | {
         "added": job.ok - job.updated, "unchanged": same, "skipped": job.skipped - same,
-        "annotated": annotated_pages.result(job),
+        "annotated": annotated_pages.result(job), "notes": notes_of(job),
         "fixed": job.issues.exclude(record=None).exists(),
     }  # fmt: skip
     return render(request, "curation/imports/import.html", context)
@@ -120,37 +120,65 @@ def _preview_page(
     mapping: Mapping,
     *,
     choices: dict[str, str] | None = None,
+    texts: dict[str, Any] | None = None,
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    """Show the preview. With choices that make no mapping, `error` says why, and no rows are checked under another."""
     columns = job.source.get("columns", [])
+    unchecked = status == 422
     try:
-        shown = drafts.preview(job, mapping)
+        checked = {"rows": []} if unchecked else check_of(job, mapping)
     except ValidationError as problem:
-        shown, error = [], " ".join(problem.messages)
+        checked, error = {"rows": []}, " ".join(problem.messages)
     choices = choices or mapping_forms.of(mapping, columns)
-    context = _context(request, job) | {
-        "rows": [_row(row) for row in shown],
-        "fix": mapping.fix,
-        "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
-        "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
-        "error": error,
-        "several": job.source.get("compression") == "zip" and job.origin.get("kind") in TOGETHER,
-        "kind": mapping.kind,
-        "kinds": Dataset.Kind.choices,
-        "columns": [(index, name, choices.get(name, "")) for index, name in enumerate(columns)],
-        "new_columns": job.source.get("new_columns", []),
-        "new_line": _new_line(job.source.get("new_columns", []), choices),
-        "choices": [
-            (value, label)
-            for value, label in mapping_forms.CHOICES.items()
-            if value in mapping_forms.FOR_KIND[mapping.kind]
-        ],
-        "fixed_kind": job.dataset.records.exists(),
-        **_readings(job.source),
-    }
+    context = (
+        _context(request, job)
+        | checked
+        | {
+            "notes": checked["check"]["notes"] if "check" in checked else notes_of(job, mapping),
+            "system_text": mapping.system_text if texts is None else texts["system_text"],
+            "templated": bool(mapping.templates),
+            "fixed_texts": _fixed_texts(columns, choices, mapping.templates if texts is None else texts["templates"]),
+            "fix": mapping.fix,
+            "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
+            "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
+            "error": error,
+            "several": job.source.get("compression") == "zip" and job.origin.get("kind") in TOGETHER,
+            "kind": mapping.kind,
+            "kinds": Dataset.Kind.choices,
+            "columns": [(index, name, choices.get(name, "")) for index, name in enumerate(columns)],
+            "new_columns": job.source.get("new_columns", []),
+            "new_line": _new_line(job.source.get("new_columns", []), choices),
+            "choices": [
+                (value, label)
+                for value, label in mapping_forms.CHOICES.items()
+                if value in mapping_forms.FOR_KIND[mapping.kind]
+            ],
+            "fixed_kind": job.dataset.records.exists(),
+            **_readings(job.source),
+        }
+    )
     partial = "#preview" if request.htmx else ""
     return render(request, "curation/imports/preview.html" + partial, context, status=status)
+
+
+def _fixed_texts(columns: list[str], choices: dict[str, str], templates: dict[str, str]) -> list[tuple[int, str, str]]:
+    """Return the number, the name and the template of each column that is a text of a message."""
+    spoken = [(index, name) for index, name in enumerate(columns) if choices.get(name) in mapping_forms.SPOKEN]
+    return [(index, name, templates.get(name) or f"{{{name}}}") for index, name in spoken]
+
+
+def _texts(request: HttpRequest, job: Import) -> dict[str, Any]:
+    """Return the fixed texts of the form: the system message, and templates by column."""
+    columns = enumerate(job.source.get("columns", []))
+    given = {name: text for index, name in columns if (text := _lines(request, f"template.{index}"))}
+    return {"system_text": _lines(request, "system_text"), "templates": given}
+
+
+def _lines(request: HttpRequest, name: str) -> str:
+    """Return the text of a field; browsers send line ends of their own."""
+    return request.POST.get(name, "").replace("\r\n", "\n")
 
 
 def _new_line(new: list[str], choices: dict[str, str]) -> str:
@@ -172,44 +200,25 @@ def _readings(source: dict[str, Any]) -> dict[str, Any]:
     """Return how the file may be read otherwise; no choices for a format that defines its own encoding."""
     sheets = source.get("sheets", [])
     if source.get("format") == "xlsx" and source.get("compression") != "zip":
-        return {"sheets": sheets if len(sheets) > 1 else [], "headers": _headers(source)}
-    text, table = source.get("format") in TEXTS, source.get("format") in ("csv", "tsv")
-    if source.get("compression") == "zip" or not text:
+        return {"sheets": sheets if len(sheets) > 1 else [], "headers": _headers(source), "read_as": source}
+    # Of a zip, what is chosen holds for all files that it goes with; nothing chosen leaves each to its own guess.
+    is_zip = source.get("compression") == "zip"
+    is_table = is_zip or source.get("format") in TABLES
+    if not is_zip and source.get("format") not in TEXTS:
         return {}
     encoding = source.get("encoding", "")
-    known = NAMES if encoding in NAMES else {encoding: encoding.upper()} | NAMES
-    cuts = {"delimiters": [(cut, CUTS[cut]) for cut in DELIMITERS], "headers": _headers(source)}
-    more = cuts | {"quotings": list(QUOTINGS.items())} if table else {}
-    return {"encodings": list(known.items()), **more}
+    known = NAMES if is_zip or encoding in NAMES else {encoding: encoding.upper()} | NAMES
+    guessed: list[tuple[Any, str]] = [("", "as guessed")] if is_zip else []
+    cuts = {"delimiters": [*guessed, *((cut, CUTS[cut]) for cut in DELIMITERS)], "headers": guessed + _headers(source)}
+    more = cuts | {"quotings": guessed + list(QUOTINGS.items())} if is_table else {}
+    read_as = {name: source.get(name) if not is_zip or name in source.get("chosen", []) else "" for name in READINGS}
+    return {"encodings": guessed + list(known.items()), "read_as": read_as, **more}
 
 
-def _headers(source: dict[str, Any]) -> list[tuple[int, str]]:
+def _headers(source: dict[str, Any]) -> list[tuple[Any, str]]:
     """Return the rows that may have the names of the columns."""
     most = max(5, source.get("header", 1))
     return [(number, f"in row {number}" if number else "nowhere") for number in range(most + 1)]
-
-
-def _row(row: PreviewRow) -> dict[str, Any]:
-    """Return one row as it came and as it will look, with what the checks found, and what can be fixed."""
-    draft = row.draft
-    return {
-        "fixes": row.fixes,
-        "line": row.line,
-        "raw": history.readable("", row.data) if row.data is not None else row.raw,
-        "wrong": row.wrong,
-        "cut": row.cut,
-        "notes": row.notes,
-        "draft": draft,
-        "problems": row.problems,
-        "messages": [shown(message) for message in draft.messages] if draft else [],
-        "answers": [
-            (name, [shown(m) for m in turns])
-            for name in ("chosen", "rejected")
-            if draft and (turns := getattr(draft, name))
-        ],
-        "fields": [(key, history.readable("", value)) for key, value in draft.fields.items()] if draft else [],
-        "metadata": [(key, history.readable("", value)) for key, value in draft.metadata.items()] if draft else [],
-    }
 
 
 def _chosen(request: HttpRequest, job: Import) -> tuple[str, dict[str, str]]:
@@ -254,10 +263,11 @@ def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     if not waits_for_mapping(job):
         return redirect("curation:import", project_id, pk)
     kind, choices = _chosen(request, job)
+    texts = _texts(request, job)
     try:
         if otherwise := OTHERWISE.get(request.POST.get("do", "")):
             return otherwise(request, job)
-        mapping = mapping_forms.read(kind, choices, fix="fix" in request.POST)
+        mapping = mapping_forms.read(kind, choices, fix="fix" in request.POST, **texts)
         if request.POST.get("do") == "preview":
             return _preview_page(request, job, mapping, choices=choices)
         wishes = {name: name in request.POST for name in ("skip_duplicates", "update_by_key")}
@@ -266,7 +276,9 @@ def start(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     except ValidationError as error:
         mapping, _ = drafts.suggested(job)
         mapping.kind = kind if kind in mapping_forms.FOR_KIND else mapping.kind
-        return _preview_page(request, job, mapping, choices=choices, error=" ".join(error.messages), status=422)
+        return _preview_page(
+            request, job, mapping, choices=choices, texts=texts, error=" ".join(error.messages), status=422
+        )
     address = reverse("curation:import", args=[project_id, pk])
     return HttpResponse(headers={"HX-Redirect": address}) if request.htmx else redirect(address)
 

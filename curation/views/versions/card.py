@@ -1,6 +1,5 @@
 """Pages: the data card of a version, and its package."""
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -8,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from atelier.files.downloads import download
 from atelier.jobs.pages import job_or_404
+from atelier.web.toasts import say_error
 from curation.models import Version
 from curation.versions import card as data_card
 from curation.versions import package as version_package
@@ -27,7 +27,7 @@ def package(request: HttpRequest, project_id: int, pk: int) -> HttpResponseBase:
     try:
         pieces = version_package.pack(version)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:version", project_id, pk)
     return download(pieces, f"version-{version.pk}.zip", "application/zip")
 

@@ -40,7 +40,9 @@ def _shown(request: HttpRequest, old: Version, new: Version, difference: Diff, k
         before, after = version_diff.text_of(row["before"]), version_diff.text_of(row["after"])
         row["diff"] = diffs.word_diff(before, after) if kind == "changed" else []
         row["text"] = after or before
-    others = new.dataset.versions.filter(status=Version.Status.DONE).exclude(pk=new.pk).order_by("-number")
+    others = (
+        new.dataset.versions.filter(status=Version.Status.DONE, archived_at=None).exclude(pk=new.pk).order_by("-number")
+    )
     return {
         "diff": difference,
         "kind": kind,

@@ -14,6 +14,7 @@ from atelier.web import border
 from curation.models import Version
 from curation.quality import duplicates
 from curation.versions import leaks
+from curation.versions.grouping import Grouping
 from curation.views.versions.pages import crumbs_to
 
 
@@ -31,11 +32,26 @@ def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         "more_copies": f"{address}?copies={more}" if more else None,
         "left_out": duplicates.left_out(version.dataset),
         "texts": leaks.previews([*pairs[: leaks.PAGE], *(pair for _, pair in copies)]),
+        "threshold": duplicates.threshold(version.dataset),
+        "can_join": request.project.role.covers("editor")
+        and leaks.was_refused(version)
+        and not Grouping.of(version.grouping).keep_together,
         "can_allow": request.project.role.covers("editor") and version.status == Version.Status.FAILED,
         "next_url": f"{address}?after={pairs[leaks.PAGE - 1].pk}" if pairs[leaks.PAGE :] else None,
         "crumbs": crumbs_to(version),
     }
     return render(request, "curation/versions/leaks.html", context)
+
+
+@require_POST
+def together(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
+    """Freeze the version with each group of near-duplicates in one split."""
+    version = job_or_404(request, Version, project_id, pk, needs="editor")
+    if leaks.keep_together(version):
+        queue.wake(version)
+    else:
+        messages.error(request, "The version was not refused for leaks, or keeps near-duplicates together already.")
+    return redirect("curation:version", project_id, pk)
 
 
 @require_POST

@@ -16,25 +16,34 @@ from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web import border, markdown
 from atelier.web.methods import require_GET_POST
+from atelier.web.toasts import say_error
 from curation.forms.datasets import named_errors
 from curation.forms.distillations import FreezeForm, freezable
 from curation.models import Record, Version
+from curation.quality import duplicates as near
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.versions import files as version_files
-from curation.versions import freezes, lineage
+from curation.versions import freezes, leaks, lineage, preview
+from curation.versions.grouping import Grouping
 
+LABELS = 30  # the rarest, in a table
 VERIFY_ON_SIGHT = 20_000  # rows; larger ones are checked when they are used, not whenever somebody looks
 
 
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Show the versions; `?archived=1` those in the archive."""
     project = project_or_404(request, project_id)
+    archived = "archived" in request.GET
+    rows = project.versions.filter(archived_at__isnull=not archived)
     return render(
         request,
         "curation/versions/index.html",
         {
-            "rows": project.versions.select_related("dataset", "created_by").order_by("-pk")[:200],
+            "rows": rows.select_related("dataset", "created_by").order_by("-pk")[:200],
+            "archived": archived,
+            "archived_count": project.versions.exclude(archived_at=None).count(),
             "can_edit": project.role.covers("editor"),
             "has_datasets": freezable(project).exists(),
         },
@@ -58,6 +67,7 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
                 seed=data["seed"],
                 notes=data["notes"],
                 allow_leaks=data["allow_leaks"],
+                grouping=form.grouping,
             )
         except ValidationError as error:
             form.add_error(None, error)
@@ -79,14 +89,16 @@ def counts(request: HttpRequest, project_id: int) -> HttpResponse:
 def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
     if form.is_bound and not form.is_valid() and not hasattr(form, "cleaned_data"):
         return {}
+    grouping = Grouping()
     if form.is_bound:
         if form.errors:
             return {"error": " ".join(named_errors(form))}
-        dataset, filters, shares, seed = (
+        dataset, filters, shares, seed, grouping = (
             form.cleaned_data["dataset"],
             form.filters,
             form.shares,
             form.cleaned_data["seed"],
+            form.grouping,
         )
     else:
         initial = form.initial
@@ -96,11 +108,16 @@ def _counts(project: Project, form: FreezeForm) -> dict[str, Any]:
             {split: float(initial[split]) / 100 for split in SPLITS},
         )
         filters = {"status": Record.Status.ACCEPTED, "problems": "none"}
-    splits = freezes.live_counts(dataset, filters, shares, seed)
+    seen = preview.of(dataset, filters, shares, seed, grouping)
     problems = selection.select(dataset, filters | {"problems": "some"}).count()
     return {
-        "splits": splits,
-        "total": sum(splits.values()),
+        "splits": seen.counts,
+        "total": seen.total,
+        "groups": seen.groups,
+        "warnings": seen.warnings,
+        "labels": list(seen.labels.items())[:LABELS],
+        "more_labels": max(0, len(seen.labels) - LABELS),
+        "threshold": near.threshold(dataset),
         "dataset": dataset,
         "problems": problems,
         "clean": filters["problems"] == "none",
@@ -147,6 +164,7 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
         "splits": [
             {
                 **version.files.get(name, {}),
+                "living": version.counts()[name],
                 **version.tokens.get(name, {"prompt": 0, "answer": 0, "longest": 0}),
                 "name": name,
             }
@@ -156,6 +174,8 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
         "tokenizer": tokenizer,
         "samples": version_files.samples(version, split),
         "filters": selection.words(version.filters),
+        "labels": list(version.figures.get("label_splits", {}).items())[:LABELS],
+        "grouping": Grouping.of(version.grouping),
         "tabs": [
             {
                 "label": name.capitalize(),
@@ -166,8 +186,9 @@ def _contents(version: Version, split: str) -> dict[str, Any]:
             for name in SPLITS
         ],
         "onward": lineage.onward(version),
+        "erased_files": version.erased_files.select_related("erasure").order_by("pk"),
         "card": markdown.render(version.card) if version.card else "",
-        "others": version.dataset.versions.filter(status=Version.Status.DONE)
+        "others": version.dataset.versions.filter(status=Version.Status.DONE, archived_at=None)
         .exclude(pk=version.pk)
         .order_by("-number")[:50],
         **lineage.sources(version),
@@ -180,8 +201,9 @@ def _job_context(request: HttpRequest, version: Version) -> dict[str, Any]:
         "version": version,
         "can_edit": request.project.role.covers("editor"),
         **addresses(version),
-        "leaks": version.status == Version.Status.FAILED
-        and any(version.figures.get(name) for name in ("leaks", "copies")),
+        "leaks": leaks.was_refused(version),
+        "can_join": leaks.was_refused(version) and not Grouping.of(version.grouping).keep_together,
+        "warnings": version.figures.get("warnings", []),
         "next_line": "Next: train a student on this version." if version.is_live else "",
     }
 
@@ -206,7 +228,7 @@ def split_file(request: HttpRequest, project_id: int, pk: int, split: str) -> Ht
     try:
         pieces = version_files.export(version, split)
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
         return redirect("curation:version", project_id, pk)
     return download(pieces, f"version-{version.pk}-{split}.jsonl")
 
@@ -218,5 +240,5 @@ def notes(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
         freezes.set_notes(version, request.POST.get("notes", ""))
         messages.success(request, "The notes were saved.")
     except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
+        say_error(request, error)
     return redirect("curation:version", project_id, pk)

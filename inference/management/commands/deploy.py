@@ -50,7 +50,7 @@ class Command(ProjectCommand):
         """Return the base's slug, and the adapter when one is meant."""
         if name in catalogue.load():
             return name, None
-        rows = project.adapters.all()
+        rows = project.adapters.filter(archived_at=None)
         if name.startswith("run:"):
             adapter = rows.filter(run__number=border.whole(name[4:]) or 0).first()
         else:

@@ -67,6 +67,7 @@ def _create(request: HttpRequest, project: Project, form: ComparisonForm) -> Com
         system_prompt=data["system_prompt"],
         sampling=form.sampling(),
         blind=data["blind"],
+        tools=data["tools"],
     )
 
 
@@ -75,7 +76,9 @@ def _suggestion(request: HttpRequest, project: Project) -> dict[str, Any]:
     other = project.comparisons.filter(pk=like).first() if like else None
     if other is not None:
         ticked = [side.endpoint_id for side in other.sides.all()]
-        return {"endpoints": ticked, "system_prompt": other.system_prompt, "blind": other.blind, **other.sampling}
+        return {"endpoints": ticked, "system_prompt": other.system_prompt, "blind": other.blind, **other.sampling} | (
+            {"tools": other.tools} if other.tools else {}
+        )
     wanted = border.wholes(request.GET.get("endpoints", ""))
     ticked = wanted or [endpoint.pk for endpoint in comparisons.suggested(comparisons.choices(project))]
     chosen = [endpoint for endpoint in comparisons.choices(project) if endpoint.pk in ticked]
@@ -253,7 +256,13 @@ def save_answer(request: HttpRequest, project_id: int, pk: int, reply_pk: int) -
         data = form.cleaned_data
         try:
             record = records.keep_answer(
-                reply, request.user, data["text"], data["dataset"], data["new_name"], data.get("cut", False)
+                reply,
+                request.user,
+                data["text"],
+                data["dataset"],
+                data["new_name"],
+                cut=data.get("cut", False),
+                thoughts=data.get("thoughts", False),
             )
         except ValidationError as error:
             form.add_error(None, error)

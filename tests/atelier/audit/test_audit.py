@@ -14,7 +14,7 @@ from django.utils import timezone
 from atelier.accounts import members
 from atelier.accounts.models import APIKey, Invitation, Project, Role, User
 from atelier.audit import retention, trail
-from atelier.audit.models import Action, AuditEntry
+from atelier.audit.models import AuditAction, AuditEntry
 from atelier.jobs import queue
 from curation.models import Dataset, Export, Import
 from inference.models import Comparison
@@ -39,7 +39,7 @@ def actions(**filters) -> list[str]:
     return list(AuditEntry.objects.filter(**filters).order_by("pk").values_list("action", flat=True))
 
 
-def last(action: Action) -> AuditEntry:
+def last(action: AuditAction) -> AuditEntry:
     return AuditEntry.objects.filter(action=action).latest("pk")
 
 
@@ -108,9 +108,9 @@ def test_accounts_teams_members_and_keys_are_noted(root, team, alice, as_alice, 
         "invitation_sent", "invitation_declined", "invitation_sent", "invitation_accepted",
         "role_changed", "member_removed", "key_created", "key_revoked",
     ]  # fmt: skip
-    assert last(Action.ROLE_CHANGED).detail == {"before": "viewer", "role": "editor"}
-    assert last(Action.KEY_REVOKED).detail["person"] == "bob"
-    assert last(Action.INVITATION_ACCEPTED).actor_name == "eve"
+    assert last(AuditAction.ROLE_CHANGED).detail == {"before": "viewer", "role": "editor"}
+    assert last(AuditAction.KEY_REVOKED).detail["person"] == "bob"
+    assert last(AuditAction.INVITATION_ACCEPTED).actor_name == "eve"
 
 
 def test_what_owners_decide_about_invitations_is_noted(team, as_alice, charlie, as_charlie):
@@ -168,9 +168,9 @@ def test_projects_endpoints_and_webhooks_are_noted_by_host_without_their_secrets
         "endpoint_restored", "webhook_created", "webhook_changed", "webhook_secret_renewed", "deleted", "key_created",
     ]  # fmt: skip
     assert actions() == made
-    assert last(Action.ENDPOINT_CHANGED).detail["host"] == "93.184.216.34"
-    assert last(Action.WEBHOOK_CREATED).object_name == "93.184.216.34:443"
-    assert last(Action.PROJECT_CHANGED).detail["changed"] == ["guidelines"]
+    assert last(AuditAction.ENDPOINT_CHANGED).detail["host"] == "93.184.216.34"
+    assert last(AuditAction.WEBHOOK_CREATED).object_name == "93.184.216.34:443"
+    assert last(AuditAction.PROJECT_CHANGED).detail["changed"] == ["guidelines"]
     everything = json.dumps(list(AuditEntry.objects.values()), default=str)
     for form in ("", ".csv", ".jsonl"):
         everything += body(as_alice.get(f"/teams/{team.pk}/audit{form}"))
@@ -258,7 +258,7 @@ def test_exports_and_every_download_are_noted(project, dataset, as_alice, bob_ap
     for _ in range(2):
         made = bob_api.post(f"{root}/exports", wish, content_type="application/json", headers=key).json()["id"]
     assert actions() == ["export_started", "export_started"]
-    assert last(Action.EXPORT_STARTED).detail["format"] == "chat"
+    assert last(AuditAction.EXPORT_STARTED).detail["format"] == "chat"
     from django.core.files.base import ContentFile
     from django.core.files.storage import default_storage
 
@@ -272,15 +272,15 @@ def test_exports_and_every_download_are_noted(project, dataset, as_alice, bob_ap
     rows = AuditEntry.objects.filter(action="downloaded").values_list("actor_name", "object_name", "team")
     assert list(rows) == [("bob", "export-x.jsonl", project.team_id), ("alice", "export-x.jsonl", project.team_id)]
     bob_api.delete(f"{root}/exports/{made}")
-    assert last(Action.DELETED).object_kind == "export"
+    assert last(AuditAction.DELETED).object_kind == "export"
 
 
 def test_a_download_of_a_page_that_knows_nothing_of_the_trail_is_noted(as_bob, project, dataset):
     job = Import.objects.create(project=project, dataset=dataset)
     for form in ("csv", "jsonl"):
         as_bob.get(f"/projects/{project.pk}/data/imports/{job.pk}/issues.{form}")
-        assert last(Action.DOWNLOADED).object_name.endswith(f".{form}")
-        assert last(Action.DOWNLOADED).team == project.team
+        assert last(AuditAction.DOWNLOADED).object_name.endswith(f".{form}")
+        assert last(AuditAction.DOWNLOADED).team == project.team
 
 
 def test_nothing_happens_when_it_cannot_be_noted(team, as_alice, as_bob, bob, monkeypatch, project):
@@ -312,7 +312,7 @@ def test_every_action_is_noted_somewhere():
         for path in Path(app).rglob("*.py")
         if path.name != "models.py"
     )
-    assert [action.name for action in Action if f"Action.{action.name}" not in code] == []
+    assert [action.name for action in AuditAction if f"AuditAction.{action.name}" not in code] == []
 
 
 # --- who reads it ---
@@ -327,8 +327,10 @@ def noted(team, alice, bob, ann, vic, charlie, root) -> None:
     """Note sign-ins of three people, and something in each of two teams."""
     for name in ("alice", "charlie", "root"):
         sign_in(name)
-    trail.note(None, Action.PROJECT_CREATED, team=team, actor=bob, kind="project", name="Ours")
-    trail.note(None, Action.PROJECT_CREATED, team=charlie.teams.get(), actor=charlie, kind="project", name="Theirs")
+    trail.note(None, AuditAction.PROJECT_CREATED, team=team, actor=bob, kind="project", name="Ours")
+    trail.note(
+        None, AuditAction.PROJECT_CREATED, team=charlie.teams.get(), actor=charlie, kind="project", name="Theirs"
+    )
 
 
 def test_owners_read_their_own_team_and_the_sign_ins_of_its_members(noted, team, as_alice, as_bob, as_charlie, root):
@@ -381,7 +383,7 @@ def test_odd_places_in_the_list_are_no_error(noted, team, as_alice, before):
 
 def test_it_comes_by_page_without_gap_or_repetition(team, alice, as_alice, alice_api):
     for n in range(120):
-        trail.note(None, Action.PROJECT_CREATED, team=team, actor=alice, kind="project", name=f"P{n:03}")
+        trail.note(None, AuditAction.PROJECT_CREATED, team=team, actor=alice, kind="project", name=f"P{n:03}")
     url, names = f"/teams/{team.pk}/audit?person=alice", []
     while url:
         page = as_alice.get(url).content.decode()
@@ -400,7 +402,7 @@ def test_it_comes_by_page_without_gap_or_repetition(team, alice, as_alice, alice
 def test_the_files_hold_everything_and_are_safe_in_a_spreadsheet(team, alice, as_alice):
     odd = ["=1+1", "@x", " -2", "＝x", 'a"b', "a\nb", "é", "<script>alert(1)</script>"]
     for name in odd:
-        trail.note(None, Action.PROJECT_CREATED, team=team, actor=alice, kind="project", name=name)
+        trail.note(None, AuditAction.PROJECT_CREATED, team=team, actor=alice, kind="project", name=name)
     lines = [json.loads(line) for line in body(as_alice.get(f"/teams/{team.pk}/audit.jsonl")).splitlines()]
     assert lines.pop(0)["action"] == "downloaded"  # the file knows of itself
     assert [one["object"] for one in lines] == odd[::-1]
@@ -411,11 +413,11 @@ def test_the_files_hold_everything_and_are_safe_in_a_spreadsheet(team, alice, as
     ]
     assert list(rows[0]) == list(lines[0])
     assert "<script>alert(1)" not in as_alice.get(f"/teams/{team.pk}/audit").content.decode()
-    assert last(Action.DOWNLOADED).object_name == f"audit-team-{team.pk}.csv"
+    assert last(AuditAction.DOWNLOADED).object_name == f"audit-team-{team.pk}.csv"
 
 
 def test_names_stay_when_accounts_go(team, bob, as_alice):
-    trail.note(None, Action.PROJECT_CREATED, team=team, actor=bob, kind="project", name="Ours")
+    trail.note(None, AuditAction.PROJECT_CREATED, team=team, actor=bob, kind="project", name="Ours")
     bob.delete()
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.actor_name) == (None, "bob")

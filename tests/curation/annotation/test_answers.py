@@ -4,9 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from atelier.web import markdown
-from curation.annotation import answers, questions, queue, suggestions, targets, values
+from curation.annotation import answers, questions, queue, suggestions, values
 from curation.models import Annotation, Question, Suggestion, Task
-from curation.records import changes
+from curation.records import changes, targets
 from tests.curation.annotation.conftest import make_record
 
 LABELS = {"labels": ["plain", "loud"]}

@@ -102,7 +102,7 @@ def test_the_plain_form_takes_every_kind_of_answer(chats, as_ann):
     for title, kind, options in [
         ("One", "label", labels), ("Many", "labels", labels), ("Stars", "rating", {"low": 1, "high": 5}),
         ("Rank", "ranking", {"pieces": ["answer", "field:brief"]}), ("Spans", "spans", labels | {"piece": "answer"}),
-        ("Right", "text", {"piece": "answer"}), ("Say", "comment", {}),
+        ("Right", "text", {"piece": "prompt"}), ("Say", "comment", {}),
     ]:  # fmt: skip
         questions.create(chats, title=title, kind=kind, options=options)
     make_record(chats)

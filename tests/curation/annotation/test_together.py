@@ -16,6 +16,7 @@ from curation.annotation import (
     questions,
     queue,
     review,
+    settling,
 )
 from curation.models import Annotation, Mention, Record, Task
 from tests.curation.annotation.conftest import TEXT, make_record
@@ -181,7 +182,7 @@ def test_an_answered_honeypot_is_only_given_no_more(trapped, chats, ann):
     unused.refresh_from_db()
     assert (used.state, used.known, used.answers, used.record.labels) == ("done", {"tone": "plain"}, {}, [])
     assert (unused.state, unused.known, unused.wanted) == ("open", None, 1)
-    answers.settle_filled(box)
+    settling.settle_filled(box)
     assert Record.objects.get(pk=used.record_id).labels == []
 
 

@@ -49,6 +49,7 @@ WISHES = {
     "mask": {},
     "fix": {"codes": ["html"]},
     "assign": {"users": ["ann"], "evenly": True},
+    "key": {"place": "messages", "key": "id", "change": "remove"},
 }
 SMALLEST = {"label": "ann", "unlabel": "ann", "accept": "ann"}
 

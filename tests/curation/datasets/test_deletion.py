@@ -55,7 +55,6 @@ def test_a_dataset_that_is_being_deleted_is_nowhere_and_its_name_is_free(project
 
 def test_all_of_it_goes_and_nothing_of_another_dataset(project, alice, briefs):
     other = conversations(project, 3, name="Other")
-    other.records.update(source=briefs.records.first())
     kept = default_storage.save("imports/rows.jsonl", ContentFile(b"{}"))
     job = Import.objects.create(project=project, dataset=briefs, file=kept, status="done")
     ImportIssue.objects.create(parent=job, line=1, outcome="failed", code="x", message="No.", raw="")
@@ -64,7 +63,7 @@ def test_all_of_it_goes_and_nothing_of_another_dataset(project, alice, briefs):
     assert (found.status, found.line) == ("done", "Briefs was deleted, with 12 records.")
     assert (found.dataset, found.done, found.total) == (None, 12, 12)
     assert list(Dataset._base_manager.all()) == [other]
-    assert set(Record.objects.values_list("dataset", "source")) == {(other.pk, None)}
+    assert set(Record.objects.values_list("dataset")) == {(other.pk,)}
     assert not Import.objects.exists()
     assert not Change.objects.exists()
     assert not Mark.objects.exclude(dataset=other).exists()

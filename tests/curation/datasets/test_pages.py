@@ -280,7 +280,7 @@ def test_a_dataset_with_a_version_says_why_it_must_stay(project, chats, as_bob):
     assert "Delete permanently" not in as_bob.get(address).content.decode()
     answer = as_bob.post(address)
     assert answer.status_code == 422
-    assert "must stay traceable" in answer.content.decode()
+    assert "Archive it under Versions" in answer.content.decode()
     assert Dataset.objects.exists()
 
 

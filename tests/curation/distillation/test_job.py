@@ -13,6 +13,7 @@ from atelier.jobs import claims
 from atelier.processes import sandbox
 from curation import tasks
 from curation.answers import half_reason
+from curation.chat import text_of, thinking_of
 from curation.distillation import attempt as distillation_attempt
 from curation.distillation import budget, drafts, ledger, previews
 from curation.distillation import job as distillation_job
@@ -436,3 +437,28 @@ def test_two_hundred_rows_a_second_against_a_teacher_that_takes_200_ms(project):
     assert server.most_in_flight <= 64
     assert threading.active_count() < 20
     assert took < patient(10)  # one after the other takes 200 s; tests/bench measures alone
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_the_teachers_reasoning_is_kept_where_it_is_wanted(project, keeps):
+    with teacher_server(reply=lambda body: "<think>Hm, hm.</think>A plain brief.") as server:
+        source = documents(project, 2)
+        job = work(started(project, endpoint(project, server.url), source, keep_thoughts=keeps))
+    answer = Record.objects.filter(dataset__name="Answers").first().messages[-1]
+    assert text_of(answer) == "A plain brief."
+    assert thinking_of(answer) == ("Hm, hm." if keeps else "")
+    assert ("left out of the record" in job.generations.first().reason) is not keeps
+    assert ("without the teacher's thoughts" in job.line) is not keeps
+
+
+def test_a_teacher_that_calls_a_tool_makes_no_record(project):
+    call = {"id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "Wait.", "tool_calls": [call]},
+        "finish_reason": "tool_calls",
+    }
+    with teacher_server(raw=lambda body: {"choices": [choice]}) as server:
+        job = work(started(project, endpoint(project, server.url), documents(project, 1)))
+    assert (job.ok, job.failed) == (0, 1)
+    assert "called a tool instead of answering: look_up({})" in job.generations.get().reason

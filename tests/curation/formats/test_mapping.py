@@ -214,6 +214,8 @@ MESSAGES = st.lists(
     min_size=1,
     max_size=4,
 )
+# The prompt of a preference ends before the assistant's turn; an import cuts one that does not.
+PROMPT = MESSAGES.filter(lambda messages: messages[-1]["role"] != "assistant")
 EMPTY: list[Message] = [{"role": "assistant", "content": ""}]
 ANSWER = st.builds(lambda content: [{"role": "assistant", "content": content}], CONTENT)
 CONVERSATION = st.builds(
@@ -221,7 +223,7 @@ CONVERSATION = st.builds(
     metadata=OBJECTS, group=TEXT, key=TEXT,
 )  # fmt: skip
 PREFERENCE = st.builds(
-    Draft, st.just("preferences"), messages=MESSAGES, chosen=ANSWER, rejected=ANSWER, metadata=OBJECTS, group=TEXT,
+    Draft, st.just("preferences"), messages=PROMPT, chosen=ANSWER, rejected=ANSWER, metadata=OBJECTS, group=TEXT,
 )  # fmt: skip
 DOCUMENT = st.builds(
     Draft, st.just("documents"), fields=OBJECTS.filter(lambda fields: any(fields.values())),
@@ -231,7 +233,7 @@ DOCUMENT = st.builds(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.one_of(*(st.lists(each, min_size=1, max_size=5) for each in (CONVERSATION, PREFERENCE, DOCUMENT))))
-@example([Draft("preferences", messages=EMPTY, chosen=EMPTY, rejected=EMPTY)])
+@example([Draft("preferences", messages=[SAID], chosen=EMPTY, rejected=EMPTY)])
 def test_an_export_comes_back_as_the_same_drafts(tmp_path: Path, drafts: list[Draft]) -> None:
     for number, draft in enumerate(drafts):
         draft.key = draft.key and f"{number}{draft.key}"

@@ -114,7 +114,7 @@ def look(tmp_path, name: str, data: bytes) -> tuple[Source, list[reader.PreviewR
     with FileReader(path) as file:
         source = file.inspect(name)
         mapping, _ = file.suggest("documents")
-        return source, file.preview(source, mapping, 20)
+        return source, file.check(source, mapping, 20, 3.0, 20).rows
 
 
 def test_a_header_of_one_name_two_thousand_times_is_read_in_no_time(tmp_path) -> None:

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from curation.datasets import settings as dataset_settings
-from curation.imports import drafts
+from curation.imports import drafts, dry_run
 from curation.models import Dataset, Import
 from curation.tasks import import_file
 
@@ -165,7 +165,7 @@ def test_new_columns_are_named_and_get_uses_and_what_was_left_out_stays_out(ques
     assert uses(page) == ["role:user", "role:assistant", "", "role:system", "metadata", ""]
     assert "“system” (system message), “thema” (metadata), “atelier_status” (ignored)" in page
     assert page.count('<span class="tag">new</span>') == 3
-    draft = drafts.preview(job, drafts.suggested(job)[0])[0][3]
+    draft = dry_run.check(job, drafts.suggested(job)[0]).rows[0].draft
     assert draft.messages[0] == {"role": "system", "content": "Sei kurz."}
     assert draft.metadata == {"thema": "Leute"}
 

@@ -12,7 +12,7 @@ from curation.datasets import settings
 from curation.models import Check, Dataset, Import, Record
 from curation.quality import jobs
 from curation.tasks import check, import_file
-from tests.curation.quality.test_jobs import LONG, chat, make, run
+from tests.curation.quality.test_jobs import COPIES, LONG, chat, make, run
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_is_no_check_is_refused(root, chats, bob_api, body):
 
 
 def test_pairs_and_groups_come_in_pages(root, chats, bob_api):
-    rows = make(chats, *(f"{LONG} {word}" for word in ("one", "two", "three")))
+    rows = make(chats, *COPIES[:3])
     Record.objects.filter(pk=rows[0].pk).update(split="test")
     Record.objects.filter(pk__in=[rows[1].pk, rows[2].pk]).update(split="train")
     run(chats, "duplicates")

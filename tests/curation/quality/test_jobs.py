@@ -11,6 +11,8 @@ from curation.records import derived
 from curation.tasks import check
 
 LONG = "The council of Fennick voted late at night to ban all parking on Quay Street from the first day of June, by seven to two."
+# Copies of it that differ in a word each, at different places: what one replaced, the others have.
+COPIES = [LONG.replace(*each) for each in (("late", "early"), ("ban", "forbid"), ("Quay", "Dock"), ("June", "July"))]
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def test_the_systems_part_makes_no_duplicates(chats):
 
 
 def test_a_check_killed_while_it_writes_ends_the_same_when_done_again(chats, monkeypatch):
-    make(chats, *(f"{LONG} {word}" for word in ("one", "two", "three", "four")))
+    make(chats, *COPIES)
     monkeypatch.setattr(duplicates, "WRITTEN", 2)
     job = jobs.begin(chats, None, "duplicates")
     add, calls = duplicates.add, []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.quality import minhash
+from curation.quality import minhash, shingles
 from tests.bench.gen_chat import rows
 
 TEXT = "The council of Fennick voted late at night to ban all parking on Quay Street from the first day of June."
@@ -19,36 +19,41 @@ def sketched(texts: list[str]) -> minhash.Sketches:
     return sketches
 
 
+def alike(a: str, b: str) -> float:
+    return shingles.similarity(shingles.Shingled.of(a), shingles.Shingled.of(b))
+
+
 def found(texts: list[str]) -> set[tuple[int, int]]:
-    sets = [minhash.shingle_set(text) for text in texts]
+    sets = [shingles.Shingled.of(text) for text in texts]
     pairs = sketched(texts).candidates()
-    return {(a, b) for a, b in pairs if minhash.similarity(sets[a - 10], sets[b - 10]) >= minhash.THRESHOLD}
+    return {(a, b) for a, b in pairs if shingles.similarity(sets[a - 10], sets[b - 10]) >= minhash.THRESHOLD}
 
 
 def test_case_marks_and_white_space_make_no_difference():
-    assert minhash.words("It's  LATE, “they”\tsaid.\n") == minhash.words("it s late they said")
+    assert shingles.words("It's  LATE, “they”\tsaid.\n") == shingles.words("it s late they said")
     assert sketched([TEXT, TEXT.upper().replace(" ", "\n "), TEXT + " Now."]).exact() == [[10, 11]]
 
 
 def test_both_ways_to_words_agree_on_ascii():
-    assert minhash.words("Foo_bar 1.5-Baz!") == [b"foo_bar", b"1", b"5", b"baz"]
-    assert minhash.words("Foo_bar 1.5-Baz!é")[:4] == minhash.words("Foo_bar 1.5-Baz!")[:3] + [b"baz"]
+    assert shingles.words("Foo_bar 1.5-Baz!") == [b"foo_bar", b"1", b"5", b"baz"]
+    assert shingles.words("Foo_bar 1.5-Baz!é")[:4] == shingles.words("Foo_bar 1.5-Baz!")[:3] + [b"baz"]
 
 
 def test_scripts_without_blanks_are_compared_by_character():
     a, b = "今日はとても良い天気ですね。散歩に行きましょう。", "今日はとても良い天気ですね。買い物に行きましょう。"
-    assert minhash.similarity(minhash.shingle_set(a), minhash.shingle_set(b)) > minhash.THRESHOLD
+    assert shingles.similarity(shingles.Shingled.of(a), shingles.Shingled.of(b)) > minhash.THRESHOLD
 
 
 def test_the_order_of_words_counts():
-    assert minhash.similarity(minhash.shingle_set("one two three"), minhash.shingle_set("three two one")) == 0
+    assert alike("one two three four", "four three two one") < minhash.THRESHOLD
+    assert alike(TEXT * 3, " ".join(reversed((TEXT * 3).split()))) == 0
 
 
 def test_similarity_is_jaccards():
     a, b = (np.array(values, dtype=np.uint64) for values in ([1, 2, 3], [2, 3, 4, 5]))
-    assert minhash.similarity(a, b) == pytest.approx(2 / 5)
-    assert minhash.similarity(a, a) == 1
-    assert minhash.similarity(a, a[:0]) == 0
+    assert shingles.jaccard(a, b) == pytest.approx(2 / 5)
+    assert shingles.jaccard(a, a) == 1
+    assert shingles.jaccard(a, a[:0]) == 0
 
 
 def test_texts_without_words_are_like_nothing():
@@ -138,6 +143,6 @@ def degrees(pairs: list[tuple[int, int]]) -> Counter[int]:
 @given(PAIRS)
 def test_connected_rows_have_the_smallest_of_them_as_their_label(pairs):
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    labels = minhash._connected(31, first, second)
+    labels = minhash.connected(31, first, second)
     named = minhash.clusters(pairs)
     assert labels.tolist() == [named.get(key, key) for key in range(31)]

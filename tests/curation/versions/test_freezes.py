@@ -292,9 +292,9 @@ def test_what_another_tokenizer_counted_is_counted_anew(project, settings):
     assert frozen(dataset, shares=shares).tokens["train"]["longest"] == 1000
     put_student(settings, {"[UNK]": 0})
     assert frozen(dataset, shares=shares).tokens["train"]["longest"] == 16
-    mark = counting.TokenCounter.of_student().mark
+    mark = counting.TokenCounter.of_base().mark
     put_student(settings, {"[UNK]": 0, "Answer": 1})
-    assert counting.TokenCounter.of_student().mark != mark
+    assert counting.TokenCounter.of_base().mark != mark
 
 
 def test_of_preferences_the_better_answer_is_counted_whatever_the_checks_counted(project):

@@ -92,6 +92,17 @@ def test_pairs_with_a_record_that_is_not_taken_do_not_count(project):
 
 HALVES = {"train": 0.5, "test": 0.5}
 LETTER = "Dear customer, thank you for your order. It has left our house in Fennick and arrives on Quay Street by noon."
+TERMS = (
+    "Goods that broke on their way are replaced without any charge if somebody writes to us within ten days, and "
+    "whatever else went wrong we put right as soon as spring comes back and roads are open."
+)
+
+
+def copy(text: str, number: int) -> str:
+    """Return a copy with one word replaced, at a place of its own as far as there are places."""
+    words = text.split()
+    words[number % len(words)] = "".join(chr(ord("a") + int(digit)) for digit in f"{number:04}")
+    return " ".join(words)
 
 
 def letters(project, texts: list[str]) -> Dataset:
@@ -127,7 +138,7 @@ def part(dataset: Dataset, first: int, second: int) -> None:
 
 @pytest.fixture
 def template(project) -> Dataset:
-    return letters(project, [f"{LETTER} {LETTER.upper()} Order {number}." for number in range(300)])
+    return letters(project, [copy(f"{LETTER} {TERMS}", number) for number in range(300)])
 
 
 @pytest.mark.django_db
@@ -195,7 +206,7 @@ def test_two_ends_of_a_chain_may_part_when_its_middle_is_not_taken(project):
 
 @pytest.mark.django_db
 def test_records_with_few_near_duplicates_keep_every_pair(project):
-    dataset = letters(project, [f"{LETTER} Order {number}." for number in range(12)])
+    dataset = letters(project, [copy(LETTER, number) for number in range(12)])
     job = look(dataset)
     assert (job.found["pairs"], job.found["bounded"]) == (66, 0)
     assert "resemble so many" not in job.line

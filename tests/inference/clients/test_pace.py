@@ -1,6 +1,8 @@
 """Calls to an endpoint that allows one a second: all are answered, slowly. A second here lasts a twentieth of one."""
 
 import asyncio
+import gc
+import itertools
 import time
 from collections.abc import Awaitable
 
@@ -8,7 +10,7 @@ import pytest
 
 from curation.chat import ClientError, Sampling
 from inference.clients import open_client
-from inference.clients.pace import Pace
+from inference.clients.pace import EndpointPace, Pace, shared
 from inference.clients.retry import with_retries
 from tests.fakes.loopback import EVERY_PORT
 from tests.fakes.openai_server import FakeOpenAI, Plan
@@ -93,3 +95,40 @@ async def test_the_whole_patience_is_used_for_an_endpoint_that_is_busy_and_five_
             await with_retries(lambda error=error: call(error), sleep=pass_by, clock=lambda: now[0])  # type: ignore[misc]
         assert least <= now[0] <= most
         assert calls[0] == 5 or error.is_busy
+
+
+def test_jobs_that_call_one_endpoint_share_its_pace_and_others_do_not() -> None:
+    first, second, other = Pace(shared("a")), Pace(shared("a")), Pace(shared("b"))
+    first.slow(first.clock(), None)
+    assert second.interval == first.interval > 0
+    assert other.interval == 0
+    second.quicken()
+    assert first.interval == second.interval
+    del first, second
+    gc.collect()
+    assert Pace(shared("a")).interval == 0, "nobody uses it any more"
+
+
+async def test_a_wish_to_wait_told_to_one_loop_holds_for_another() -> None:
+    state = EndpointPace()
+    told = Pace(state, clock=clock, sleep=sleep)
+    told.slow(await told.turn(), 10.0)
+
+    def elsewhere() -> float:
+        return asyncio.run(Pace(state, clock=clock, sleep=sleep).turn())
+
+    began = clock()
+    assert await asyncio.to_thread(elsewhere) - began >= 9
+
+
+async def test_two_loops_never_call_within_one_interval() -> None:
+    state = EndpointPace()
+    state.interval = 2.0
+
+    async def turns() -> list[float]:
+        pace = Pace(state, clock=clock, sleep=sleep)
+        return [await pace.turn() for _ in range(5)]
+
+    both = await asyncio.gather(asyncio.to_thread(asyncio.run, turns()), asyncio.to_thread(asyncio.run, turns()))
+    times = sorted([*both[0], *both[1]])
+    assert all(later - sooner >= 2.0 for sooner, later in itertools.pairwise(times))

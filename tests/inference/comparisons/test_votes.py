@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from atelier.accounts.models import Role
+from curation.scoring import statistics
 from inference.comparisons import records, turns, visibility, votes
 from inference.models import Endpoint, Vote
 from tests.inference.asking import comparing, said
@@ -97,10 +98,27 @@ def test_the_tally_counts_won_lost_tied_and_bad(found, alice, bob, ann):
     base, tuned = votes.tally(found)
     assert (base.won, base.lost, base.tied, base.bad, base.votes) == (2, 1, 1, 1, 5)
     assert (tuned.won, tuned.lost) == (1, 2)
-    # The tie is half a win for each, and "both bad" is no part of it: 2.5 and 1.5 of 4.
+    # The tie is half a win for each, "both bad" is no part of it, and each prompt counts once: 1 and 0.25 of 2.
     assert (base.share, tuned.share) == pytest.approx((0.625, 0.375))
-    assert (round(base.low, 3), round(base.high, 3)) == (0.219, 0.908)
+    assert (round(base.low, 3), round(base.high, 3)) == (0.142, 0.944)
     assert votes.lead(votes.tally(found)).too_few
+
+
+def test_several_votes_on_one_prompt_count_as_one(found, alice, bob, ann):
+    """Three people agree on one prompt: that is one prompt won, and says no more than one."""
+    turn = said(found, alice, "One?")
+    for user in (alice, bob, ann):
+        votes.cast(turn, user, "side", turns.latest(turn)[0])
+    alone = votes.tally(found)[0]
+    assert (alone.won, alone.votes, alone.prompts, alone.prompts_won, alone.share) == (3, 3, 1, 1, 1.0)
+    assert alone.low == statistics.wilson(1, 1).low
+    parted = said(found, alice, "Two?")
+    for user, place in ((alice, 0), (bob, 1), (ann, 1)):
+        votes.cast(parted, user, "side", turns.latest(parted)[place])
+    base, tuned = votes.tally(found)
+    assert (base.share, tuned.share) == pytest.approx((2 / 3, 1 / 3))
+    assert (base.prompts_won, tuned.prompts_won) == (1, 1)
+    assert votes.lead([base, tuned]) is None
 
 
 def test_ties_read_as_equal(project, found, alice, bob, ann):
@@ -135,7 +153,9 @@ def test_shares_of_three_add_up_to_one_with_ties(project, alice, bob):
 )
 def test_a_lead_is_clear_by_the_exact_sign_test(won, lost, sides, clear, too_few):
     endpoint = Endpoint(name="One")
-    standings = [votes.Standing(count, 0, 0, 0, endpoint) for count in (lost, won, *[0] * (sides - 2))]
+    standings = [
+        votes.Standing(count, 0, 0, 0, endpoint, prompts_won=count) for count in (lost, won, *[0] * (sides - 2))
+    ]
     found = votes.lead(standings)
     assert (found.is_clear, found.too_few) == (clear, too_few)
 

@@ -167,7 +167,7 @@ def test_an_endpoint_taken_down_meanwhile_fails_the_job_with_what_to_do(version,
 def test_without_rules_only_likeness_and_speed_are_scored(version, alice):
     with teacher_server(reply=replying) as server:
         job = run(ready(version, alice, server.url, rules=""))
-    assert [line.key for line in scores.table(job)][:3] == ["chrf", "cut", "words"]
+    assert [line.key for line in scores.table(job)][:4] == ["chrf", "cut", "flawed", "words"]
     assert job.answers.first().verdicts == []
 
 

@@ -3,7 +3,6 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from atelier.jobs import claims
 from curation.chat import Sampling
 from inference.evaluations import ledger
 from inference.models import Deployment, Endpoint, Evaluation
@@ -23,11 +22,11 @@ def test_the_last_answer_is_the_reference_and_a_prompt_replaces_the_systems():
         {"role": "system", "content": "Old"}, {"role": "user", "content": "A"}, {"role": "assistant", "content": "B"},
         {"role": "user", "content": "C"}, {"role": "assistant", "content": "D", "weight": None},
     ]}  # fmt: skip
-    prompt, reference = ledger.prompt_and_reference(row, None)
+    prompt, reference, _ = ledger.prompt_and_reference(row, None)
     assert ([message["content"] for message in prompt], reference) == (["Old", "A", "B", "C"], "D")
-    prompt, _ = ledger.prompt_and_reference(row, "New")
+    prompt, _, _ = ledger.prompt_and_reference(row, "New")
     assert [message["content"] for message in prompt] == ["New", "A", "B", "C"]
-    prompt, _ = ledger.prompt_and_reference(row, "")
+    prompt, _, _ = ledger.prompt_and_reference(row, "")
     assert [message["content"] for message in prompt] == ["A", "B", "C"]
 
 
@@ -37,7 +36,7 @@ def test_preferences_are_measured_against_the_chosen_answer():
         "chosen": [{"role": "assistant", "content": "Good"}],
         "rejected": [],
     }
-    prompt, reference = ledger.prompt_and_reference(row, "")
+    prompt, reference, _ = ledger.prompt_and_reference(row, "")
     assert (len(prompt), reference) == (1, "Good")
 
 
@@ -108,20 +107,3 @@ def test_an_older_evaluation_has_one_prompt_for_all(version, alice):
     job.entrants = [{"id": entrant["id"], "name": entrant["name"]} for entrant in job.entrants]
     assert {ledger.system_prompt_of(job, entrant) for entrant in job.entrants} == {"All"}
     assert ledger.prompt_lines(job) == ["custom"]
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"tools": [{"type": "function"}], "messages": []},
-        {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]},
-        {"prompt": [{"role": "tool", "content": "4"}], "chosen": []},
-    ],
-)
-def test_rows_with_tools_are_skipped_with_a_sentence(version, alice, row, monkeypatch):
-    job = ledger.create(version, alice, pair(version.project, URL))
-    plain = {"messages": [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]}
-    monkeypatch.setattr(ledger.version_files, "rows", lambda *_: iter([row, plain]))
-    ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
-    assert ledger.counts(job) == {"pending": 2, "ok": 0, "failed": 0, "skipped": 2}
-    assert "has tools or calls" in job.answers.filter(outcome="skipped").first().reason

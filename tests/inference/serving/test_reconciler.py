@@ -20,6 +20,8 @@ from inference.serving import deployments, reconciler
 from inference.vllm import Server, Spec
 from tests.inference.models_fixtures import SLUG, adapter, base_on_disk, make_adapter  # noqa: F401
 from tests.speed import patient
+from training import manifest
+from training.bases import offers
 from training.recipe.fields import Recipe
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +124,23 @@ def test_a_strangers_larger_adapter_waits_while_others_are_answered(project, ada
 def test_an_adapter_beyond_that_is_refused_when_it_is_deployed(project, base_on_disk):  # noqa: F811
     with pytest.raises(ValidationError, match="rank 65; adapters up to rank 64"):
         deployments.deploy(project, SLUG, [make_adapter(project, rank=65)])
+
+
+def replace_base(folder: Path) -> None:
+    (folder / "config.json").write_text('{"other": 1}')
+    manifest.write(folder, slug=SLUG, revision="r2")
+
+
+def test_an_adapter_of_other_files_is_not_loaded_and_says_why(project, adapter, control, loop):  # noqa: F811
+    adapter.run.facts = {"base_digest": offers.digest(SLUG), "base_revision": "r1"}
+    adapter.run.save()
+    deployments.deploy(project, SLUG, [adapter])
+    until(loop, lambda row: row.loaded)
+    replace_base(control.parent / SLUG)
+    row = until(loop, lambda row: row.state == "ready" and "other files" in row.message and not row.loaded)
+    assert str(adapter) in row.message
+    assert len(starts(control)) == 2, "the process had the old weights"
+    assert loop.bases[SLUG].server.models() == [SLUG]
 
 
 def test_taking_down_ends_the_process(project, base_on_disk, control, loop):  # noqa: F811

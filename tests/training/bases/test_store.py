@@ -1,5 +1,6 @@
 """Base models on disk: converted from the package, pulled from the hub, or refused with a sentence."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,3 +159,21 @@ def test_digits_are_single_tokens_and_control_tokens_are_whole(converted):
         *["In", "Ġ", "2", "0", "2", "4", "Ġ$", "6", "2", ",", "0", "0", "0"],
         "<|im_end|>",
     ]
+
+
+def test_another_revision_replaces_the_one_on_disk_and_the_same_one_by_a_branch_does_not(hub, tmp_path):
+    hub(GOOD)
+    folder = store.pull(tmp_path, NEMO)
+    before = (folder / manifest.NAME).stat().st_ino
+    store.pull(tmp_path, NEMO, "main")
+    assert (folder / manifest.NAME).stat().st_ino == before
+    found = json.loads((folder / manifest.NAME).read_text()) | {"revision": "b" * 40}
+    (folder / manifest.NAME).write_text(json.dumps(found))
+    store.pull(tmp_path, NEMO, COMMIT)
+    assert manifest.read(folder)["revision"] == COMMIT
+    assert [path.name for path in tmp_path.iterdir()] == [NEMO.slug], "nothing of the old one is left"
+
+
+def test_a_bases_own_system_prompt_is_taken(hub, tmp_path):
+    hub(GOOD | {"SYSTEM_PROMPT.txt": "First think."})
+    assert (store.pull(tmp_path, NEMO) / "SYSTEM_PROMPT.txt").read_text() == "First think."

@@ -55,3 +55,9 @@ def test_what_is_no_recipe_gets_a_sentence(text):
 def test_whole_numbers_written_as_floats_are_whole():
     assert Recipe.from_dict({"batch_size": 4.0}).batch_size == 4
     assert isinstance(Recipe.from_dict({"epochs": 3}).epochs, float)
+
+
+@pytest.mark.parametrize("targets", ["lm_head", "q_proj, lm_head", "model.embed_tokens,v_proj"])
+def test_the_output_layer_is_no_target(targets):
+    with pytest.raises(RecipeError, match="would learn nothing"):
+        Recipe.from_dict({"targets": targets})

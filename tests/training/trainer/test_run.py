@@ -242,10 +242,56 @@ def test_stop_and_save_leaves_an_adapter(tmp_path, llama):
 
 
 def test_a_time_limit_leaves_an_adapter_too(tmp_path, llama):
-    folder = prepare(tmp_path / "run", llama, QUICK.replace(epochs=100, max_minutes=0.02))
+    folder = prepare(tmp_path / "run", llama, QUICK.replace(epochs=100, max_minutes=0.0001))
     assert train(folder) == run_folder.DONE
     assert run_folder.state(folder)["finish"] == "stopped early"
-    assert run_folder.metrics(folder)[-1]["seconds"] >= 1.2
+    assert steps(folder) == [1]
+
+
+def test_a_time_limit_shrinks_the_schedule_to_end_with_it(tmp_path, llama):
+    recipe = QUICK.replace(epochs=100, max_minutes=0.2, save_every=10**6, warmup=0.01)
+    folder = prepare(tmp_path / "run", llama, recipe, rows=tiny_bases.rows(2000))  # 50,000 steps
+    assert train(folder) == run_folder.DONE
+    state, rows = run_folder.state(folder), run_folder.metrics(folder)
+    planned = [note for note in state["notes"] if note.startswith("Planned ")]
+    assert planned
+    assert " of 50000 steps at step " in planned[0]
+    assert state["total_steps"] < 50000
+    rates = [row["learning_rate"] for row in rows]
+    assert max(rates) > 0.5 * QUICK.learning_rate, "it rose first"
+    if state["finish"] == "completed":  # else the machine became slower within the last few steps
+        assert len(rows) == state["total_steps"]
+        assert rates[-1] < 0.1 * max(rates), "and has fallen to its end"
+    assert rows[-1]["seconds"] < 60
+
+
+def test_the_adapter_of_the_best_validation_is_kept(tmp_path, llama):
+    # A rate that is far too high after the first validations: later ones are worse.
+    recipe = QUICK.replace(epochs=10, learning_rate=0.1, eval_every=1, save_every=7, schedule="constant")
+    folders = [
+        prepare(tmp_path / name, llama, recipe.replace(**more))
+        for name, more in (("best", {}), ("last", {"keep_best": False}), ("patient", {"patience": 3}), ("killed", {}))
+    ]
+    assert [train(folder) for folder in folders[:3]] == [run_folder.DONE] * 3
+    best, last, patient = (json.loads((folder / "meta.json").read_text()) for folder in folders[:3])
+    losses = {row["step"]: row["eval_loss"] for row in run_folder.metrics(folders[0])}
+    lowest = min(losses, key=losses.__getitem__)
+    assert lowest < 60, "the setup of this test"
+    assert (best["adapter_step"], best["eval_loss"], best["steps"]) == (lowest, losses[lowest], 60)
+    assert (last["adapter_step"], last["eval_loss"]) == (60, losses[60])
+    assert adapter(folders[0]) != adapter(folders[1])
+    assert f"Kept the adapter of step {lowest}" in run_folder.state(folders[0])["notes"][-1]
+    reached = patient["adapter_step"]
+    assert patient["finish"] == "stopped early"
+    assert patient["steps"] == reached + 3
+    assert losses[reached] == min(losses[step] for step in range(1, patient["steps"] + 1))
+
+    child = start(folders[3])
+    until_step(folders[3], min(lowest + 9, 50), child)
+    child.kill()
+    child.wait()
+    assert train(folders[3]) == run_folder.DONE
+    assert adapter(folders[3]) == adapter(folders[0])
 
 
 def test_a_tiny_mistral_learns_with_mistrals_tokens(tmp_path, mistral):

@@ -342,3 +342,54 @@ def test_pictures_are_refused_and_nothing_is_downloaded(mistral):
     talk = [{"role": "user", "content": [{"type": "text", "text": "What?"}, picture]}, TALK[2]]
     with pytest.raises(UnusableRow, match="part of type image_url, and only text is trained"):
         mistral.encode(talk)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}", "no end of turn"),
+        ("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}{% endfor %}", "no end of turn"),
+        ("{% for m in messages %}<|im_start|>{{ m['content'] }}<|endoftext|>\n{% endfor %}", "would not end"),
+        ("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}###\n{% endfor %}", "would not end"),
+    ],
+)
+def test_a_base_whose_answers_would_not_end_is_refused_before_the_run(tmp_path, written, words):
+    folder = tiny_bases.template_tokenizer(tmp_path)
+    (folder / "chat_template.jinja").write_text(written)
+    with pytest.raises(ValueError, match=words):
+        TemplateCodec(folder)
+
+
+def test_an_end_that_only_the_generation_settings_name_is_one(tmp_path):
+    folder = tiny_bases.template_tokenizer(tmp_path)
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}<|endoftext|>{% endfor %}")
+    (folder / "generation_config.json").write_text('{"eos_token_id": [2, 0]}')
+    TemplateCodec(folder)
+
+
+@pytest.mark.parametrize("where", ["name", "description", "parameters"])
+def test_tools_that_name_a_control_token_are_refused(template, monkeypatch, where):
+    function = {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}
+    function[where] = {"type": "object", "title": "<|im_end|>"} if where == "parameters" else "a<|im_end|>b"
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    with pytest.raises(UnusableRow, match="control token"):
+        template.encode(talk, [{"type": "function", "function": function}])
+
+
+OWN = "First think.\n[THINK]Your thoughts.[/THINK]Then answer."
+
+
+def test_a_bases_own_system_prompt_is_learned_with_its_thoughts_as_tokens_and_nobody_elses_is(tmp_path):
+    folder = tiny_bases.tekken_of(tmp_path, 13)
+    (folder / "SYSTEM_PROMPT.txt").write_text(OWN + "\n")
+    codec = MistralCodec(folder)
+    thinks = codec.tokenizer.instruct_tokenizer.tokenizer.get_special_token("[THINK]")
+
+    def ids(prompt):
+        return codec.encode([{"role": "system", "content": prompt}, *TALK[1:]])[0].input_ids
+
+    parts = [{"type": "text", "text": "First think.\n"}, {"type": "thinking", "thinking": "Your thoughts.", "closed": True},
+             {"type": "text", "text": "Then answer."}]  # fmt: skip
+    assert ids(OWN) == ids(parts)
+    assert thinks in ids(OWN)
+    assert thinks not in ids(OWN + " Be brief.")

@@ -1,11 +1,15 @@
 """A span that another tool counted marks the same characters here."""
 
+import io
 import json
+import zipfile
 from collections import Counter
 
 import pytest
+from django.core.files.base import ContentFile
 
-from curation.models import Annotation
+from curation.models import Annotation, SpanTrail
+from curation.records import changes
 from tests.curation.imports.annotated.exports import LS, move, task, tasks_file
 
 
@@ -67,3 +71,68 @@ def test_a_span_whose_words_stand_elsewhere_is_left_and_listed(moved_into):
     result = {"from_name": "ner", "to_name": "text", "type": "labels", "value": value}
     job = move(moved_into, tasks_file(task(1, "Anna and Bob", [result])))
     assert (job.issues.get().code, job.source["moving"]["left"]["span-place"][0]) == ("span-place", 1)
+
+
+def test_spans_of_argilla_quote_no_words_and_are_read_as_the_browser_counted_them(moved_into):
+    """Two emoji-bearing records, one span of which fits no way of counting."""
+    folder = argilla_zip(
+        {"text": "Landed \U0001f6ec in Turin with Ada today", "spans": [(13, 18, "place"), (24, 27, "person")]},
+        {"text": "\U0001f6ec\U0001f6ec Oslo and Kim", "spans": [(5, 9, "place"), (6, 9, "person")]},
+        {"text": "Nothing here", "spans": []},
+    )
+    job = move(moved_into, folder)
+    by_text = {one.record.fields["text"]: one for one in Annotation.objects.select_related("record")}
+    marked = {
+        text: [(text[s["start"] : s["end"]], s["label"]) for s in one.answers.get("ents", [])]
+        for text, one in by_text.items()
+    }
+    assert list(marked.values()) == [[("Turin", "place"), ("Ada", "person")], [("Oslo", "place")], []]
+    assert by_text["Nothing here"].answers == {"ents": []}, "there the answer is that nothing is to be marked"
+    assert job.source["moving"]["left"]["span-place"][0] == 1
+    (asked,) = job.source["moving"]["asked"]
+    assert (asked["countings"][0], "UTF-16" in asked["note"]) == ("utf-16", True)
+
+
+def test_an_answer_whose_spans_are_all_left_out_is_not_that_nothing_is_to_be_marked(moved_into):
+    value = {"start": 0, "end": 4, "text": "Karl", "labels": ["x"]}
+    result = {"from_name": "ner", "to_name": "text", "type": "labels", "value": value}
+    move(moved_into, tasks_file(task(1, "Anna and Bob", [result])))
+    assert Annotation.objects.get().answers == {}
+
+
+def argilla_zip(*records: dict) -> ContentFile:
+    options = [{"value": "place", "text": "place"}, {"value": "person", "text": "person"}]
+    settings = {
+        "guidelines": None,
+        "fields": [{"name": "text", "title": "Text", "type": "text", "required": True}],
+        "questions": [{"name": "ents", "title": "Entities", "required": False, "settings": {"type": "span", "field": "text", "options": options}}],
+    }  # fmt: skip
+    rows = [
+        {
+            "id": f"r{n}", "fields": {"text": one["text"]}, "metadata": {}, "vectors": {}, "suggestions": {}, "status": "completed",
+            "responses": {"ents": [{"value": [dict(zip(("start", "end", "label"), s, strict=True)) for s in one["spans"]], "user_id": "u", "status": "submitted"}]},
+        }
+        for n, one in enumerate(records)
+    ]  # fmt: skip
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("records.json", json.dumps(rows))
+        archive.writestr(".argilla/settings.json", json.dumps(settings))
+    return ContentFile(file.getvalue(), name="argilla.zip")
+
+
+def test_importing_again_puts_spans_into_the_text_as_people_edited_it(moved_into, alice):
+    """The second export has one more person's spans, counted in the text of before."""
+    text = "Write to kim about Oslo"
+    kim = {"start": 9, "end": 12, "text": "kim", "labels": ["x"]}
+    oslo = {"start": 19, "end": 23, "text": "Oslo", "labels": ["x"]}
+    first, second = ({"from_name": "ner", "to_name": "text", "type": "labels", "value": v} for v in (kim, oslo))
+    move(moved_into, tasks_file(task(1, text, [first])))
+    record = moved_into.records.get()
+    changes.update(record, alice, record.revision, {"fields": {"text": "Do write to [NAME_1] about Oslo"}})
+    move(moved_into, tasks_file(task(1, text, [first], [first, second])))
+    record.refresh_from_db()
+    answers = Annotation.objects.filter(author="user 2").get().answers
+    assert [record.fields["text"][s["start"] : s["end"]] for s in answers["ner"]] == ["Oslo"]
+    assert {trail.aside[0]["words"] for trail in SpanTrail.objects.filter(holder="annotation")} == {"kim"}
+    assert SpanTrail.objects.filter(holder="annotation").count() == 2

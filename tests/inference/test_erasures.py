@@ -1,0 +1,79 @@
+"""Inference's part in an erasure: answers and turns about erased records are emptied."""
+
+import pytest
+
+from curation import tasks
+from curation.erasures import requests
+from inference.models import Comparison, Endpoint, Evaluation, EvaluationAnswer, Reply, Side, Turn
+from tests.curation.teacher import conversations
+from tests.curation.versions.test_freezes import frozen as freeze
+
+pytestmark = pytest.mark.django_db
+SECRET = "Zephyrine Quill"
+
+
+@pytest.fixture
+def endpoint(project) -> Endpoint:
+    return Endpoint.objects.create(project=project, name="Fake", kind="openai", url="https://fake.example", model="f")
+
+
+@pytest.fixture
+def briefs(project):
+    return conversations(project, 20)
+
+
+def answer(project, version, record, endpoint, **more) -> EvaluationAnswer:
+    evaluation = Evaluation.objects.create(
+        project=project, version=version, name="E", status=more.pop("status", "done")
+    )
+    return EvaluationAnswer.objects.create(
+        evaluation=evaluation, endpoint=endpoint, row=1, record=record, prompt=[{"role": "user", "content": SECRET}],
+        reference=SECRET, text=SECRET, verdicts=[{"rule": "r", "ok": False, "why": SECRET}], **more,
+    )  # fmt: skip
+
+
+def test_answers_are_emptied_and_their_figures_stay(project, briefs, alice, endpoint):
+    record, version = briefs.records.first(), freeze(briefs)
+    done = answer(project, version, record, endpoint, outcome="ok", chrf=0.5, status="paused")
+    waiting = answer(project, version, record, endpoint, outcome="pending", status="paused")
+    other = answer(project, version, briefs.records.last(), endpoint, outcome="ok")
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, started.erased["evaluation answers"]) == ("done", 2)
+    for row in (done, waiting, other):
+        row.refresh_from_db()
+    assert (done.prompt, done.reference, done.text, done.outcome, done.chrf) == ([], "", "", "ok", 0.5)
+    assert done.verdicts == [{"rule": "r", "ok": False, "why": ""}]
+    assert (waiting.outcome, waiting.text) == ("skipped", "")
+    assert other.text == SECRET
+
+
+def test_an_evaluation_that_is_asking_is_waited_for(project, briefs, alice, endpoint):
+    record = briefs.records.first()
+    row = answer(project, freeze(briefs), record, endpoint, outcome="pending", status="running")
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, "is asking about an erased record" in started.error) == ("failed", True)
+    Evaluation.objects.update(status="paused")
+    assert started.enqueue()
+    tasks.erase(started.pk)
+    row.refresh_from_db()
+    started.refresh_from_db()
+    assert (started.status, row.text, row.prompt) == ("done", "", [])
+
+
+def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, alice, endpoint):
+    record, other = briefs.records.order_by("pk")[:2]
+    comparison = Comparison.objects.create(project=project, name="C")
+    side = Side.objects.create(comparison=comparison, position=0, endpoint=endpoint)
+    from_it = Turn.objects.create(comparison=comparison, index=1, prompt=SECRET, source=record)
+    became = Turn.objects.create(comparison=comparison, index=2, prompt=SECRET)
+    neither = Turn.objects.create(comparison=comparison, index=3, prompt=SECRET, source=other)
+    for turn in (from_it, became, neither):
+        Reply.objects.create(turn=turn, side=side, state="done", text=SECRET, record=record if turn == became else None)
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    tasks.erase(started.pk)
+    assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
+    assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
