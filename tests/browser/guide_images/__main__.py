@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ def main() -> int:
         "--only", default="", metavar="NAME,…", help="names of pictures; default: all but the slow ones"
     )
     only = [name for name in parser.parse_args().only.split(",") if name]
+    for wish in (signal.SIGTERM, signal.SIGINT):  # either ends the installation too
+        signal.signal(wish, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="atelier-guide-") as folder:
         # What starts an installation reads the settings, which must not be those of the installation in var/.
         os.environ |= {"ATELIER_DATA": folder, "DJANGO_SETTINGS_MODULE": "atelier.settings"}

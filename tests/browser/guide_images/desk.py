@@ -8,7 +8,7 @@ from atelier.jobs import queue as jobs
 from atelier.webhooks import hooks
 from curation.annotation import answers, questions, suggestions
 from curation.annotation import queue as queues
-from curation.models import Annotation, Dataset, Distillation, Record
+from curation.models import Annotation, Dataset, Record
 from curation.quality import jobs as checks
 from curation.records import changes
 from inference import endpoints
@@ -50,7 +50,6 @@ def reviewed() -> dict[str, Any]:
     """Accept most rewrites, and let two people answer questions about some. Returns the ids of the datasets."""
     briefs = Dataset.objects.get(name=BRIEFS)
     ben = User.objects.get(username="ben")
-    Distillation.objects.update(name="Rewrite the briefs")  # the command gives no name
     for number, record in enumerate(briefs.records.order_by("pk")):
         if number % 36 != TO_REVIEW:
             changes.review(record, ben, "accept")
