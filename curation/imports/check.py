@@ -17,6 +17,7 @@ from curation.imports.columns import ColumnCounts, ColumnReader, labels
 
 STATES = ("refused", "problems", "fixable", "good")  # how a row would end: no record, a record with problems, …
 GOOD_SHOWN = 5  # at least, where there are so many, beside any number of rows with problems
+HEAVY = 1 << 20  # bytes of a row whose content is not compared with others
 SHOWN = 100_000  # bytes of a row that is shown
 CUTS = ((20_000, 1000), (2000, 100), (200, 50))  # characters of a text and entries of a list, ever fewer until it fits
 MOST_PROBLEMS = 50
@@ -71,11 +72,11 @@ class CheckedRow:
 
 
 def _storable(draft: Draft) -> str:
-    """Return the hash of a draft's content. Raises RowError for what no database can hold."""
+    """Return the hash of a draft's content, of a heavy one nothing: hashing takes several times its bytes. Raises RowError for what no database can hold."""
     content = [draft.fields, draft.messages, draft.tools, draft.chosen, draft.rejected, draft.metadata]
     try:
         text = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
-        digest = draft.content_hash
+        digest = draft.content_hash if len(text) < HEAVY else ""
     except (TypeError, RecursionError) as error:
         problem = f"This row has a value that JSON can't store ({str(error)[:100]}). Fix it and import the row again."
         raise RowError(Problem("not_storable", problem)) from error
@@ -109,7 +110,7 @@ class RowCheck:
         if row.data is not None:
             self._values.add(row.data)
         if draft := checked.draft:
-            self.counts["same_content"] += checked.content_hash in self._contents
+            self.counts["same_content"] += bool(checked.content_hash) and checked.content_hash in self._contents
             self.counts["same_id"] += bool(draft.key) and draft.key in self._keys
             self._contents.add(checked.content_hash)
             self._keys.add(draft.key)
