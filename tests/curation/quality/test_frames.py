@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -71,3 +72,57 @@ def test_all_of_it_in_one_dataset(project):
     print(f"all in one: {len(texts)} texts, {len(wanted)} pairs, precision {precision:.3f}, recall {recall:.3f}")
     assert precision >= 0.95
     assert recall >= 0.95, missed
+
+
+TOWNS = ["Oslo", "Rome", "Lima", "Cairo", "Tokyo", "Paris", "Madrid", "Vienna", "Accra", "Quito"]
+LONG = frames.prose(random.Random(9), 12)
+# Sets that hold no near-duplicates, though their texts are alike.
+ALIKE = {
+    "the fact comes first": [f"{town}: is it a city of the north?" for town in TOWNS],
+    "the fact is in the middle, the answer alike": [f"Does the train to {town} stop at night?\nYes, in {town}." for town in TOWNS],
+    "two facts in other roles": [f"Who won, {a} against {b}?\n{a}." for a, b in pairwise(TOWNS)],
+    "a long instruction before a short text": [f"{LONG}\nText: {town} {number} is near {word}." for number, (town, word) in enumerate(zip(TOWNS, frames.WORDS, strict=False))],
+    "rows of a table": [f"| {town} | {number * 7} | {word} |" for number, (town, word) in enumerate(zip(TOWNS, frames.WORDS, strict=False))],
+    "addresses": [f"Mail to {town.lower()}{number}@mail.example was returned on {number + 3} May" for number, town in enumerate(TOWNS)],
+    "code with other names": [f"def {town.lower()}(x):\n    return x.{word}({number})" for number, (town, word) in enumerate(zip(TOWNS, frames.WORDS, strict=False))],
+    "JSON of one shape": [f'{{"city": "{town}", "size": {number * 31}, "kind": "{word}"}}' for number, (town, word) in enumerate(zip(TOWNS, frames.WORDS, strict=False))],
+    "one word each": TOWNS,
+    "numbers alone": [str(number * 7919) for number in range(10)],
+    "blanks and marks": ["", " ", "…", "!!!", "?", "—"],
+    "letters of other scripts": [f"Столица страны {a} называется {b}." for a, b in zip(["Чили", "Перу", "Куба", "Иран", "Непал", "Катар"], ["Сантьяго", "Лима", "Гавана", "Тегеран", "Катманду", "Доха"], strict=True)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("texts", ALIKE.values(), ids=ALIKE)
+def test_odd_texts_of_one_frame_are_no_near_duplicates(project, texts):
+    assert not found(project, texts)
+
+
+# Pairs that are near-duplicates, beside ten texts of the frame that the first of them belongs to, or beside none.
+COPY = "What is the harbour of Fennick called by those who live on its islands?\nThe old basin."
+SAME = {
+    "two letters swapped": COPY.replace("harbour", "habrour"),
+    "a letter dropped": COPY.replace("islands", "islans"),
+    "capitals": COPY.upper(),
+    "no marks": COPY.replace("?", "").replace(".", ""),
+    "a word more": COPY.replace("old basin", "old stone basin"),
+    "a word less": COPY.replace("old basin", "basin"),
+    "a sentence behind": f"{COPY} Nobody knows why it has that name.",
+    "a sentence before": f"I have a question. {COPY}",
+    "turned round": "The old basin.\nWhat is the harbour of Fennick called by those who live on its islands?",
+    "line breaks": COPY.replace(" ", "\n"),
+    "another word": COPY.replace("called", "named"),
+    "two typos": COPY.replace("harbour", "harbor").replace("islands", "ilsands"),
+}
+
+
+@pytest.mark.parametrize("beside", [[], [COPY.replace("Fennick", town).replace("old basin", word) for town, word in zip(TOWNS, frames.WORDS[1:], strict=False)]], ids=["alone", "in a frame"])  # fmt: skip
+@pytest.mark.parametrize("changed", SAME.values(), ids=SAME)
+def test_odd_copies_are_near_duplicates(project, changed, beside):
+    assert found(project, [COPY, changed, *beside]) == {(0, 1)}
+
+
+def test_a_higher_threshold_finds_closer_copies_only(project):
+    texts = [COPY, COPY.replace("called", "named"), COPY.upper()]
+    assert found(project, texts, threshold=0.42) >= {(0, 2), (0, 1)}
+    assert found(project, texts, threshold=0.99) == {(0, 2)}
