@@ -138,11 +138,8 @@ urlpatterns = [
         r"^annotate/reports/(?P<pk>\d+)/(?P<move>cancel|pause|resume)$", agreement.move, name="agreement_report_move"
     ),
     path("annotate/<int:dataset_id>/spans", spans.page, name="aside_spans"),
-    re_path(
-        r"^annotate/(?P<dataset_id>\d+)/spans/(?P<trail_id>\d+)/(?P<span>[0-9a-f]{12})/(?P<move>mark|drop)$",
-        spans.settle,
-        name="settle_span",
-    ),
+    path("annotate/<int:dataset_id>/spans/<int:trail_id>/<slug:span>/mark", spans.mark, name="mark_span"),
+    path("annotate/<int:dataset_id>/spans/<int:trail_id>/<slug:span>/drop", spans.drop, name="drop_span"),
     path("annotate/<int:dataset_id>/progress", progress.page, name="progress"),
     path("annotate/<int:dataset_id>/honeypots", honeypots.page, name="honeypots"),
     path("annotate/<int:dataset_id>/honeypots/<int:task_id>/retire", honeypots.retire, name="retire_honeypot"),

@@ -5,7 +5,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from atelier.accounts.access import child_or_404
@@ -13,6 +12,7 @@ from atelier.web import border
 from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
 from curation.annotation import answers, marks
+from curation.models import SpanTrail
 from curation.views.annotation.tabs import frame
 
 LISTED = 100  # answers on the page
@@ -32,22 +32,42 @@ def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse
 
 
 @require_POST
-def settle(request: HttpRequest, project_id: int, dataset_id: int, trail_id: str, span: str, move: str) -> HttpResponse:
-    """Mark a span again at the place that was chosen, or drop it."""
-    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
-    trail = child_or_404(marks.visible(dataset, answers.readable(dataset, request.user)), trail_id)
+def mark(request: HttpRequest, project_id: int, dataset_id: int, trail_id: int, span: str) -> HttpResponse:
+    """Mark a span again at the place that was chosen."""
+    trail = _trail_or_404(request, project_id, dataset_id, trail_id)
     try:
-        if move == "drop":
-            marks.drop(trail, span)
-        else:
-            marks.mark_again(trail, span, _start(request))
+        marks.mark_again(trail, span, _start(request))
     except ValidationError as error:
         say_error(request, error)
     else:
-        messages.success(request, "The span is marked again." if move == "mark" else "The span is dropped.")
+        messages.success(request, "The span is marked again.")
+    return _back(request, trail)
+
+
+@require_POST
+def drop(request: HttpRequest, project_id: int, dataset_id: int, trail_id: int, span: str) -> HttpResponse:
+    trail = _trail_or_404(request, project_id, dataset_id, trail_id)
+    try:
+        marks.drop(trail, span)
+    except ValidationError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, "The span is dropped.")
+    return _back(request, trail)
+
+
+def _trail_or_404(request: HttpRequest, project_id: int, dataset_id: int, trail_id: int) -> SpanTrail:
+    dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
+    trail: SpanTrail = child_or_404(marks.visible(dataset, answers.readable(dataset, request.user)), trail_id)
+    return trail
+
+
+def _back(request: HttpRequest, trail: SpanTrail) -> HttpResponse:
+    """Redirect to the record or the list, wherever the person came from."""
+    args = [trail.record.dataset.project_id, trail.record.dataset_id]
     if "from_record" in request.POST:
-        return redirect("curation:record", project_id, dataset_id, trail.record_id)
-    return redirect(reverse("curation:aside_spans", args=[project_id, dataset_id]))
+        return redirect("curation:record", *args, trail.record_id)
+    return redirect("curation:aside_spans", *args)
 
 
 def _start(request: HttpRequest) -> int:

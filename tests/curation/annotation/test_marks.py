@@ -360,7 +360,7 @@ def test_editors_see_what_was_set_aside_on_the_record_in_its_list_and_over_rest(
     assert api_of_alice.post(url, json.dumps({"start": 4}), content_type="application/json").status_code == 422
     assert api_of_alice.post(url, json.dumps({"start": 15}), content_type="application/json").status_code == 200
     assert words_of_answer(marked) == [{"start": 15, "end": 19, "label": "place"}]
-    drop = reverse("curation:settle_span", args=[*args, answer["id"], mail["id"], "drop"])
+    drop = reverse("curation:drop_span", args=[*args, answer["id"], mail["id"]])
     assert as_alice.post(drop, {"from_record": "1"}).url == reverse("curation:record", args=[*args, marked.pk])
     assert aside(marked) == []
     assert as_alice.post(drop).status_code == 404
