@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
 VENV := .venv/bin
 
-.PHONY: help setup setup-test setup-browser lock audit run demo check test services bench format
+.PHONY: help setup setup-test setup-browser lock audit run demo check test services bench pictures format
 
 help: ## Say what the verbs are.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ services: setup-test ## The database-bound tests on PostgreSQL and Redis (127.0.
 
 bench: setup-test ## Measure; ONLY=import,list for some. Writes var/bench.json.
 	@$(VENV)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+pictures: setup-browser ## Make the pictures of the guide anew (docs/img). ONLY=search,charts for some; comparisons only when named.
+	@$(VENV)/python -m tests.browser.guide_images $(if $(ONLY),--only $(ONLY))
 
 format: setup-test ## Put the code into shape.
 	@$(VENV)/ruff check --fix .

@@ -11,6 +11,7 @@ from atelier.accounts.models import User
 from atelier.web import border
 from curation.annotation import marks, measures, questions, queue, settling, values
 from curation.models import Annotation, Dataset, Question, Record, SpanTrail, Task
+from curation.records import spans
 
 State = Task.State
 Kind = Question.Kind
@@ -147,6 +148,7 @@ def decide(
     clean = values.clean_all(asked, given, record)
     allowed = [State.DISPUTED, State.DONE] if again else [State.DISPUTED]
     with transaction.atomic():
+        spans.hold(record.dataset_id, [record.pk])
         now = Task.objects.select_for_update(of=("self",)).select_related("settled_by").get(pk=task.pk)
         if now.state not in allowed:
             raise ValidationError(_too_late(now))
@@ -163,6 +165,7 @@ def _too_late(task: Task) -> str:
 def reopen(task: Task, by: User) -> Task:
     """Reopen a decided task: the record is as before, and the task is disputed again. Raises ValidationError."""
     with transaction.atomic():
+        spans.hold(task.queue.dataset_id, [task.record_id])
         now = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=task.pk)
         if now.state != State.DONE or now.known is not None or now.submitted < 2:
             raise ValidationError("There is no decision to undo.")

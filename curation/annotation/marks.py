@@ -140,6 +140,7 @@ def drop(trail: SpanTrail, span: str) -> None:
 def mark_again(trail: SpanTrail, span: str, start: int) -> None:
     """Mark the words of a span again where they are in the text now. Raises ValidationError when they are not there."""
     with transaction.atomic():
+        spans.hold(trail.record.dataset_id, [trail.record_id])
         record = Record.objects.select_for_update(of=("self",)).get(pk=trail.record_id)
         entry = _taken(trail, span)
         text, end = spans.text_of(record, trail.question), start + len(entry["words"])

@@ -57,8 +57,9 @@ def _given(task: int) -> "QuerySet[Annotation, dict[str, Any]]":
 def settle_filled(queue: Queue) -> None:
     """Settle the tasks that have all their answers after the overlap was lowered."""
     filled = queue.tasks.filter(state=Task.State.OPEN, submitted__gte=F("wanted"), submitted__gt=0)
-    for pk in list(filled.values_list("pk", flat=True)):
+    for pk, record in list(filled.values_list("pk", "record_id")):
         with transaction.atomic():
+            spans.hold(queue.dataset_id, [record])
             task = Task.objects.select_for_update(of=("self",)).select_related("record", "queue__dataset").get(pk=pk)
             by = task.annotations.filter(state=State.SUBMITTED).select_related("user").order_by("submitted_at").last()
             settle(task, by.user if by else None)

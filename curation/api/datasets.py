@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from ninja import Field, Schema, Status
 
@@ -91,6 +92,28 @@ class DeletionOut(Schema):
     line: str
     error: str
     created_at: datetime
+
+
+class DeletionPreview(Schema):
+    deletes: list[str]
+    keeps: list[str]
+    refused: list[str]
+
+
+@router.get(
+    f"{DATASET}/deletion",
+    response=DeletionPreview,
+    summary="Get what deleting a dataset would delete, or what prevents it",
+)
+def preview_deletion(request: HttpRequest, project_id: int, dataset_id: int) -> Any:
+    """`refused` has a sentence for each thing that needs the dataset, with the way out; `keeps` names archived versions that outlast it."""
+    dataset = dataset_or_404(request, project_id, dataset_id)
+    refused: list[str] = []
+    try:
+        deletion.refuse_needed(dataset)
+    except ValidationError as error:
+        refused = error.messages
+    return {"deletes": deletion.contents(dataset), "keeps": deletion.keeps(dataset), "refused": refused}
 
 
 @router.delete(DATASET, response={202: DeletionOut}, summary="Permanently delete a dataset")

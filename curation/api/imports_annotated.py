@@ -14,7 +14,7 @@ from atelier.web.schemas import Router
 from curation.access import dataset_or_404
 from curation.api.imports import import_out
 from curation.api.paging import DATASET
-from curation.imports import drafts
+from curation.imports import discards, drafts
 from curation.imports.annotated import plan
 from curation.models import Import
 
@@ -50,7 +50,7 @@ def _start(job: Import, config: str, given: dict[str, Any], chosen: Any) -> None
     try:
         plan.configure(job, config=config, **given)
     except ValidationError:
-        drafts.discard(job)
+        discards.discard(job)
         job.delete()
         raise
     job.save(update_fields=["source"])

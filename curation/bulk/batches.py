@@ -64,6 +64,7 @@ class EditBatch:
 
     def write(self, job: BulkAction) -> None:
         """Write the batch, inside a transaction. Raises RecordChanged; then the transaction must be rolled back."""
+        spans.hold(job.dataset_id, [edit.record.pk for edit in self.edits if edit.has_content])
         _write(self.edits)
         self.spans = spans.follow(job.dataset_id, [spans.ContentChange(one.record, one.before) for one in self.edits])
         if self.copies:

@@ -96,7 +96,8 @@ def contents(dataset: Dataset) -> list[str]:
 
 def keeps(dataset: Dataset) -> list[str]:
     """Return the names of the archived versions whose rows outlast the dataset."""
-    return [str(version) for version in dataset.versions.filter(status=Status.DONE).order_by("number")]
+    archived = dataset.versions.filter(status=Status.DONE).exclude(freed_at=None)
+    return [str(version) for version in archived.order_by("number")]
 
 
 def begin(dataset: Dataset, user: User | None, asker: trail.Asker | None = None) -> Deletion:

@@ -54,6 +54,9 @@ def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
 def _emptied(pks: list[int]) -> dict[str, int]:
     """Empty the rows that are counted elsewhere, so that sums still tally; return how many there are of each."""
     about = Q(record__in=pks)
+    Annotation.objects.filter(
+        about, state__in=[Annotation.State.OPEN, Annotation.State.EXPIRED]
+    ).delete()  # else submitted later
     Task.objects.filter(about).update(answers={}, settled_note="")
     Task.objects.filter(about, known__isnull=False).update(known={})
     annotations = Annotation.objects.filter(about).update(answers={}, skip_reason="", review_note="")

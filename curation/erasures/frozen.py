@@ -53,8 +53,8 @@ def rewrite(claim: Claim[Erasure], version: Version) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="erase-") as scratch:
         made = [_without(version, split, places, Path(scratch)) for split, places in splits.items()]
+    diff.forget(version)  # tells labels and sources, and is computed again on demand
     _adopt(claim, version, made)
-    diff.forget(version)
 
 
 def _without(version: Version, split: str, places: Places, scratch: Path) -> tuple[ErasedFile, dict[str, Any], Places]:

@@ -14,13 +14,19 @@ BATCH = 25  # records emptied in one transaction, with all that was written abou
 def run(claim: Claim[Erasure]) -> None:
     """Erase everywhere what can be, and list what cannot. Raises JobFailed when a damaged file keeps a row."""
     job = claim.job
-    if not job.planned:
-        claim.progress(line="Looking for what was made from the records")
-        _plan(claim)
+    if busy := requests.busy(job.dataset, job.roots):
+        raise JobFailed(busy)
+    claim.progress(line="Looking for what was made from the records")
+    _plan(claim)
+    _wipe(claim)
+    # What began in between has read them: what it made by now goes too, and for what it has in hand a person retries.
+    busy = requests.busy(job.dataset, job.roots)
+    _plan(claim)
     _wipe(claim)
     claim.progress(line="Erasing rows of versions")
     copies.restart_readers(claim)
-    problems = _rewrite(claim)
+    problems = [busy] if busy else []
+    problems += _rewrite(claim)
     frozen.clear(claim)
     claim.progress(line="Removing exports and imported files")
     copies.remove_exports(claim)
@@ -47,7 +53,7 @@ def _plan(claim: Claim[Erasure]) -> None:
         ]
         with claim.writing():
             ErasedRecord.objects.bulk_create(rows, ignore_conflicts=True)
-    claim.update(planned=True, total=job.records.count())
+    claim.update(total=job.records.count())
 
 
 def _wipe(claim: Claim[Erasure]) -> None:

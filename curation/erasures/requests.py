@@ -42,7 +42,8 @@ def begin(
         )  # fmt: skip
 
     def write(job: Erasure) -> None:
-        refuse_busy(dataset, job.roots)
+        if at_work := busy(dataset, job.roots):
+            raise ValidationError(at_work)
         job.save()
         about = {"kind": "records", "pk": job.pk, "name": dataset.name, "records": len(job.roots)}
         trail.note(asker, AuditAction.ERASED, actor=user, project=dataset.project, **about)
@@ -86,21 +87,20 @@ def _chosen(dataset: Dataset, records: list[int]) -> list[int]:
     return [pk for pk in wanted if pk not in known]
 
 
-def refuse_busy(dataset: Dataset, records: list[int]) -> None:
-    """Raise ValidationError while a job may be making new copies of these records' texts.
+def busy(dataset: Dataset, records: list[int]) -> str:
+    """Return, as a sentence, which job may be making new copies of these records' texts; empty when none is.
 
     Freezes, exports and runs need not be waited for: they begin again without the records.
     """
     datasets = {dataset.pk, *Record.objects.filter(pk__in=made_from(records)).values_list("dataset", flat=True)}
-    busy = [
+    jobs = [
         *Import.objects.filter(dataset__in=datasets, status__in=BUSY),
         *BulkAction.objects.filter(dataset__in=datasets, status__in=BUSY).select_related("dataset"),
         *Distillation.objects.filter(Q(dataset__in=datasets) | Q(target__in=datasets), status__in=BUSY),
     ]
-    if busy:
-        raise ValidationError(
-            f"“{busy[0].title}” is at work and may copy these records. Wait until it ends or pause it, then erase them."
-        )
+    if not jobs:
+        return ""
+    return f"“{jobs[0].title}” is at work and may copy these records. Wait until it ends or pause it, then erase them."
 
 
 def made_from(records: list[int]) -> list[int]:

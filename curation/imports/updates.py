@@ -44,6 +44,7 @@ class Updates:
         names = ("pk", "key", "revision", *self.content, *REVIEW, "content_hash")
         rows = Record.objects.present().filter(dataset=self.job.dataset_id, key__in=keys).order_by()
         rows = rows.exclude(key="")  # said twice, so that SQLite takes its index, which has no empty keys
+        spans.hold(self.job.dataset_id, rows.values_list("pk", flat=True))
         for row in sorted(rows.select_for_update().values(*names), key=lambda row: row["pk"], reverse=True):
             self.known[row["key"]] = KeyedRecord(row["pk"], row, row["revision"])
 

@@ -55,7 +55,6 @@ class Migration(migrations.Migration):
                 ('roots', models.JSONField(default=list)),
                 ('reason', models.CharField(max_length=500)),
                 ('actor', models.CharField(max_length=150)),
-                ('planned', models.BooleanField(default=False)),
                 ('erased', models.JSONField(default=dict)),
                 ('stays', models.JSONField(default=list)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -70,7 +69,7 @@ class Migration(migrations.Migration):
             name='ErasedRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_hash', models.CharField(max_length=64)),
+                ('content_hash', models.CharField(db_index=True, max_length=64)),
                 ('is_derived', models.BooleanField(default=False)),
                 ('wiped_at', models.DateTimeField(null=True)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -22,7 +22,6 @@ class Erasure(Job):
     roots = models.JSONField(default=list)  # ids of the records that a person chose
     reason = models.CharField(max_length=500)
     actor = models.CharField(max_length=150)  # the name as it was then
-    planned = models.BooleanField(default=False)  # every record made from them has its row
     erased = models.JSONField(default=dict)  # what was erased besides the records: thing -> how many
     stays = models.JSONField(default=list)  # [{"kind", "label", "url", "why"}]: what cannot be erased
 
@@ -45,7 +44,7 @@ class ErasedRecord(models.Model):
 
     erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="records")
     record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="erased")
-    content_hash = models.CharField(max_length=64)
+    content_hash = models.CharField(max_length=64, db_index=True)  # imports look whether a row was erased
     is_derived = models.BooleanField(default=False)  # made from one that was chosen
     wiped_at = models.DateTimeField(null=True)
     at = models.DateTimeField(default=timezone.now)

@@ -23,6 +23,8 @@ READ = 500
 MOST_WORDS = 500_000
 COMPARED = 2000  # pairs whose texts are in memory at once
 SHINGLES = 10_000_000  # of eight bytes, kept between two such chunks: what resembles hundreds of others is read once
+JUDGED = 200  # pairs whose texts, and whose neighbours' texts, are in memory at once
+WORDS = 1_000_000  # words and pairs of words of about a hundred bytes, kept between two such chunks
 WRITTEN = 400
 WITNESS = 0.6  # of the threshold: a text that is so similar tells what is frame and what is fact
 Pair = tuple[int, int]
@@ -168,6 +170,7 @@ def compare(
     same = {other: first for first, other in exact}
     nearest, neighbours = minhash.NearestPairs(), frames.Neighbours(same)
     similar: dict[Pair, float] = {}
+    longer: set[Pair] = set()  # of which one at least is no short text
     for first, other in exact:
         nearest.join(first, other)
     candidates = (
@@ -175,7 +178,7 @@ def compare(
         for a, b in sketches.candidates(threshold, claim.obey)
         if same.get(a, a) != same.get(b, b) and (sides is None or sides[a] != sides[b]) and nearest.wants(a, b)
     )
-    sets = _Texts(claim.job.dataset, shingles.Shingled.of)
+    sets = _Texts(claim.job.dataset, shingles.Shingled.of, SHINGLES)
     while chunk := list(islice(candidates, COMPARED)):
         claim.obey()
         sets.fetch({pk for pair in chunk for pk in pair})
@@ -187,7 +190,11 @@ def compare(
             if alike >= threshold and nearest.wants(a, b):
                 nearest.keep(a, b)
                 similar[a, b] = alike
-    apart = _differ_in_facts(claim, similar, neighbours)
+                if sets[a].short is None or sets[b].short is None:
+                    longer.add((a, b))
+    # Two long texts that nothing else is like are not read again: no witness tells frame from fact.
+    doubtful = [pair for pair in similar if pair not in longer or neighbours.have_witness(*pair)]
+    apart = _differ_in_facts(claim, doubtful, neighbours)
     kept = {pair: alike for pair, alike in sorted(similar.items()) if pair not in apart}
     return Compared(kept, nearest.bounded | sketches.crowded, len(apart))
 
@@ -195,13 +202,14 @@ def compare(
 def _differ_in_facts(claim: Claim[Any], similar: Iterable[Pair], neighbours: frames.Neighbours) -> set[Pair]:
     """Return the pairs that share a frame and differ in facts."""
     apart: set[Pair] = set()
-    texts = _Texts(claim.job.dataset, lambda text: frames.WordedText.of(shingles.words(text)))
-    pairs = iter(similar)
-    while chunk := list(islice(pairs, COMPARED)):
+    texts = _Texts(claim.job.dataset, lambda text: frames.WordedText.of(shingles.words(text)), WORDS)
+    judge = frames.Judge(texts, neighbours)
+    # In the order of ids, in which neighbours are near each other too, so most of them are read once.
+    for chunk in parts(sorted(similar), JUDGED):
         claim.obey()
         wanted = {pk for pair in chunk for pk in pair}
-        texts.fetch(wanted | {other for pk in wanted for other in neighbours.of(pk)})
-        judge = frames.Judge(texts, neighbours)
+        if texts.fetch(wanted | {other for pk in wanted for other in neighbours.of(pk)}):
+            judge = frames.Judge(texts, neighbours)
         apart |= {pair for pair in chunk if judge.differ_in_facts(*pair)}
     return apart
 
@@ -209,19 +217,23 @@ def _differ_in_facts(claim: Claim[Any], similar: Iterable[Pair], neighbours: fra
 class _Texts(dict[int, Form]):
     """Texts by record in a form to compare them in, read when they are first needed and kept while there is room."""
 
-    def __init__(self, dataset: Dataset, form: Callable[[str], Form]) -> None:
+    def __init__(self, dataset: Dataset, form: Callable[[str], Form], room: int) -> None:
         self._records = dataset.records.present()
         self._form = form
+        self._room = room
         self._size = 0
 
-    def fetch(self, pks: set[int]) -> None:
-        if self._size > SHINGLES:
+    def fetch(self, pks: set[int]) -> bool:
+        """Read what is not there. Returns whether all the others were dropped before, for want of room."""
+        is_full = self._size > self._room
+        if is_full:
             self._size = 0
             self.clear()
         for part in parts(sorted(pks - self.keys()), COMPARED // 20):
             for pk, text in read(self._records, part):
                 self[pk] = self._form(text)
                 self._size += len(self[pk])
+        return is_full
 
 
 def parts(values: Iterable[Any], size: int) -> Iterator[list[Any]]:

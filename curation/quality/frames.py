@@ -178,6 +178,11 @@ class Neighbours:
             if len(row) < WITNESSES and other not in row:
                 row.append(other)
 
+    def have_witness(self, a: int, b: int) -> bool:
+        """Return whether either of two similar texts is similar to a third."""
+        pair = {key for one in (a, b) for key in (one, self._same.get(one, one))}
+        return not pair.issuperset(self.of(a)) or not pair.issuperset(self.of(b))
+
     def of(self, a: int) -> list[int]:
         """Return the texts that are similar to one."""
         return self._of.get(a, [])

@@ -41,6 +41,8 @@ def change(record: Record, user: User, action: str, *, revision: int | None = No
         return None
     derived = _derived(record, after)  # takes a while, so it comes before the database is held
     with transaction.atomic():
+        if not after.keys().isdisjoint(spans.COLUMNS):
+            spans.hold(record.dataset_id, [record.pk])
         _write(record, seen, after | derived)
         spans.follow(record.dataset_id, [spans.ContentChange(record, before)])
         return Change.objects.create(

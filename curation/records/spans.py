@@ -91,6 +91,18 @@ def of(dataset: int) -> list[Question]:
     return list(Question.objects.filter(dataset=dataset, kind=Question.Kind.SPANS).order_by("pk"))
 
 
+def hold(dataset: int, records: Iterable[int]) -> None:
+    """Lock the answers to these records before the records, in the caller's transaction, if any may have spans.
+
+    Whoever submits locks an answer, then its task, then the record: in another order two would wait for each other.
+    """
+    pks = list(records)
+    if pks and of(dataset):
+        for rows in (Annotation.objects, Task.objects, Suggestion.objects):
+            held = rows.filter(record__in=pks).select_for_update(of=("self",)).order_by("pk")
+            list(held.values_list("pk", flat=True))
+
+
 def follow(dataset: int, changes: Iterable[ContentChange]) -> SpanCount:
     """Move the spans of these records along with their texts, in the caller's transaction, and count them.
 

@@ -25,8 +25,8 @@ def measure(options: Options) -> list[Figure]:
         figures.append(Figure(f"near-duplicates of {size:,} templated", took, "s", "half as many", before))
     return [
         *figures,
-        Figure("near-duplicates of templated records, in one group", found["in_clusters"] / size, "", "wanted", 1.0),
-        Figure("near-duplicates of templated records, pairs a record", found["pairs"] / size),
+        Figure("near-duplicates of templated records, taken for such", found["in_clusters"] / size),
+        Figure("near-duplicates of templated records, pairs of one frame a record", found["frames"] / size),
         Figure("near-duplicates of templated records, the largest", took, "s", "wanted", WANTED),
         Figure("near-duplicates of templated records, peak memory", memory("VmHWM"), "MiB"),
     ]  # fmt: skip

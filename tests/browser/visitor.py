@@ -112,7 +112,9 @@ class Visitor:
         self.page.evaluate("scrollTo(0, 0)")
         for theme in ("light", "dark"):
             self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-            self.page.screenshot(path=SHOTS / f"{len(self.seen):02} {name} {width} {theme}.png", full_page=True)
+            self.page.screenshot(
+                path=SHOTS / f"{len(self.seen):02} {name} {width} {theme}.png", full_page=True, animations="disabled"
+            )
         self.page.emulate_media(color_scheme="light")
 
     # --- what hands do ---

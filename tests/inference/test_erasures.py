@@ -1,9 +1,14 @@
 """Inference's part in an erasure: answers and turns about erased records are emptied."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
+from atelier.jobs import claims
 from curation import tasks
 from curation.erasures import requests
+from curation.models import Version
+from curation.versions import archive
+from inference.evaluations import ledger
 from inference.models import Comparison, Endpoint, Evaluation, EvaluationAnswer, Reply, Side, Turn
 from tests.curation.teacher import conversations
 from tests.curation.versions.test_freezes import frozen as freeze
@@ -77,3 +82,30 @@ def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, 
     tasks.erase(started.pk)
     assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
     assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
+
+
+def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(project, briefs, alice, endpoint):
+    version = freeze(briefs)
+    entry = version.entries.filter(split="train").order_by("row").first()
+    tasks.erase(requests.begin(briefs, alice, [entry.record_id], "Request").pk)
+    version.refresh_from_db()
+    job = ledger.create(version, alice, [endpoint], split="train", limit=3)
+    ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
+    rows = dict(job.answers.values_list("row", "record"))
+    assert sorted(rows) == [2, 3, 4]
+    assert all(version.entries.get(split="train", row=row).record_id == record for row, record in rows.items())
+    assert Evaluation.objects.get(pk=job.pk).total == 3
+
+
+def test_an_evaluation_of_an_archived_version_is_refused_and_one_that_waits_fails(project, briefs, alice, endpoint):
+    version = freeze(briefs)
+    job = ledger.create(version, alice, [endpoint], split="train")
+    with pytest.raises(ValidationError, match=r"Evaluate .* needs Briefs v1\."):
+        archive.archive(version, None)
+    Evaluation.objects.update(status="paused")
+    Version.objects.update(archived_at=job.created_at)  # as if both had happened at once
+    with pytest.raises(ValidationError, match="is archived"):
+        ledger.create(Version.objects.get(), alice, [endpoint], split="train")
+    Evaluation.objects.update(status="queued")
+    with pytest.raises(claims.JobFailed, match=r"is archived\. Restore it from the archive first"):
+        ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))

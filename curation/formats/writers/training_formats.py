@@ -98,7 +98,7 @@ def _completion(kind: str) -> Mapping:
 TALKS = ("conversations",)
 register(Writer(
     "sharegpt", "ShareGPT", ".jsonl", TALKS, sharegpt_row, json_lines,
-    cache(partial(reading, style="sharegpt", messages="conversations")), about="Turns with `from` and `value`.",
+    cache(partial(reading, style="sharegpt", messages="conversations")), about="Turns with “from” and “value”.",
 ))  # fmt: skip
 register(Writer(
     "alpaca", "Alpaca", ".jsonl", TALKS, alpaca_row, json_lines, cache(partial(reading, style="alpaca", messages="")),

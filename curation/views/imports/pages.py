@@ -21,7 +21,7 @@ from curation.formats.readers.layouts import DELIMITERS, QUOTINGS
 from curation.formats.readers.sources import READINGS, TABLES, TEXTS
 from curation.forms import mapping as mapping_forms
 from curation.forms.imports import NEW, ImportForm
-from curation.imports import drafts
+from curation.imports import discards, drafts
 from curation.imports import rows as import_rows
 from curation.imports.annotated import plan
 from curation.imports.notes import notes_of
@@ -292,7 +292,7 @@ def _context(request: HttpRequest, job: Import) -> dict[str, Any]:
         "can_edit": request.project.role.covers("editor"),
         "format": FORMATS.get(job.source.get("format", ""), ""),
         "next_line": _next_line(job, request.project.role.covers("editor")),
-        "can_discard": drafts.can_be_discarded(job),
+        "can_discard": discards.can_be_discarded(job),
         **addresses(job),
     }
 
@@ -327,8 +327,8 @@ def progress(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
 def move(request: HttpRequest, project_id: int, pk: int, move: str) -> HttpResponse:
     """Cancel, pause, resume an import; a draft that is cancelled leaves nothing behind."""
     job = job_or_404(request, Import, project_id, pk, needs="editor")
-    if move == "cancel" and drafts.can_be_discarded(job):
-        drafts.throw_away(job)
+    if move == "cancel" and discards.can_be_discarded(job):
+        discards.throw_away(job)
         messages.info(request, f"{job.original_name} was not imported.")
         return _to_data(request, job.project)
     return moved(request, job, move, _context)

@@ -345,7 +345,7 @@ def test_what_stops_matching_before_its_turn_is_left_alone_and_the_rest_is_done(
 
 def test_the_tokens_of_a_batch_are_counted_together(chats, bob, monkeypatch):
     asked, counts = [], student.counts
-    monkeypatch.setattr(student, "counts", lambda rows: asked.append(len(rows)) or counts(rows))
+    monkeypatch.setattr(student, "counts", lambda rows, base: asked.append(len(rows)) or counts(rows, base))
     job = act(chats, bob, "replace", find="number", replace="a much longer text")
     assert asked == [4, 4, 2]
     tokens = list(chats.records.order_by("pk").values_list("tokens", "answer_tokens", "counted_by"))

@@ -1,4 +1,4 @@
-"""Erasing records everywhere: what is gone, what still verifies, and a kill between any two steps."""
+"""Erasing records everywhere: what is gone, and what still verifies."""
 
 import hashlib
 import json
@@ -9,8 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from curation import exports, tasks
-from curation.datasets import deletion
-from curation.erasures import contents, copies, frozen, job, requests
+from curation.erasures import requests
 from curation.models import (
     Annotation,
     Change,
@@ -29,60 +28,13 @@ from curation.models import (
     Version,
 )
 from curation.records import changes, derived
-from curation.versions import archive, card, diff, freezes, package
+from curation.versions import archive, card, diff, package
 from curation.versions import files as version_files
+from tests.curation.erasures.erasing import SECRET, about, erased, everywhere, person
 from tests.curation.teacher import conversations, documents
 from tests.curation.versions.test_freezes import frozen as freeze
 
 pytestmark = pytest.mark.django_db
-
-SECRET = "Zephyrine Quill"
-
-
-@pytest.fixture
-def briefs(project):
-    """Thirty conversations, of which one is about a person."""
-    dataset = conversations(project, 30)
-    about(dataset.records.order_by("pk")[7])
-    return dataset
-
-
-def about(record: Record, words: str = f"{SECRET} lives in Mill Lane.") -> Record:
-    record.messages = [{"role": "user", "content": words}, {"role": "assistant", "content": f"I know: {words}"}]
-    record.key, record.metadata = SECRET, {"name": SECRET}
-    derived.complete(record)
-    record.save()
-    return record
-
-
-def person(dataset) -> Record:
-    return dataset.records.get(key=SECRET)
-
-
-def erased(dataset, user, record: Record, reason: str = "Request of 3 May") -> Erasure:
-    started = requests.begin(dataset, user, [record.pk], reason)
-    tasks.erase(started.pk)
-    started.refresh_from_db()
-    assert started.status == "done", started.error
-    return started
-
-
-def everywhere(words: str = SECRET) -> list[str]:
-    """Return the tables and files in which the words stand."""
-    from django.apps import apps
-
-    found = []
-    for model in apps.get_models():
-        for row in model._base_manager.values():
-            if words in json.dumps(row, default=str, ensure_ascii=False):
-                found.append(f"{model.__name__} {row.get('id')}")
-    root = default_storage.location
-    from pathlib import Path
-
-    for path in Path(root).parent.rglob("*"):
-        if path.is_file() and path.suffix != ".sqlite3" and words.encode() in path.read_bytes():
-            found.append(path.name)
-    return found
 
 
 def test_the_record_and_its_frozen_row_are_gone_and_the_rest_verifies(alice, briefs):
@@ -246,114 +198,12 @@ def test_records_of_another_dataset_are_refused(alice, project, briefs):
         requests.begin(briefs, alice, [other.pk], "Request")
 
 
-def test_a_bulk_action_at_work_is_waited_for(alice, project, briefs):
-    briefs.bulk_actions.create(project=project, action="copy", status="running")
-    with pytest.raises(ValidationError, match="is at work and may copy these records"):
-        requests.begin(briefs, alice, [person(briefs).pk], "Request")
-
-
 def test_a_deleted_record_can_be_erased(alice, briefs):
     version, record = freeze(briefs), person(briefs)
     Record.objects.filter(pk=record.pk).update(deleted_at=record.created_at)
     erased(briefs, alice, record)
     version.refresh_from_db()
     assert (version.erased, everywhere()) == (1, [])
-
-
-STEPS = [
-    (requests, "made_from"), (contents, "wipe"), (copies, "restart_readers"), (frozen, "_without"), (frozen, "_adopt"),
-    (frozen, "clear"), (copies, "remove_exports"), (copies, "remove_imports"), (copies, "remains"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])
-def test_one_killed_at_any_step_resumes(alice, briefs, monkeypatch, module, name, after):
-    version, other = freeze(briefs), freeze(briefs, seed=5)
-    export = exports.begin(briefs, alice, "chat")
-    tasks.export(export.pk)
-    started = requests.begin(briefs, alice, [person(briefs).pk], "Request")
-    real, calls = getattr(module, name), []
-
-    def dying(*args, **kwargs):
-        calls.append(1)
-        if after:
-            real(*args, **kwargs)
-        raise MemoryError
-
-    monkeypatch.setattr(module, name, dying)
-    tasks.erase(started.pk)
-    started.refresh_from_db()
-    assert (started.status, len(calls)) == ("failed", 1)
-    for frozen_version in (version, other):
-        frozen_version.refresh_from_db()
-        assert version_files.verify(frozen_version) == []
-    monkeypatch.setattr(module, name, real)
-    assert started.enqueue()
-    tasks.erase(started.pk)
-    started.refresh_from_db()
-    assert (started.status, started.erased["frozen rows"], started.files.count()) == ("done", 2, 2)
-    assert everywhere() == []
-    for frozen_version in (version, other):
-        frozen_version.refresh_from_db()
-        assert (frozen_version.erased, version_files.verify(frozen_version)) == (1, [])
-
-
-def test_a_freeze_that_reads_meanwhile_begins_again_without_the_record(alice, briefs, monkeypatch):
-    """The freeze has written the row and waits to finish; the erasure ends; the freeze may not."""
-    from curation.versions import job as freeze_job
-
-    record, real = person(briefs), freeze_job._finish
-
-    def late(claim, files, figures):
-        monkeypatch.setattr(freeze_job, "_finish", real)
-        erased(briefs, alice, record)
-        real(claim, files, figures)
-
-    monkeypatch.setattr(freeze_job, "_finish", late)
-    version = freezes.create(briefs, None)
-    tasks.freeze(version.pk)
-    version.refresh_from_db()
-    assert version.status == "queued"
-    tasks.freeze(version.pk)
-    version.refresh_from_db()
-    assert (version.status, version.rows) == ("done", 29)
-    assert not version.entries.filter(record=record).exists()
-
-
-def test_an_export_that_reads_meanwhile_begins_again(alice, briefs, monkeypatch):
-    record, real = person(briefs), exports._finish
-
-    def late(*args):
-        monkeypatch.setattr(exports, "_finish", real)
-        erased(briefs, alice, record)
-        real(*args)
-
-    monkeypatch.setattr(exports, "_finish", late)
-    export = exports.begin(briefs, alice, "chat")
-    tasks.export(export.pk)
-    export.refresh_from_db()
-    assert (export.status, export.file) == ("queued", "")
-    tasks.export(export.pk)
-    export.refresh_from_db()
-    assert export.line == "29 of 29 records exported."
-
-
-def test_a_damaged_file_is_left_and_named_until_it_is_restored(alice, briefs):
-    version, record = freeze(briefs), person(briefs)
-    split = version.entries.get(record=record).split
-    path = default_storage.path(version.file(split)["name"])
-    whole = open(path, "rb").read()  # noqa: SIM115
-    open(path, "wb").write(whole[:-3])  # noqa: SIM115
-    started = requests.begin(briefs, alice, [record.pk], "Request")
-    tasks.erase(started.pk)
-    started.refresh_from_db()
-    assert (started.status, "differs from what was frozen" in started.error) == ("failed", True)
-    assert Record.objects.get(pk=record.pk).messages == []
-    open(path, "wb").write(whole)  # noqa: SIM115
-    assert started.enqueue()
-    tasks.erase(started.pk)
-    assert everywhere() == []
 
 
 def test_an_archived_version_without_files_has_nothing_left_to_erase(alice, briefs):
@@ -369,21 +219,6 @@ def test_the_same_key_asks_once(alice, briefs):
     record = person(briefs)
     first = requests.begin(briefs, alice, [record.pk], "Request", key="k")
     assert requests.begin(briefs, alice, [record.pk], "Request", key="k") == first
-
-
-def test_a_dataset_is_not_deleted_while_its_records_are_erased(alice, briefs):
-    requests.begin(briefs, alice, [person(briefs).pk], "Request")
-    with pytest.raises(ValidationError, match="A job is using this dataset"):
-        deletion.begin(briefs, alice)
-
-
-def test_lines_of_a_batch_are_wiped_once(alice, briefs, monkeypatch):
-    monkeypatch.setattr(job, "BATCH", 2)
-    pks = list(briefs.records.order_by("pk").values_list("pk", flat=True)[:5])
-    started = requests.begin(briefs, alice, pks, "Request")
-    tasks.erase(started.pk)
-    started.refresh_from_db()
-    assert (started.done, started.total, briefs.records.present().count()) == (5, 5, 25)
 
 
 def test_answers_suggestions_and_known_answers_go_and_their_counts_stay(alice, ann, project, briefs):

@@ -11,7 +11,7 @@ from atelier.audit.models import AuditEntry
 from curation import tasks
 from curation.erasures import requests
 from curation.models import Erasure, Import
-from tests.curation.erasures.test_job import SECRET, about, person
+from tests.curation.erasures.erasing import SECRET, about, person
 from tests.curation.teacher import conversations
 from tests.curation.versions.test_freezes import frozen as freeze
 

@@ -76,7 +76,7 @@ def test_refused_and_repeated_rows_are_in_the_sum(chats, as_bob):
     assert column(found, "id") == {"use": "key", "rows": 5}
     assert column(found, "messages") == {"use": "messages", "rows": 4}
     sheet = as_bob.get(reverse("curation:import_issues_file", args=[chats.project_id, chats.imports.get().pk, "csv"]))
-    assert sheet.getvalue().startswith(b"\xef\xbb\xbfline,outcome,")
+    assert b"".join(sheet).startswith(b"\xef\xbb\xbfline,outcome,")
 
 
 def test_rows_that_update_records_are_in_the_sum(chats):

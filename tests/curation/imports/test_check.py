@@ -43,7 +43,7 @@ ODD = {
     "broken lines": ("a.jsonl", lines(chat("one"), "{broken", chat("two"), "[]", "", "12")),
     "fixable": ("a.jsonl", lines(chat("one"), chat("two", AFTER), chat("three", AFTER))),
     "problems": ("a.jsonl", lines(chat("one"), EMPTY, chat("two"))),
-    "everything": ("a.jsonl", lines("{", chat("one"), chat("two", AFTER), EMPTY, chat("one"))),
+    "everything": ("a.jsonl", lines("{broken", chat("one"), chat("two", AFTER), EMPTY, chat("one"))),
     "late keys": ("a.jsonl", lines(*(chat(f"{n}") for n in range(60)), {**chat("x"), "tools": [], "source": "s"})),
     "without the column": ("a.jsonl", lines(chat("one"), {"text": "no messages"})),
     "ragged table": ("a.csv", b"question,answer\nq1,a1\nq2,a2,too,many\nq3,a3\n,a4\n"),
@@ -106,7 +106,7 @@ def test_a_check_ends_with_its_time_or_its_number_of_rows_and_says_so(tmp_path):
     found = looked_at(tmp_path, "a.jsonl", data, count=200)
     assert (found.checked, found.whole) == (200, False)
     assert looked_at(tmp_path, "a.jsonl", data, count=300).whole
-    told = {"rows": 300, "rows_exact": True, "columns": [], **found._asdict()}
+    told = found._asdict() | {"rows": 300, "rows_exact": True, "columns": []}
     assert account.checked(told, {})[0] == "The first 200 of 300 rows checked: 200 good."
     assert account.checked(told | {"rows": None}, {})[0] == "The first 200 rows checked: 200 good."
     told |= {"whole": True, "refused": 1, "good": 199, "same_id": 1}

@@ -92,7 +92,7 @@ def test_the_look_for_duplicates_uses_the_index_of_contents(chats):
         for query in seen
         if query["sql"]  # None for several statements that psycopg sent in one go
         and "SELECT" in query["sql"]
-        and '"content_hash" IN (' in query["sql"]
+        and '"curation_record"."content_hash" IN (' in query["sql"]
     ]
     assert len(looks) == 1
     if connection.vendor == "sqlite":

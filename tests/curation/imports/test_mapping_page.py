@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from curation.datasets import settings as dataset_settings
-from curation.imports import drafts, dry_run
+from curation.imports import discards, drafts, dry_run
 from curation.models import Dataset, Import
 from curation.tasks import import_file
 
@@ -123,7 +123,7 @@ def test_an_address_that_could_not_be_fetched_can_be_discarded(project, alice, a
 
 def test_what_came_in_cannot_be_discarded(draft):
     draft.done, draft.status = 3, "failed"
-    assert not drafts.can_be_discarded(draft)
+    assert not discards.can_be_discarded(draft)
 
 
 def test_a_file_without_a_readable_row_offers_no_start(begun, project, as_bob):

@@ -137,13 +137,17 @@ def test_a_dataset_is_kept_by_its_version_then_deleted_and_the_version_outlasts_
     assert lineage.onward(kept) == ()
 
 
-def test_a_dataset_that_others_were_made_from_names_them(project, alice, as_bob):
+def test_a_dataset_that_others_were_made_from_names_them(project, alice, as_bob, bob_api):
     source, derived = conversations(project, 3, name="Raw"), conversations(project, 2, name="Rewrites")
     derived.records.update(source=source.records.first())
     address = reverse("curation:delete_dataset", args=[project.pk, source.pk])
     page = as_bob.get(address).content.decode()
     assert "2 records of Rewrites were made from this dataset" in page
     assert "Delete permanently" not in page
+    asked = bob_api.get(f"/api/projects/{project.pk}/datasets/{source.pk}/deletion").json()
+    assert (asked["deletes"], asked["keeps"]) == (["3 records"], [])
+    assert "2 records of Rewrites were made from this dataset" in asked["refused"][0]
+    assert bob_api.delete(f"/api/projects/{project.pk}/datasets/{source.pk}").status_code == 422
     with pytest.raises(ValidationError, match="Delete those first"):
         deletion.begin(source, alice)
     tasks.delete_dataset(deletion.begin(derived, alice).pk)
