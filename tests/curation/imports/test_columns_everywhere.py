@@ -142,7 +142,13 @@ def test_the_page_takes_the_suggestion_as_it_stands(project, as_bob):
     job = Import.objects.get()
     page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
     assert '<option value="pair" selected>' in page
-    uses = {"kind": "preferences", "column.0": "role:user", "column.1": "pair", "column.2": "role:user"}
+    uses = {
+        "kind": "preferences",
+        "skip_duplicates": "on",
+        "column.0": "role:user",
+        "column.1": "pair",
+        "column.2": "role:user",
+    }
     assert (
         as_bob.post(reverse("curation:start_import", args=[project.pk, job.pk]), {"do": "start", **uses}).status_code
         == 302
