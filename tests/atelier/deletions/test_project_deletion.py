@@ -145,10 +145,10 @@ def test_a_freeze_whose_file_went_with_another_project_says_so(project, alice, t
     version = freezes.create(dataset, alice, allow_leaks=True)
     real, freezing_files = freeze_job._finish, []
 
-    def after_the_end(claim, kept, figures) -> None:
+    def after_the_end(claim, kept, *rest) -> None:
         freezing_files.append(kept)
         done(projects.begin(other.project, alice))
-        real(claim, kept, figures)
+        real(claim, kept, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(freeze_job, "_finish", after_the_end)
