@@ -113,10 +113,10 @@ def test_a_freeze_that_reads_meanwhile_begins_again_without_the_record(alice, br
 
     record, real = person(briefs), freeze_job._finish
 
-    def late(claim, files, figures):
+    def late(*args):
         monkeypatch.setattr(freeze_job, "_finish", real)
         erased(briefs, alice, record)
-        real(claim, files, figures)
+        real(*args)
 
     monkeypatch.setattr(freeze_job, "_finish", late)
     version = freezes.create(briefs, None)

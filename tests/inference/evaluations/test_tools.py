@@ -39,7 +39,7 @@ def version(project, alice):
 
 def run(version, alice, url, monkeypatch, rows=ROWS, count=1, **more):
     """Run an evaluation of these rows in place of the version's."""
-    monkeypatch.setattr(ledger.version_files, "rows", lambda *_: iter(rows))
+    monkeypatch.setattr(ledger.version_files, "numbered", lambda *_: enumerate(rows, 1))
     monkeypatch.setattr(type(version), "counts", lambda _: {"train": 1, "validation": 1, "test": len(rows)})
     job = ledger.create(version, alice, pair(version.project, url, count), **{"rules": RULES, **more})
     claims.execute(Evaluation, job.pk, lambda claim: evaluation_job.run(claim, endpoints.client_for))
@@ -154,7 +154,7 @@ def test_a_base_that_takes_no_tools_is_not_asked_with_them_and_the_row_says_why(
         )
         model.save()
         monkeypatch.setattr(ledger.turns, "why_not_ready", lambda _: "")
-        monkeypatch.setattr(ledger.version_files, "rows", lambda *_: iter(ROWS))
+        monkeypatch.setattr(ledger.version_files, "numbered", lambda *_: enumerate(ROWS, 1))
         monkeypatch.setattr(type(version), "counts", lambda _: {"train": 1, "validation": 1, "test": len(ROWS)})
         job = ledger.create(version, alice, [model])
         ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
