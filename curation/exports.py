@@ -267,7 +267,7 @@ def _draft(kind: str, row: tuple[Any, ...], said: list[dict[str, Any]]) -> Draft
     # A group that follows from the content need not be said: an import finds the same.
     named = "" if group == source_group("", fields, messages) else group
     marks = dict(zip(MARKS, (status, split, labels, said), strict=True))
-    return Draft(kind, fields, messages, chosen, rejected, tools, metadata, named, key, marks, pk)
+    return Draft(kind, fields, messages, chosen, rejected, tools, metadata, named, key, marks, number=pk)
 
 
 def _loads(text: str) -> Any:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Field
 
 from atelier.accounts.access import child_or_404
-from atelier.web.schemas import Body, Router
+from atelier.web.schemas import Body, Router, Whole
 from curation.access import dataset_or_404
 from curation.annotation import adjudication
 from curation.api.paging import DATASET, After, Size, paged
@@ -20,7 +20,7 @@ class DecisionIn(Body):
 
     answers: dict[str, Any]
     note: str = Field("", max_length=500)
-    revision: int | None = None  # of the record whose text spans were marked in
+    revision: Whole | None = None  # of the record whose text spans were marked in
 
 
 def disagreement_out(task: Task) -> dict[str, Any]:

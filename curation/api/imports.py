@@ -186,13 +186,14 @@ class ReadAgain(Body):
 
 
 @router.post("/projects/{project_id}/imports/{pk}/again", response={202: dict}, summary="Import the same file again")
-def import_again(request: HttpRequest, project_id: int, pk: int, body: ReadAgain) -> Any:
+def import_again(request: HttpRequest, project_id: int, pk: int, body: ReadAgain, key: Key = None) -> Any:
     """Create another import of the stored file into the same dataset. What the first import made stays."""
     job = job_or_404(request, Import, project_id, pk, needs="editor")
     chosen = drafts.mapping_from(body.mapping) if body.mapping is not None else None
-    draft = drafts.again(job, request.user, {name: getattr(body, name) for name in READINGS})
-    drafts.confirm_unseen(draft, chosen, skip_duplicates=body.skip_duplicates, update_by_key=body.update_by_key)
-    queue.wake(draft)
+    draft = drafts.again(job, request.user, {name: getattr(body, name) for name in READINGS}, key)
+    if draft.status == Import.Status.DRAFT:
+        drafts.confirm_unseen(draft, chosen, skip_duplicates=body.skip_duplicates, update_by_key=body.update_by_key)
+        queue.wake(draft)
     draft.refresh_from_db()
     return Status(202, import_out(draft))
 

@@ -338,7 +338,7 @@ def refuse_unreadable(job: Import) -> None:
         raise ValidationError(f"None of the first rows could be read. {reason}")
 
 
-def again(job: Import, user: User | None, reading: dict[str, str] | None = None) -> Import:
+def again(job: Import, user: User | None, reading: dict[str, str] | None = None, key: str | None = None) -> Import:
     """Create a draft of another import of the same stored file into the same dataset, to be read or mapped otherwise.
 
     `reading` is as in `begin`. What the first import made stays. Raises ValidationError if there is no file.
@@ -347,7 +347,7 @@ def again(job: Import, user: User | None, reading: dict[str, str] | None = None)
         raise ValidationError("This import has no file yet. Wait until it is downloaded.")
     try:
         with default_storage.open(job.file) as stored:
-            draft = begin(job.dataset, user, file=stored, name=job.original_name, reading=reading)
+            draft = begin(job.dataset, user, file=stored, name=job.original_name, reading=reading, key=key)
     except FileNotFoundError:
         raise ValidationError("The file of this import is missing from the storage. Import it again.") from None
     draft.origin = job.origin

@@ -15,6 +15,7 @@ from curation.models import (
     Dataset,
     Deletion,
     Distillation,
+    Erasure,
     Export,
     Import,
     Version,
@@ -89,10 +90,10 @@ def url(job: Job, move: str) -> str:
 
 
 def test_every_kind_of_job_says_which_moves_it_allows():
-    assert set(Job.__subclasses__()) == {*PAGES, Deletion, ProjectDeletion}
+    assert set(Job.__subclasses__()) == {*PAGES, Deletion, ProjectDeletion, Erasure}
     for kind, moves in PAGES.items():
         assert set(kind.MOVES) == set(moves)
-    for kind in (Deletion, ProjectDeletion):
+    for kind in (Deletion, ProjectDeletion, Erasure):
         assert set(kind.MOVES) == {"resume"}, "what is gone is gone"
 
 

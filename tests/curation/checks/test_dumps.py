@@ -55,7 +55,7 @@ def test_json_in_a_text_becomes_the_turns_that_it_says(messages, fixed):
     "messages",
     [
         [user(dump(A)), A],  # an answer in the user's mouth: who said it?
-        [user(dump(["one output", "another output"])), A],  # which of the two?
+        [user(dump(["This is one output.", "This is another output."])), A],  # which of the two?
         [user(dump({"role": "user", "content": "Hi", "name": "Kim"})), A],  # holds more than who says what
         [user(dump({"messages": [U], "tools": []})), A],
         [user(dump({"role": "user", "content": {"a": 1}})), A],
@@ -64,7 +64,7 @@ def test_json_in_a_text_becomes_the_turns_that_it_says(messages, fixed):
         [U, A, user(dump([U, A])), B],  # ends with another role
         [U, said(dump([user("Another question"), A]))],  # two questions in a row
         [U, user(dump([{"role": "system", "content": "x"}, U])), A],  # a system message in mid-conversation
-        [user(dump({"role": "critic", "content": "x"})), A],
+        [user(dump({"from": "critic", "value": "x"})), A],
     ],
 )
 def test_json_with_several_readings_stays_and_is_not_called_fixable(messages):

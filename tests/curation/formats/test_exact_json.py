@@ -68,7 +68,7 @@ BY_COLUMNS: dict[str, Any] = {
 @pytest.mark.parametrize("data", BY_COLUMNS.values(), ids=BY_COLUMNS)
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_table_by_columns_is_refused_with_the_reason(tmp_path: Path, data: Any, indent: int | None) -> None:
-    with pytest.raises(FormatError, match=r"table by columns .*orient"):
+    with pytest.raises(FormatError, match=r"holds a table in one object .*orient"):
         load(tmp_path, json.dumps(data, indent=indent).encode(), "a.json")
 
 
