@@ -42,7 +42,7 @@ class Command(JobCommand):
         parser.add_argument("--concurrency", type=int, default=8, help="parallel requests, 1 to 64 (default: 8)")
         parser.add_argument("--temperature", type=float, default=0.3, help="0 to 2 (0.3)")
         parser.add_argument("--max-tokens", type=int, default=1024, help="max tokens of an answer (default: 1024)")
-        parser.add_argument("--seed", type=int, help="sampling temperature, top p or seed")
+        parser.add_argument("--seed", type=int, help="seed of the sampling, sent to the teacher")
         parser.add_argument("--accepted-by", default="", help='accept the answers in this name, as "the sample"')
 
     def facts(self, job: Any) -> dict[str, Any]:

@@ -211,3 +211,16 @@ def test_ids_are_looked_up_by_their_index(chats):
             for look in looks:
                 cursor.execute(f"EXPLAIN QUERY PLAN {look}")
                 assert "record_by_key (dataset_id=? AND key=?)" in str(cursor.fetchall())
+
+
+def test_a_file_is_read_again_once_for_a_key(chats, bob_api):
+    job = done(begun(chats, chat("one", id="a")))
+    address = f"/api/projects/{chats.project_id}/imports/{job.pk}/again"
+    answers = [
+        bob_api.post(address, b"{}", content_type="application/json", headers={"Idempotency-Key": key})
+        for key in ("k", "k", "other")
+    ]
+    assert [answer.status_code for answer in answers] == [202] * 3, answers[1].content
+    first, repeated, other = (answer.json()["id"] for answer in answers)
+    assert first == repeated != other
+    assert done(Import.objects.get(pk=first)).skipped == 1
