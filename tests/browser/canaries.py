@@ -155,6 +155,15 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
             data.Annotation, task=task, record=record, user=user, state="submitted",
             answers={"desk": answer, "fix": LONG}, submitted_at=timezone.now(),
         )  # fmt: skip
+    places = hostile(
+        data.Question, dataset=dataset, kind="spans", name="places", options=labels | {"piece": "messages.2"}
+    )
+    aside = {"id": "abcdef012345", "start": 0, "end": 9, "label": SHORT, "words": SHORT, "text_hash": "", "base": ""}
+    trail = hostile(data.SpanTrail, record=record, question=places, holder="known", aside=[aside], aside_count=1)
+    erasure = hostile(
+        data.Erasure, **common, dataset=dataset, roots=[record.pk], erased={LONG: 1},
+        stays=[{"kind": "run", "label": LONG, "url": "", "why": LONG}],
+    )  # fmt: skip
     comment = hostile(data.Comment, record=record, user=owner)
     hostile(data.Mention, user=owner, record=record, comment=comment)
     twin = hostile(
@@ -178,6 +187,7 @@ def plant_together(project: Project, owner: User, common: dict[str, Any], ids: d
         "question_id": label.pk, "task_id": task.pk, "cluster_id": record.pk, "check": check.pk, "export": export.pk,
         "webhook": hook.pk, "delivery_id": delivery.pk, "issue_id": data.ImportIssue.objects.get().pk,
         "selection": selection.pk, "deletion": deletion.pk, "other": ids["version"],
+        "trail_id": trail.pk, "erasure": erasure.pk,
     }  # fmt: skip
 
 

@@ -68,9 +68,11 @@ def say_what_the_columns_are(visitor: Visitor) -> None:
     """Map the columns: kind, turns and metadata with the mouse; id, group and what is left out with the keyboard."""
     page = visitor.page
     page.get_by_label("Import rows as").select_option(label="conversations")
-    expect(page.get_by_label("Frage, gestellt").locator("option:checked")).to_have_text("User message")  # suggested
-    page.get_by_label("Frage, gestellt").select_option(label="User message")
-    page.get_by_label("Antwort").select_option(label="Assistant message")
+    expect(page.get_by_label("Frage, gestellt", exact=True).locator("option:checked")).to_have_text(
+        "User message"
+    )  # suggested
+    page.get_by_label("Frage, gestellt", exact=True).select_option(label="User message")
+    page.get_by_label("Antwort", exact=True).select_option(label="Assistant message")
     page.get_by_label("Ort", exact=True).select_option(label="Metadata")
     for column, label in (("Nr.", "ID"), ("Quelle", "Group (stays in one split)"), ("column 5", "Ignore")):
         page.get_by_label(column, exact=True).focus()
@@ -96,7 +98,7 @@ def see_them_as_they_will_look(visitor: Visitor) -> None:
 
 
 def start_and_read_the_sums(visitor: Visitor) -> None:
-    visitor.page.get_by_label("Antwort").focus()
+    visitor.page.get_by_label("Antwort", exact=True).focus()
     visitor.page.keyboard.press("Control+Enter")  # also from within a field
     visitor.wait_job()
     expect(visitor.page.locator(".stats")).to_contain_text(re.compile(r"Rows read\s*26\s*Imported\s*25\s*Failed\s*1"))

@@ -12,7 +12,7 @@ from tests.system.installation import running
 pytestmark = pytest.mark.browser
 # By the first words of an address: what `pk` means there.
 MEANING = [
-    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/deletions/", "deletion"), ("data/checks/", "check"), ("data/exports/", "export"),
+    ("data/imports/", "import"), ("data/bulk/", "bulk"), ("data/deletions/", "deletion"), ("data/erasures/", "erasure"), ("data/checks/", "check"), ("data/exports/", "export"),
     ("selections/", "selection"), ("settings/webhooks/", "webhook"), ("records/", "record"), ("distil/", "distillation"),
     ("versions/", "version"), ("train/", "run"), ("models/downloads/", "pull"), ("models/", "deployment"),
     ("compare/", "comparison"), ("evaluate/", "evaluation"), ("settings/endpoints/", "endpoint"),
@@ -28,6 +28,7 @@ OTHER = {
     "code": ["x"],
     "annotation_id": [],
     "comment_id": [],
+    "span": ["abcdef012345"],
 }
 LEFT_OUT = ("api/", "stream", "health", "sign-out", "register")
 # A link of ours may name a hostile label in its search, encoded.

@@ -21,6 +21,7 @@ from curation.models import (
     Dataset,
     Deletion,
     Distillation,
+    Erasure,
     Export,
     Generation,
     Import,
@@ -30,6 +31,7 @@ from curation.models import (
     Record,
     SavedFilter,
     Selection,
+    SpanTrail,
     Task,
     Version,
 )
@@ -44,7 +46,7 @@ from training.models import Pull, Run
 # The word before an id in an address, or the name of an id in a body: what it is an id of.
 KINDS: dict[str, Any] = {
     "projects": Project, "data": Dataset, "annotate": Dataset, "datasets": Dataset, "imports": Import, "issues": ImportIssue,
-    "exports": Export, "bulk": BulkAction, "deletions": Deletion, "records": Record, "restore": Change, "tasks": Annotation,
+    "exports": Export, "bulk": BulkAction, "deletions": Deletion, "erasures": Erasure, "spans": SpanTrail, "aside": SpanTrail, "records": Record, "restore": Change, "tasks": Annotation,
     "annotations": Annotation, "questions": Question, "disagreements": Task, "honeypots": Task, "reviewing": Annotation,
     "reports": AgreementReport, "agreement": AgreementReport, "comments": Comment, "distil": Distillation,
     "distillations": Distillation, "ledger": Generation, "versions": Version, "since": Version, "checks": Check, "filters": SavedFilter,
@@ -71,7 +73,7 @@ class World:
         self._beside(people[0], url)
         self.ids = self._ids()
         fixable = [group.code for group in problems.groups(Dataset.objects.get(pk=self.dataset)) if group.fixable]
-        self.words = {"code": fixable[0]}
+        self.words = {"code": fixable[0], "span": "abcdef012345"}
 
     def _beside(self, owner: User, url: str) -> None:
         invitations.invite(self.project.team, owner, "somebody", "viewer")
@@ -84,6 +86,15 @@ class World:
         here = Dataset.objects.get(pk=self.dataset)
         fixable = [{"role": "user", "content": "Who said so?"}, {"role": "assistant", "content": "It wasnâ€™t me."}]
         derived.complete(Record(dataset=here, messages=fixable), here).save()
+        words = {"id": "abcdef012345", "start": 0, "end": 2, "label": "x", "words": "It", "text_hash": "", "base": ""}
+        SpanTrail.objects.create(
+            record=here.records.present().first(),
+            question=here.questions.first(),
+            holder="known",
+            aside=[words],
+            aside_count=1,
+        )
+        Erasure.objects.create(project=self.project, dataset=here, status="failed", reason="Asked", actor="alice")
         self.tour("bob", "POST /exports", {"dataset": self.dataset, "format": "chat"}, status=202)
 
     def _ids(self) -> dict[str, int]:
