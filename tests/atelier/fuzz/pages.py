@@ -91,6 +91,7 @@ def concrete(route: str, world: World) -> str:
         elif "<" in part:
             part = re.sub(r"\(\?P<\w+>([^|)]*)[^)]*\)", r"\1", part)
             part = part.replace("<str:kind>", "csv")
+            part = part.replace("<slug:part>", "checkpoints") if parts[place - 1] == "free" else part
             parts[place] = re.sub(r"<\w+:(\w+)>", lambda found: (world.words | WORDS)[found[1]], part)
     return "/" + "/".join(parts)
 
