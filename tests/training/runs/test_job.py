@@ -302,8 +302,11 @@ def test_stop_and_save_keeps_the_adapter(version, bob, tiny_base):
 @pytest.mark.django_db(transaction=True)
 def test_a_paused_run_goes_on_from_its_checkpoint(version, bob, tiny_base):
     run = control.start(
-        version, SLUG, control.recipe_for(SLUG, {**QUICK, "max_steps": 60, "save_every": 10, "eval_every": 100}), bob
-    )
+        version,
+        SLUG,
+        control.recipe_for(SLUG, {**QUICK, "max_steps": 60, "save_every": 10, "eval_every": 100, "accumulation": 8}),
+        bob,
+    )  # steps of so many passes, so that the run is not over before its first step is seen
 
     def worker() -> None:
         claims.execute(Run, run.pk, run_job.train)
