@@ -59,11 +59,13 @@ def rewrite(claim: Claim[Erasure], version: Version) -> None:
 
 def _without(version: Version, split: str, places: Places, scratch: Path) -> tuple[ErasedFile, dict[str, Any], Places]:
     """Store a split's file with tombstones; return its ledger row, unsaved, what `Version.files` holds, and the entries."""
-    before, out, rows = version.file(split), SplitFile(scratch / f"{split}.jsonl"), []
+    before, out, rows, found = version.file(split), SplitFile(scratch / f"{split}.jsonl"), [], 0
     try:
         with version_files.open_split(version, split) as lines:
             for number, line in enumerate(lines, 1):
-                if (entry := places.get(number)) is not None and not version_files.is_erased(line):
+                entry = places.get(number)
+                found += entry is not None
+                if entry is not None and not version_files.is_erased(line):
                     about = {"id": orjson.loads(line)["id"], "sha256": hashlib.sha256(line).hexdigest()}
                     rows.append({"row": number, "record": entry.record_id, **about})
                     tombstone = version_files.tombstone(line)
@@ -71,6 +73,10 @@ def _without(version: Version, split: str, places: Places, scratch: Path) -> tup
                     out.write(tombstone)
                 else:
                     out.write(line)
+        if found != len(places):
+            raise DamagedVersion(
+                f"The {split} file of {version} lacks rows that its lineage names, so none was erased."
+            )
         after = out.keep()
     finally:
         out.close()
@@ -87,7 +93,8 @@ def _adopt(claim: Claim[Erasure], version: Version, made: list[tuple[ErasedFile,
     with claim.writing():
         current = Version.objects.select_for_update().select_related("dataset").get(pk=version.pk)
         for ledger, _, _ in made:
-            if current.file(ledger.split)["sha256"] != ledger.sha256_before:
+            # Whoever removes its files knows nothing of the new one.
+            if current.file(ledger.split)["sha256"] != ledger.sha256_before or current.freed_at is not None:
                 raise DamagedVersion(f"The files of {version} changed while rows were erased. Resume the erasure.")
         files = current.files | {ledger.split: after for ledger, after, _ in made}
         new_hash = content_hash(current, files)
@@ -95,6 +102,11 @@ def _adopt(claim: Claim[Erasure], version: Version, made: list[tuple[ErasedFile,
         rows = current.rows - count
         tally.add(claim, frozen_rows=count)
         Version.objects.filter(pk=version.pk).update(files=files, rows=rows, content_hash=new_hash)
+        # From here on nobody deletes a file of this name; a version that had the same content may have just gone with it.
+        if not all(default_storage.exists(after["name"]) for _, after, _ in made):
+            raise DamagedVersion(
+                f"A new file of {version} was deleted together with another version. Resume the erasure."
+            )
         for ledger, _, places in made:
             ledger.erasure, ledger.at = claim.job, now
             ledger.content_hash_before, ledger.content_hash_after = current.content_hash, new_hash

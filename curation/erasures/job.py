@@ -18,15 +18,18 @@ def run(claim: Claim[Erasure]) -> None:
         raise JobFailed(busy)
     claim.progress(line="Looking for what was made from the records")
     _plan(claim)
+    copies.remove_imports(claim)
     _wipe(claim)
     # What began in between has read them: what it made by now goes too, and for what it has in hand a person retries.
     busy = requests.busy(job.dataset, job.roots)
     _plan(claim)
+    copies.remove_imports(claim)
     _wipe(claim)
     claim.progress(line="Erasing rows of versions")
     copies.restart_readers(claim)
     problems = [busy] if busy else []
     problems += _rewrite(claim)
+    copies.restart_exports(claim)
     frozen.clear(claim)
     claim.progress(line="Removing exports and imported files")
     copies.remove_exports(claim)
