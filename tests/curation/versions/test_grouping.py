@@ -139,7 +139,7 @@ def test_any_value_of_any_column_groups(project, values, column):
     assert (plan.groups, plan.without_column) == (2, 0)
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], {}])
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], {}])
 def test_an_empty_value_is_none(project, nothing):
     dataset = make(project, [{"metadata": {"article": nothing}}, {"metadata": {"article": "a"}}])
     seen = freezes.preview_of(dataset, grouping=Grouping("column", "article"))
