@@ -8,10 +8,12 @@ from django.db.models import Count, F, Max, Q, QuerySet
 
 from atelier.jobs.claims import Claim
 from atelier.jobs.models import TERMINAL, Status
+from curation import exports
 from curation.erasures import tally
 from curation.erasures.contents import copies_of
 from curation.erasures.remains import Remain
 from curation.models import Change, Erasure, Export, Import, ImportIssue, Record, Version
+from curation.versions import scratch
 
 PAGE = 500
 GONE = "The file was removed, because a record in it was erased. Export again."
@@ -26,6 +28,19 @@ def restart_readers(claim: Claim[Erasure]) -> int:
     datasets = _datasets(claim.job)
     with claim.writing():
         return sum(_restarted(model._default_manager.filter(dataset__in=datasets)) for model in (Version, Export))
+
+
+def clear_leftovers(claim: Claim[Erasure]) -> None:
+    """Remove what freezes, exports and erasures left that were killed; those that run now clear up for themselves."""
+    datasets, idle = _datasets(claim.job), ~Q(status=Status.RUNNING)
+    frozen = Version.objects.filter(idle, pk__in=scratch.left(scratch.FREEZE), dataset__in=datasets)
+    for pk in frozen.values_list("pk", flat=True):
+        scratch.clear(scratch.FREEZE, pk)
+    erasures = Erasure.objects.filter(idle | Q(pk=claim.job.pk), pk__in=scratch.left(scratch.ERASE))
+    for pk in erasures.values_list("pk", flat=True):
+        scratch.clear(scratch.ERASE, pk)
+    for export in Export.objects.filter(idle, dataset__in=datasets):
+        exports.clear(export)
 
 
 def restart_exports(claim: Claim[Erasure]) -> int:

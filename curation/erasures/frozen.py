@@ -5,13 +5,11 @@ So a kill at any point leaves a version whose files verify, and the next attempt
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
@@ -20,7 +18,7 @@ from atelier.jobs.claims import Claim
 from curation.erasures import tally
 from curation.erasures.remains import Remain
 from curation.models import ErasedFile, Erasure, Version, VersionEntry
-from curation.versions import archive, diff
+from curation.versions import archive, diff, scratch
 from curation.versions import files as version_files
 from curation.versions.files import DamagedVersion, SplitFile
 from curation.versions.job import content_hash
@@ -49,17 +47,15 @@ def rewrite(claim: Claim[Erasure], version: Version) -> None:
         with claim.writing():
             entries.update(erased_at=timezone.now())
         return
-    folder = Path(settings.DATA_DIR) / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="erase-") as scratch:
-        made = [_without(version, split, places, Path(scratch)) for split, places in splits.items()]
-    diff.forget(version)  # tells labels and sources, and is computed again on demand
-    _adopt(claim, version, made)
+    with scratch.held(scratch.ERASE, claim.job.pk, claim.fence) as folder:
+        made = [_without(version, split, places, folder) for split, places in splits.items()]
+        diff.forget(version)  # tells labels and sources, and is computed again on demand
+        _adopt(claim, version, made)
 
 
-def _without(version: Version, split: str, places: Places, scratch: Path) -> tuple[ErasedFile, dict[str, Any], Places]:
+def _without(version: Version, split: str, places: Places, folder: Path) -> tuple[ErasedFile, dict[str, Any], Places]:
     """Store a split's file with tombstones; return its ledger row, unsaved, what `Version.files` holds, and the entries."""
-    before, out, rows, found = version.file(split), SplitFile(scratch / f"{split}.jsonl"), [], 0
+    before, out, rows, found = version.file(split), SplitFile(folder / f"{split}.jsonl"), [], 0
     try:
         with version_files.open_split(version, split) as lines:
             for number, line in enumerate(lines, 1):
@@ -77,6 +73,7 @@ def _without(version: Version, split: str, places: Places, scratch: Path) -> tup
             raise DamagedVersion(
                 f"The {split} file of {version} lacks rows that its lineage names, so none was erased."
             )
+        scratch.note(folder, out.name)
         after = out.keep()
     finally:
         out.close()

@@ -27,6 +27,7 @@ def run(claim: Claim[Erasure]) -> None:
     _wipe(claim)
     claim.progress(line="Erasing rows of versions")
     copies.restart_readers(claim)
+    copies.clear_leftovers(claim)
     problems = [busy] if busy else []
     problems += _rewrite(claim)
     copies.restart_exports(claim)

@@ -5,15 +5,12 @@ shares give the same hash on any installation.
 """
 
 import hashlib
-import tempfile
 from array import array
-from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import connection
 
 from atelier.jobs.claims import Claim, JobFailed
 from atelier.webhooks import events
@@ -23,7 +20,7 @@ from curation.models import Version, VersionEntry
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.tokens.counting import TokenCounter
-from curation.versions import archive, card, leaks, lineage, preview
+from curation.versions import card, leaks, lineage, preview, scratch
 from curation.versions import plan as plans
 from curation.versions import rows as version_rows
 from curation.versions.figures import Figures
@@ -46,24 +43,20 @@ def run(claim: Claim[Version]) -> None:
     leaks.refuse(claim, plan)
     _forget(claim)
     claim.progress(done=0, total=len(pks), line="Writing splits")
-    folder = Path(settings.DATA_DIR) / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="freeze-") as scratch:
-        files = {split: SplitFile(Path(scratch) / f"{split}.jsonl") for split in SPLITS}
+    with scratch.held(scratch.FREEZE, version.pk, claim.fence) as folder:
+        files = {split: SplitFile(folder / f"{split}.jsonl") for split in SPLITS}
         try:
             figures = _write(claim, plan, files)
             said = preview.warnings(version.dataset, plan, figures.labels(), version.shares, grouping)
             problems = _refuse(claim, {split: file.rows for split, file in files.items()}, figures, said)
             claim.progress(line="Storing files")
+            for file in files.values():
+                scratch.note(folder, file.name)
             names = {split: file.keep() for split, file in files.items()}
         finally:
             for file in files.values():
                 file.close()
-    try:
         _finish(claim, names, figures, problems, said)
-    except Exception:  # cancelled, or begun again because a record was erased: nothing names what was stored
-        _discard(names)
-        raise
 
 
 def _forget(claim: Claim[Version]) -> None:
@@ -117,14 +110,6 @@ def _refuse(claim: Claim[Version], rows: dict[str, int], figures: Figures, said:
     problems = figures.problems()
     leaks.refuse_copies(claim, problems)
     return problems
-
-
-def _discard(files: dict[str, dict[str, Any]]) -> None:
-    """Delete stored files that no version has, this one included."""
-    with transaction.atomic():
-        archive.keep_freezes_out()
-        for name in {file["name"] for file in files.values()} - archive.names_in_use():
-            default_storage.delete(name)
 
 
 def _finish(

@@ -126,6 +126,39 @@ def test_a_freeze_that_reads_meanwhile_begins_again_without_the_record(alice, br
     assert not version.entries.filter(record=record).exists()
 
 
+@pytest.mark.parametrize("step", ["keep", "_finish"])
+def test_what_a_killed_freeze_left_goes(alice, briefs, monkeypatch, step):
+    """As after kill -9: nothing was cleared up, and the freeze is never tried again."""
+    from curation.versions import job as freeze_job
+    from curation.versions import scratch
+
+    def dying(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(scratch, "_remove", lambda path: None)
+        killed.setattr(freeze_job.SplitFile if step == "keep" else freeze_job, step, dying)
+        version = freezes.create(briefs, None)
+        tasks.freeze(version.pk)
+    left = [found for found in everywhere() if found.endswith(".jsonl")]
+    assert left, "the setup of this test"
+    erased(briefs, alice, person(briefs))
+    assert everywhere() == []
+
+
+def test_what_a_killed_export_left_goes(alice, briefs, monkeypatch):
+    def dying(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(exports, "_finish", dying)
+        export = exports.begin(briefs, alice, "chat")
+        tasks.export(export.pk)
+    assert any(found.startswith(f"{export.pk}-") for found in everywhere()), "the setup of this test"
+    erased(briefs, alice, person(briefs))
+    assert everywhere() == []
+
+
 def test_an_export_that_reads_meanwhile_begins_again(alice, briefs, monkeypatch):
     record, real = person(briefs), exports._finish
 
