@@ -38,6 +38,9 @@ Outcome = Generation.Outcome
 def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
     """Empty these records and delete what was written about them; return how much of what. The caller's transaction."""
     now, pks = timezone.now(), [row.record_id for row in rows]
+    # Answers before records, as whoever submits one locks them: in another order two would wait for each other.
+    for held in (Annotation.objects, Task.objects, Suggestion.objects):
+        list(held.filter(record__in=pks).select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     Record.objects.filter(pk__in=pks, deleted_at=None).update(deleted_at=now)
     Record.objects.filter(pk__in=pks).update(**EMPTY, revision=F("revision") + 1, changed_at=now)
     ErasedRecord.objects.filter(pk__in=[row.pk for row in rows]).update(wiped_at=now)

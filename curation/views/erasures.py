@@ -151,6 +151,7 @@ def _context(request: HttpRequest, job: Erasure) -> dict[str, Any]:
         "job": job,
         "records": job.records.select_related("record").order_by("pk")[:MOST],
         "record_count": job.records.count(),
+        "file_count": job.files.count(),
         "files": job.files.select_related("version__dataset").order_by("pk")[:MOST],
         "crumbs": crumbs(request.project, job.dataset if job.dataset.deleted_at is None else None),
         "can_edit": request.project.role.covers("editor"),
