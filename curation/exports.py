@@ -214,6 +214,7 @@ def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
     version, done = claim.job.version, 0
     if version is None:
         return
+    archive.refuse_archived(version)  # it may have been archived as this was asked for
     splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
     claim.progress(done=0, total=sum(version.counts()[split] for split in splits), line=f"Writing {version}")
     for split in splits:

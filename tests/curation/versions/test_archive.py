@@ -174,3 +174,11 @@ def test_the_rail_names_no_archived_version(project, version, as_vic):
     assert "Briefs v1 has 30 rows" in as_vic.get(home).content.decode()
     archive.archive(version, None)
     assert "Briefs v1" not in as_vic.get(home).content.decode()
+
+
+def test_an_export_that_was_asked_for_as_it_was_archived_fails(version, bob):
+    export = exports.begin(version.dataset, bob, "chat", version=version)
+    Version.objects.update(archived_at=version.created_at)  # as if both had happened at once
+    tasks.export(export.pk)
+    export.refresh_from_db()
+    assert (export.status, "is archived. Restore it from the archive first" in export.error) == ("failed", True)
