@@ -92,7 +92,9 @@ def remove_imports(claim: Claim[Erasure]) -> None:
 
 def _imports(erasure: Erasure) -> "QuerySet[Import]":
     pks = list(erasure.records.values_list("record", flat=True))
-    found = set(Import.objects.filter(records__in=erasure.records.values("record")).values_list("pk", flat=True))
+    found: set[Any] = set(
+        Import.objects.filter(records__in=erasure.records.values("record")).values_list("pk", flat=True)
+    )
     found |= set(Change.objects.filter(record__erased__erasure=erasure).values_list("imported_by", flat=True)) - {None}
     for at in range(0, len(pks), PAGE):
         found |= set(ImportIssue.objects.filter(copies_of(pks[at : at + PAGE])).values_list("parent", flat=True))
