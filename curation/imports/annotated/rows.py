@@ -78,6 +78,7 @@ class TaskWriter:
     # --- writing, inside the claim's transaction ----------------------------------------------------
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
+        batch.rows = import_rows.without_erased(batch, batch.rows)
         there = self._moved_before(batch)
         first: dict[str, ImportedRow] = {}
         for row in batch.rows:
