@@ -97,13 +97,13 @@ def _adopt(claim: Claim[Erasure], version: Version, made: list[tuple[ErasedFile,
         new_hash = content_hash(current, files)
         count = sum(len(ledger.rows) for ledger, _, _ in made)
         rows = current.rows - count
-        tally.add(claim, frozen_rows=count)
         Version.objects.filter(pk=version.pk).update(files=files, rows=rows, content_hash=new_hash)
         # From here on nobody deletes a file of this name; a version that had the same content may have just gone with it.
         if not all(default_storage.exists(after["name"]) for _, after, _ in made):
             raise DamagedVersion(
                 f"A new file of {version} was deleted together with another version. Resume the erasure."
             )
+        tally.add(claim, frozen_rows=count)
         for ledger, _, places in made:
             ledger.erasure, ledger.at = claim.job, now
             ledger.content_hash_before, ledger.content_hash_after = current.content_hash, new_hash

@@ -269,3 +269,25 @@ def test_lines_of_a_batch_are_wiped_once(alice, briefs, monkeypatch):
     tasks.erase(started.pk)
     started.refresh_from_db()
     assert (started.done, started.total, briefs.records.present().count()) == (5, 5, 25)
+
+
+def test_a_new_file_that_goes_before_the_version_has_it_is_noticed(alice, briefs, monkeypatch):
+    version, adopt = freeze(briefs), frozen._adopt
+    old = version.content_hash
+    started = requests.begin(briefs, alice, [person(briefs).pk], "Request")
+
+    def losing(claim, version, made):
+        default_storage.delete(made[0][1]["name"])
+        monkeypatch.setattr(frozen, "_adopt", adopt)
+        adopt(claim, version, made)
+
+    monkeypatch.setattr(frozen, "_adopt", losing)
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    version.refresh_from_db()
+    assert (started.status, "was deleted together with another version" in started.error) == ("failed", True)
+    assert (version.content_hash, version_files.verify(version)) == (old, [])
+    assert started.enqueue()
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, started.erased["frozen rows"], everywhere()) == ("done", 1, [])
