@@ -1,6 +1,7 @@
 """Whole files that may hold an erased record: exports kept for download and files of imports kept to be read again."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.core.files.storage import default_storage
@@ -16,6 +17,7 @@ from curation.models import Change, Erasure, Export, Import, ImportIssue, Record
 from curation.versions import scratch
 
 PAGE = 500
+WRITTEN = timedelta(seconds=5)  # a time is taken before its transaction ends, which no other sees until then
 GONE = "The file was removed, because a record in it was erased. Export again."
 GONE_IMPORT = "The file was removed, because a record in it was erased."
 
@@ -66,9 +68,12 @@ def remove_exports(claim: Claim[Erasure]) -> None:
     """
     erasure = claim.job
     wiped = erasure.records.aggregate(last=Max("wiped_at"))["last"]
-    of_dataset = Q(dataset__in=_datasets(erasure), version=None, started_at__lte=wiped)
+    of_dataset = Q(dataset__in=_datasets(erasure), version=None)
+    of_dataset &= Q(started_at__lte=wiped + WRITTEN) if wiped else Q(pk=None)
     replaced = erasure.files.aggregate(last=Max("at"))["last"]
-    of_version = Q(version__in=erasure.files.values("version"), started_at__lte=replaced) if replaced else Q(pk=None)
+    of_version = (
+        Q(version__in=erasure.files.values("version"), started_at__lte=replaced + WRITTEN) if replaced else Q(pk=None)
+    )
     for export in Export.objects.filter(of_dataset | of_version, status__in=TERMINAL).exclude(file=""):
         claim.obey()
         default_storage.delete(export.file)
