@@ -17,6 +17,7 @@ from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
 from curation.models import ErasedRecord, Import, ImportIssue
+from curation.models.imports import SAME_CONTENT
 from curation.records.spans import aside_words
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
@@ -123,14 +124,14 @@ class RecordWriter:
         return batch.ready(draft, row, orjson.dumps(labels(batch.mapping, row.data or {})).decode())
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
+        rows = without_erased(batch, batch.rows)
         if not self.job.update_by_key:
-            return self._add(batch, batch.rows), 0
+            return self._add(batch, rows), 0
         updates = Updates(self.job, batch.status)
-        new, again = _by_key(batch.rows, updates)
+        new, again = _by_key(rows, updates)
         return self._add(batch, new), _update(batch, again, updates) if again else 0
 
     def _add(self, batch: RowBatch, rows: list[ImportedRow]) -> int:
-        rows = _without_erased(batch, rows)
         if self.job.skip_duplicates:
             rows = _without_duplicates(batch, rows)
         batch.insert(rows)
@@ -159,7 +160,7 @@ def _update(batch: RowBatch, again: list[ImportedRow], updates: Updates) -> int:
     return updates.write()
 
 
-def _without_erased(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:
+def without_erased(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:
     """Return the rows whose content was not erased from the dataset on request. The others are skipped, their text not kept."""
     about = ErasedRecord.objects.filter(
         record__dataset=batch.dataset, content_hash__in={row.content_hash for row in rows}
@@ -191,7 +192,7 @@ def _without_duplicates(batch: RowBatch, rows: list[ImportedRow]) -> list[Import
         twin = f"record {there[digest]}" if digest in there else ""
         twin = twin or (f"line {lines[digest]} of this file" if digest in lines else "")
         if twin:
-            problem = Problem("duplicate", f"Skipped: same content as {twin}.")
+            problem = Problem("duplicate", SAME_CONTENT.format(twin))
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
         else:
             lines[digest] = row.line

@@ -32,6 +32,7 @@ from curation.models import (
     Suggestion,
     Task,
 )
+from curation.models.imports import NOTHING_NEW
 from curation.records import spans
 
 State, Outcome, Holder = Annotation.State, ImportIssue.Outcome, SpanTrail.Holder
@@ -77,6 +78,7 @@ class TaskWriter:
     # --- writing, inside the claim's transaction ----------------------------------------------------
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
+        batch.rows = import_rows.without_erased(batch, batch.rows)
         there = self._moved_before(batch)
         first: dict[str, ImportedRow] = {}
         for row in batch.rows:
@@ -186,7 +188,7 @@ class TaskWriter:
                 updated += 1
                 self._report(batch, row)
             else:
-                problem = Problem("unchanged", f"Record {pk} was already imported with all of this.")
+                problem = Problem("unchanged", NOTHING_NEW.format(pk))
                 batch.refuse(row.line, Outcome.SKIPPED, problem, row.preview, row.file)
         return updated
 
