@@ -1,6 +1,7 @@
 """Pictures of a column beside the text: they become image parts at their marks, or before the first question."""
 
 import re
+from bisect import bisect_right
 from typing import Any
 
 from curation.chat import Message
@@ -114,8 +115,10 @@ def _split(content: Any) -> list[dict[str, Any] | None]:
 
 
 def _split_text(text: str) -> list[dict[str, Any] | None]:
-    code = [found.span() for found in CODE.finditer(text)]
-    marks = [found for found in MARK.finditer(text) if not any(start <= found.start() < end for start, end in code)]
+    code = [found.span() for found in CODE.finditer(text)] if "`" in text else []
+    begins = [start for start, _ in code]
+    ends = [0, *(end for _, end in code)]
+    marks = [found for found in MARK.finditer(text) if found.start() >= ends[bisect_right(begins, found.start())]]
     parts: list[dict[str, Any] | None] = []
     end = 0
     for mark in marks:

@@ -152,10 +152,10 @@ class ColumnReader:
     def _of_row(self, data: dict[str, Any], late: list[str]) -> Mapping:
         """Return the mapping with the late columns of a row, each in its use if no other column of the row has that."""
         base = self.mapping
-        metadata = [name for name in base.metadata if name not in late]
+        wanted = {name: self.late[name].use if name in self.late else "metadata" for name in late}
+        metadata = [name for name in base.metadata if name not in wanted]
         mapping = replace(base, fields=[*base.fields], metadata=metadata, roles=dict(base.roles))
         present = {name for name, value in data.items() if value not in EMPTY}
-        wanted = {name: self.late[name].use if name in self.late else "metadata" for name in late}
         if mapping.kind == "conversations" and self._needed and not any(name in present for name in self._needed):
             _in_other_style(mapping, wanted)
         for name, use in wanted.items():

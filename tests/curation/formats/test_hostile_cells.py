@@ -1,12 +1,18 @@
 """Cells that are made to break an import: each arrives as itself or refuses its row, and none ends the job or takes long."""
 
+import sys
+import time
 from typing import Any
 
 import pytest
 
+from curation.checks.dumps import dumped, undumped
 from curation.checks.fixes import fix
-from curation.formats import Mapping, MappingError, RowError
+from curation.checks.turns import check_turns
+from curation.formats import Draft, Mapping, MappingError, RowError
+from curation.formats.annotation_tools.offsets import COUNTINGS, _edges, place
 from curation.forms import mapping as mapping_forms
+from tests.speed import patient
 
 TURNS = Mapping(roles={"q": "user", "a": "assistant"})
 CHAT = Mapping(style="chat", messages="m")
@@ -59,3 +65,62 @@ def test_a_column_of_pairs_takes_no_fixed_text() -> None:
 def test_roles_of_any_type_are_left_to_the_checks(role: Any) -> None:
     fixed, _, _ = fix([{"role": role, "content": "x", "weight": 1}], [])
     assert fixed[0]["role"] == role
+
+
+# --- costs ----------------------------------------------------------------------------------------
+
+MANY = 20_000
+
+
+def equal_turns(count: int) -> list[dict[str, Any]]:
+    return [{"role": ("user", "assistant")[n % 2], "content": "a"} for n in range(count)]
+
+
+def talks() -> Any:
+    """Apply a preference whose prompt and answers share thousands of equal turns, and whose end differs."""
+    ends = [
+        [*equal_turns(MANY), {"role": "user", "content": "c"}, {"role": "assistant", "content": end}] for end in "xy"
+    ]
+    prompt = [*equal_turns(MANY), {"role": "user", "content": "b"}]
+    with pytest.raises(RowError, match="different prompts"):
+        Mapping(**PAIRS, chosen="a", rejected="b").apply({"q": prompt, "a": ends[0], "b": ends[1]})
+
+
+def marks() -> Any:
+    mapping = Mapping(roles={"q": "user", "a": "assistant"}, images="i")
+    mapping.apply({"q": "`a`<image>" * MANY, "a": "b", "i": ["a.png"] * MANY})
+
+
+def dots() -> Any:
+    assert dumped(f'["a b{"." * 10 * MANY}x", "b c"]') == ""
+    assert dumped(f'["a b{"." * MANY}", "b c"]') == "a pair of outputs"
+
+
+def dumps() -> Any:
+    listed = '[{"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]'
+    messages = [{"role": "assistant", "content": listed}] * 10_000
+    assert undumped(messages) is not None
+    assert len(check_turns(Draft("conversations", messages=messages), "conversations")) == 10_000
+
+
+def spans() -> Any:
+    """Place a span in a long text that every way of counting reads otherwise, within the memory that a reader has."""
+    text = "é" * 300_000 + " wren"
+    assert place(text, 300_001, 300_005, "wren") == (300_001, 300_005)
+    held = sum(sys.getsizeof(_edges(text, counting)[0]) for counting in COUNTINGS)
+    assert held < 16 * 5 * len(text)
+
+
+@pytest.mark.parametrize("work", [talks, marks, dots, dumps, spans])
+def test_what_is_made_to_cost_the_square_of_its_size_does_not(work: Any) -> None:
+    began = time.monotonic()
+    work()
+    assert time.monotonic() - began < patient(5)
+
+
+def test_a_fixed_text_that_names_a_long_column_thousands_of_times_refuses_the_row() -> None:
+    mapping = Mapping(roles={"q": "user"}, templates={"q": "{q}" * 6000})
+    mapping.validate()
+    assert len(mapping.apply({"q": "word"}).messages[0]["content"]) == 24_000
+    with pytest.raises(RowError, match="more than 16,777,216 characters"):
+        mapping.apply({"q": "word" * 10_000})
