@@ -100,9 +100,10 @@ def _text_of_object(value: dict[str, Any], column: str, role: str, notes: Notes)
     if isinstance(texts, list) and "answer_start" in keys:  # SQuAD
         return _text_of_list(texts, "answers", role, notes) if texts else ""
     labels = value.get("label")
-    if keys == {"text", "label"} and isinstance(texts, list) and isinstance(labels, list) and role != "assistant":
+    are_choices = isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels)
+    if keys == {"text", "label"} and are_choices and role != "assistant":
         notes.append(f"“{column}” holds choices with their labels; each became a line.")
-        return "\n".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=False))
+        return "\n".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=True))
     if isinstance(value.get("value"), str) and "aliases" in keys:  # TriviaQA
         notes.append(f"“{column}” holds an answer with its aliases; the aliases were left out.")
         return str(value["value"])

@@ -58,6 +58,7 @@ class CheckedRow:
         left = check_form(fixed, draft.kind) if notes else self.problems
         if fixes:
             self.draft, self.problems = fixed, left
+            self.content_hash = self.content_hash and fixed.content_hash  # as the import will compare it
         self.state = "problems" if left else "good" if fixes or not (notes and self.problems) else "fixable"
 
     def to_json(self) -> dict[str, Any]:

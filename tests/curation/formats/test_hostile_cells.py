@@ -61,6 +61,12 @@ def test_a_column_of_pairs_takes_no_fixed_text() -> None:
     assert mapping_forms.read("preferences", choices, templates={"a": "So: {a}"}).templates == {}
 
 
+def test_choices_with_too_few_labels_are_refused_and_not_cut() -> None:
+    assert said(TURNS, {"q": {"text": ["x", "y"], "label": ["A", "B"]}, "a": "b"}) == ["A. x\nB. y", "b"]
+    with pytest.raises(RowError, match="no text and no conversation"):
+        TURNS.apply({"q": {"text": ["x", "y"], "label": ["A"]}, "a": "b"})
+
+
 @pytest.mark.parametrize("role", [["user"], {"name": "user"}, 5, None])
 def test_roles_of_any_type_are_left_to_the_checks(role: Any) -> None:
     fixed, _, _ = fix([{"role": role, "content": "x", "weight": 1}], [])

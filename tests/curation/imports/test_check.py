@@ -242,6 +242,16 @@ def test_the_file_of_an_import_can_be_read_again(project, chats, as_bob, as_vic,
     assert chats.records.filter(imported_by=answer.json()["id"]).order_by("pk").first().preview == "Zażółć gęślą?"
 
 
+def test_rows_that_fixing_makes_the_same_are_counted_as_the_import_skips_them(chats):
+    job = drafts.begin(chats, None, file=ContentFile(lines(chat("one"), chat("one", AFTER)), name="a.jsonl"))
+    mapping = Mapping("conversations", "chat", messages="messages", fix=True)
+    assert dry_run.check(job, mapping).same_content == 1
+    drafts.confirm(job, mapping)
+    import_file(job.pk)
+    job.refresh_from_db()
+    assert (job.ok, job.skipped) == (1, 1)
+
+
 def test_a_label_column_becomes_the_records_labels_and_updates_them(project, chats):
     rows = [
         {**chat("one"), "id": "a", "topic": "News"},
