@@ -143,6 +143,7 @@ def _preview_page(
             "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
             "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
             "error": error,
+            "unchecked": unchecked,
             "several": job.source.get("compression") == "zip" and job.origin.get("kind") in TOGETHER,
             "kind": mapping.kind,
             "kinds": Dataset.Kind.choices,

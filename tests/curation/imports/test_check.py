@@ -217,6 +217,9 @@ def test_the_page_checks_again_at_each_change_of_the_mapping(project, chats, as_
         in as_bob.post(address, swapped, headers={"HX-Request": "true"}).content.decode()
     )
     assert 'hx-trigger="change from:.mapping"' in again
+    lacking = as_bob.post(address, sent | {"column.0": "metadata"}, headers={"HX-Request": "true"})
+    assert lacking.status_code == 422
+    assert "The rows are checked once the uses of the columns fit together." in lacking.content.decode()
     assert not chats.records.exists()
 
 
