@@ -162,7 +162,7 @@ def _read(text: str, start: int, end: int, counting: Counting) -> Place | None:
 def _edges(text: str, counting: Counting) -> tuple["array[int]", int]:
     """Return the counted place of each character from the first that counts, and of the end; and which is the first."""
     first = len(text) - len(text.lstrip().lstrip("\ufeff").lstrip()) if counting.trimmed else 0
-    # An array: of a long text, counted in every way, lists would fill the memory that a reader has.
+    # Four bytes for each character: as a list, those of one long text would take gigabytes for all ways of counting.
     return array("I", accumulate(_widths(text[first:], counting), initial=0)), first
 
 
