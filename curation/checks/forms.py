@@ -267,7 +267,7 @@ def _content(message: Message, notes: Notes) -> None:
         if not parts:
             message["content"] = _json(content)
             notes.append("the result became JSON text")
-    elif isinstance(content, int | float) and message.get("role") in KNOWN:
+    elif isinstance(content, int | float) and str(message.get("role")) in KNOWN:
         message["content"] = _json(content)
         notes.append("the content became text")
     elif isinstance(content, dict) and content.get("type") == "text" and isinstance(content.get("text"), str):

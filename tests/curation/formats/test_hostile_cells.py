@@ -69,7 +69,7 @@ def test_choices_with_too_few_labels_are_refused_and_not_cut() -> None:
 
 @pytest.mark.parametrize("role", [["user"], {"name": "user"}, 5, None])
 def test_roles_of_any_type_are_left_to_the_checks(role: Any) -> None:
-    fixed, _, _ = fix([{"role": role, "content": "x", "weight": 1}], [])
+    fixed, _, _ = fix([{"role": role, "content": 5, "weight": 1}], [])
     assert fixed[0]["role"] == role
 
 
