@@ -188,5 +188,5 @@ def _no_text(value: Any, column: str) -> Exception:
         inner = f"objects with {', '.join(f'“{str(key)[:30]}”' for key in keys)}"
         inner = inner if keys else "lists" if isinstance(first, list) else "values"
         what = f"a list of {len(value):,} {inner}"
-    said = f"“{column}” holds {what}, which is no text and no conversation. Choose another column, or import it as metadata."
+    said = f"“{column}” holds {what}, which is neither text nor a conversation. Choose another column, or import it as metadata."
     return row_error("cell-not-text", said)

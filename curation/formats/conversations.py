@@ -70,7 +70,7 @@ KEYWORDS = frozenset(
     ]
 )
 MAPS = ("properties", "patternProperties", "$defs", "definitions")  # their members are schemas
-NULLED = "Keys of a tool's schema that are null, where null is no value, were left out."
+NULLED = "Keys of a tool's schema that are null, where null isn't a value, were left out."
 
 
 def messages_of(value: Any, column: str, notes: Notes) -> list[Message]:

@@ -27,7 +27,7 @@ def pictures_in(value: Any, column: str) -> list[dict[str, Any]]:
 def _part(value: Any, column: str) -> dict[str, Any]:
     address = address_of(value)
     if not address:
-        said = f"“{column}” holds {shown(value)} where the address of a picture must stand."
+        said = f"“{column}” holds {shown(value)}, which isn't the address of a picture."
         raise row_error("no-picture", said)
     return {"type": "image_url", "image_url": address}
 
@@ -63,7 +63,7 @@ def placed(messages: list[Message], pictures: list[dict[str, Any]], notes: Notes
     if not pictures:
         return messages
     if not asked:
-        raise row_error("no-picture-place", "There are pictures, and no question to which they belong.")
+        raise row_error("no-picture-place", "The row has pictures, but no question to put them into.")
     made = list(messages)
     if not marks:
         notes.append(BEFORE)

@@ -74,7 +74,7 @@ def parted(
     shared = _shared(chosen, rejected)
     lead, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
     if chosen[0].get("role") != "assistant" or rejected[0].get("role") != "assistant":
-        turn = f"turn {shared + 1} of one of them is no answer of the assistant"
+        turn = f"turn {shared + 1} of one of them isn't an assistant message"
         said = f"The answers do not belong to one conversation, because they part where {turn}."
         raise row_error("answers-part", said)
     prompt = _without_answer(prompt, lead, chosen, rejected, column, notes)

@@ -63,7 +63,7 @@ def test_a_column_of_pairs_takes_no_fixed_text() -> None:
 
 def test_choices_with_too_few_labels_are_refused_and_not_cut() -> None:
     assert said(TURNS, {"q": {"text": ["x", "y"], "label": ["A", "B"]}, "a": "b"}) == ["A. x\nB. y", "b"]
-    with pytest.raises(RowError, match="no text and no conversation"):
+    with pytest.raises(RowError, match="neither text nor a conversation"):
         TURNS.apply({"q": {"text": ["x", "y"], "label": ["A"]}, "a": "b"})
 
 
