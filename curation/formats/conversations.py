@@ -7,6 +7,7 @@ import orjson
 
 from curation.chat import Message, Problem
 from curation.checks.forms import calls_in, role_named
+from curation.formats.column_names import MESSAGES
 from curation.formats.readers.jsonl import LONG_NUMBER, too_nested, whole_number
 from curation.formats.readers.rows import LIMITS, RowError
 
@@ -16,7 +17,6 @@ SPEAKERS = ("role", "from", "speaker", "author")
 TEXTS = ("content", "value", "text", "message", "utterance")
 BESIDE_TEXT = ("parts", "contents", "tool_calls", "function_call")  # say something without a text
 SAYING = frozenset((*TEXTS, *BESIDE_TEXT))
-ENVELOPES = ("messages", "interactions", "conversations", "conversation", "dialog", "dialogue", "chat", "turns")
 # Keywords of JSON Schema and of a tool for which null is no value: Arrow gives every tool the keys of all.
 KEYWORDS = frozenset(
     [
@@ -133,7 +133,7 @@ def _is_turn(value: dict[str, Any], strictly: bool) -> bool:
 
 
 def _in_envelope(value: dict[str, Any], column: str, notes: Notes, strictly: bool) -> list[dict[str, Any]] | None:
-    for key in ENVELOPES:
+    for key in MESSAGES:
         turns = turns_in(value.get(key), column, notes, strictly)
         if turns is None:
             continue
