@@ -13,7 +13,6 @@ from curation.formats.conversations import Notes, read_json, read_turns, row_err
 ALTERNATIVES = re.compile(r"answers|references|targets|solutions|.*aliases|.*_answers")
 PAIR = ("chosen", "rejected")
 WRAPPED = ("text", "content", "value", "answer", "output", "response", "completion")  # names of an object's one text
-DEPTH = 4  # objects and lists around one text
 READ = "“{}” holds messages as JSON text; they were read as messages."
 
 

@@ -121,7 +121,8 @@ class RecordWriter:
         draft = batch.draft(row)
         if not batch.mapping.labels:
             return batch.ready(draft, row)
-        return batch.ready(draft, row, orjson.dumps(labels(batch.mapping, row.data or {})).decode())
+        said = orjson.dumps(labels(batch.mapping, row.data or {})).decode()
+        return batch.ready(draft, row, said, contents=batch.mapping.labels in (row.data or {}))
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
         rows = without_erased(batch, batch.rows)
@@ -154,7 +155,8 @@ def _update(batch: RowBatch, again: list[ImportedRow], updates: Updates) -> int:
     for row in again:
         problem: Problem | None = Problem("duplicate", "The first row with this ID was skipped, so this one is too.")
         if row.key in updates.known:
-            problem = updates.take(row.key, dict(zip(COLUMNS, row.values, strict=True)))
+            values = dict(zip(COLUMNS, row.values, strict=True))
+            problem = updates.take(row.key, values, has_labels=bool(row.contents))
         if problem:
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
     return updates.write()

@@ -274,5 +274,11 @@ def test_a_label_column_becomes_the_records_labels_and_updates_them(project, cha
     assert dict(chats.records.values_list("key", "labels")) == {"a": ["Sport"], "b": ["News", "x"]}
     found = account.of(job)
     assert [found[name] for name in ("read", "updated", "unchanged", "failed")] == [3, 1, 1, 1]
+    bare = [{**chat("one"), "id": "a"}, {**chat("two"), "id": "b", "topic": None}]
+    later = drafts.begin(chats, None, file=ContentFile(lines(*bare), name="b.jsonl"))
+    drafts.confirm(later, mapping, update_by_key=True)
+    import_file(later.pk)
+    # A row without the column says nothing of labels, an empty cell says that there are none.
+    assert dict(chats.records.values_list("key", "labels")) == {"a": ["Sport"], "b": []}
     assert {column["name"]: column["use"] for column in found["columns"]}["topic"] == "labels"
     assert job.issues.get(outcome="failed").code == "label-form"
