@@ -151,10 +151,8 @@ def run(claim: Claim[Export]) -> None:
     """Write the export's file. A repeated attempt starts over: until the last write nothing of an export counts."""
     job, refused = claim.job, RefusedRecords()
     writer = WRITERS[job.format]
-    folder = Path(settings.DATA_DIR) / "tmp" / f"export-{job.pk}"
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
-    for fence in range(1, job.fence):  # and what one had stored that was killed before it could say so
-        default_storage.delete(_stored(job, fence))
+    clear(job)
+    folder = _scratch(job)
     folder.mkdir(parents=True)
     try:
         drafts = _of_version(claim) if job.version else _of_dataset(claim)
@@ -171,6 +169,18 @@ def run(claim: Claim[Export]) -> None:
         raise JobFailed(" ".join(error.messages)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear(job: Export) -> None:
+    """Delete what attempts left that were killed: rows half written, and files that were stored before the row said so."""
+    shutil.rmtree(_scratch(job), ignore_errors=True)
+    for fence in range(1, job.fence + 1):
+        if (name := _stored(job, fence)) != job.file:
+            default_storage.delete(name)
+
+
+def _scratch(job: Export) -> Path:
+    return Path(settings.DATA_DIR) / "tmp" / f"export-{job.pk}"
 
 
 def _stored(job: Export, fence: int) -> str:
@@ -204,6 +214,7 @@ def _of_version(claim: Claim[Export]) -> Iterator[Draft]:
     version, done = claim.job.version, 0
     if version is None:
         return
+    archive.refuse_archived(version)  # it may have been archived as this was asked for
     splits = [claim.job.split] if claim.job.split else [name for name in SPLITS if name in version.files]
     claim.progress(done=0, total=sum(version.counts()[split] for split in splits), line=f"Writing {version}")
     for split in splits:

@@ -96,7 +96,7 @@ def _distil(project: Project) -> registry.StepState:
 
 
 def _freeze(project: Project) -> registry.StepState:
-    done = project.versions.filter(status=Version.Status.DONE).select_related("dataset")
+    done = project.versions.filter(status=Version.Status.DONE, archived_at=None).select_related("dataset")
     last = done.order_by("-pk").first()
     if last is not None:
         return registry.StepState(done.count(), f"{last} has {last.rows} rows.")

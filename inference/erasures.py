@@ -1,6 +1,6 @@
 """Inference's part in an erasure: answers to erased records, and the turns of comparisons that came from or became one."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from atelier.jobs.claims import Claim, JobFailed
 from curation.erasures import remains, tally
@@ -21,25 +21,45 @@ def erase(claim: Claim[Erasure]) -> None:
     records = Record.objects.filter(erased__erasure=claim.job)
     answers = EvaluationAnswer.objects.filter(record__in=records).exclude(prompt=[], reference="", text="", reason=WHY)
     turns = Turn.objects.filter(Q(source__in=records) | Q(replies__record__in=records) | Q(votes__record__in=records))
-    busy = Evaluation.objects.filter(status=Evaluation.Status.RUNNING, answers__in=answers).first()
+    running = Evaluation.objects.filter(status=Evaluation.Status.RUNNING)
+    replaced = claim.job.files.aggregate(last=Max("at"))["last"]
+    # One that began before the files were replaced may still be writing down what it will ask.
+    reading = Q(version__in=claim.job.files.values("version"), started_at__lte=replaced) if replaced else Q(pk=None)
+    busy = running.filter(Q(pk__in=answers.values("evaluation")) | reading).first()
     with claim.writing():
         pks = list(turns.exclude(prompt="").distinct().values_list("pk", flat=True))
-        Reply.objects.filter(turn__in=pks).update(text="", reasoning="", error="")
+        Reply.objects.filter(turn__in=pks).update(text="", reasoning="", tool_calls=[], refusal="", error="")
         Turn.objects.filter(pk__in=pks).update(prompt="")
         count = _empty(answers.exclude(evaluation__status=Evaluation.Status.RUNNING))
         tally.add(claim, evaluation_answers=count, turns_of_comparisons=len(pks))
     if busy is not None:
-        raise JobFailed(f"{busy.title} is asking about an erased record. Pause it or wait until it ends, then retry.")
+        raise JobFailed(
+            f"{busy.title} may be asking about an erased record. Pause it or wait until it ends, then retry."
+        )
 
 
 def _empty(answers: "QuerySet[EvaluationAnswer]") -> int:
     rows = list(answers.only("pk", "verdicts", "outcome"))
     for row in rows:
         row.prompt, row.reference, row.text, row.reason = [], "", "", WHY
+        row.tools, row.reference_calls, row.tool_calls, row.calls_why = [], [], [], ""
         row.verdicts = [{"rule": verdict.get("rule"), "ok": verdict.get("ok"), "why": ""} for verdict in row.verdicts]
         if row.outcome in (Outcome.PENDING, Outcome.FAILED):
             row.outcome = Outcome.SKIPPED
     EvaluationAnswer.objects.bulk_update(
-        rows, ["prompt", "reference", "text", "reason", "verdicts", "outcome"], batch_size=200
+        rows,
+        [
+            "prompt",
+            "reference",
+            "text",
+            "reason",
+            "tools",
+            "reference_calls",
+            "tool_calls",
+            "calls_why",
+            "verdicts",
+            "outcome",
+        ],
+        batch_size=200,
     )
     return len(rows)

@@ -15,8 +15,8 @@ def register() -> None:
 
 def state(project: Project) -> registry.StepState:
     """Return the state of the project's training step."""
-    count = project.runs.count()
-    newest = project.runs.order_by("-pk").first()
+    runs = project.runs.filter(archived_at=None)
+    count, newest = runs.count(), runs.order_by("-pk").first()
     trainable = control.trainable(project)
     if newest is not None and newest.is_live:
         return registry.StepState(count, f"{newest.title}: {newest.get_status_display().lower()}")

@@ -41,8 +41,11 @@ def write(
 
 
 def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    # As a whole or not at all: an erasure writes these files again, and must not take half of one for all.
+    draft = path.with_suffix(".part")
+    with draft.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    draft.replace(path)
 
 
 def read(folder: Path) -> TrainingOrder:

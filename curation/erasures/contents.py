@@ -19,9 +19,11 @@ from curation.models import (
     NearDuplicate,
     Record,
     SelectedRecord,
+    SpanTrail,
     Suggestion,
     Task,
 )
+from curation.models.imports import NOTHING_NEW, SAME_CONTENT, UNCHANGED
 
 # A record that is erased is a deleted one without content: lists, queues and searches already leave those out.
 EMPTY: dict[str, Any] = {
@@ -36,6 +38,9 @@ Outcome = Generation.Outcome
 def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
     """Empty these records and delete what was written about them; return how much of what. The caller's transaction."""
     now, pks = timezone.now(), [row.record_id for row in rows]
+    # Answers before records, as whoever submits one locks them: in another order two would wait for each other.
+    for held in (Annotation.objects, Task.objects, Suggestion.objects):
+        list(held.filter(record__in=pks).select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     Record.objects.filter(pk__in=pks, deleted_at=None).update(deleted_at=now)
     Record.objects.filter(pk__in=pks).update(**EMPTY, revision=F("revision") + 1, changed_at=now)
     ErasedRecord.objects.filter(pk__in=[row.pk for row in rows]).update(wiped_at=now)
@@ -45,7 +50,7 @@ def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
         "comments": Comment.objects.filter(about).delete()[1].get("curation.Comment", 0),
         "suggestions": Suggestion.objects.filter(about).delete()[0],
     }
-    for gone in (Mark, Mention, SelectedRecord, BulkFailure):
+    for gone in (Mark, Mention, SelectedRecord, BulkFailure, SpanTrail):
         gone._base_manager.filter(about).delete()
     NearDuplicate.objects.filter(Q(first__in=pks) | Q(second__in=pks)).delete()
     return deleted | _emptied(pks)
@@ -81,10 +86,23 @@ def _calls(about: Q) -> int:
     return calls.update(prompt=[], answer="", reasoning="")
 
 
+def copies_of(pks: list[int]) -> Q:
+    """Return which rows of imports were skipped because one of these records has their content: the issue names it."""
+    sentences = [
+        sentence
+        for pk in pks
+        for sentence in (SAME_CONTENT.format(f"record {pk}"), UNCHANGED.format(pk), NOTHING_NEW.format(pk))
+    ]
+    datasets = Record.objects.filter(pk__in=pks).values("dataset")
+    return Q(parent__dataset__in=datasets, outcome=ImportIssue.Outcome.SKIPPED, message__in=sentences)
+
+
 def _issues(pks: list[int]) -> int:
-    """Empty the rows of imports that became these records, or half of them."""
+    """Empty the rows of imports that became these records, or half of them, or were skipped as their copies."""
     lines = Record.objects.filter(pk__in=pks, imported_by__isnull=False).values_list("imported_by", "import_line")
-    where = Q(record__in=pks)
+    where = Q(record__in=pks) | copies_of(pks)
     for parent, line in lines:
-        where |= Q(parent=parent, line=line)
+        where |= Q(parent=parent, line=line) | Q(
+            parent=parent, message=SAME_CONTENT.format(f"line {line} of this file")
+        )
     return ImportIssue.objects.filter(where).update(raw="", message=WHY)

@@ -5,13 +5,11 @@ So a kill at any point leaves a version whose files verify, and the next attempt
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
@@ -20,7 +18,7 @@ from atelier.jobs.claims import Claim
 from curation.erasures import tally
 from curation.erasures.remains import Remain
 from curation.models import ErasedFile, Erasure, Version, VersionEntry
-from curation.versions import archive, diff
+from curation.versions import archive, diff, scratch
 from curation.versions import files as version_files
 from curation.versions.files import DamagedVersion, SplitFile
 from curation.versions.job import content_hash
@@ -49,21 +47,21 @@ def rewrite(claim: Claim[Erasure], version: Version) -> None:
         with claim.writing():
             entries.update(erased_at=timezone.now())
         return
-    folder = Path(settings.DATA_DIR) / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="erase-") as scratch:
-        made = [_without(version, split, places, Path(scratch)) for split, places in splits.items()]
-    diff.forget(version)  # tells labels and sources, and is computed again on demand
-    _adopt(claim, version, made)
+    with scratch.held(scratch.ERASE, claim.job.pk, claim.fence) as folder:
+        made = [_without(version, split, places, folder) for split, places in splits.items()]
+        diff.forget(version)  # tells labels and sources, and is computed again on demand
+        _adopt(claim, version, made)
 
 
-def _without(version: Version, split: str, places: Places, scratch: Path) -> tuple[ErasedFile, dict[str, Any], Places]:
+def _without(version: Version, split: str, places: Places, folder: Path) -> tuple[ErasedFile, dict[str, Any], Places]:
     """Store a split's file with tombstones; return its ledger row, unsaved, what `Version.files` holds, and the entries."""
-    before, out, rows = version.file(split), SplitFile(scratch / f"{split}.jsonl"), []
+    before, out, rows, found = version.file(split), SplitFile(folder / f"{split}.jsonl"), [], 0
     try:
         with version_files.open_split(version, split) as lines:
             for number, line in enumerate(lines, 1):
-                if (entry := places.get(number)) is not None and not version_files.is_erased(line):
+                entry = places.get(number)
+                found += entry is not None
+                if entry is not None and not version_files.is_erased(line):
                     about = {"id": orjson.loads(line)["id"], "sha256": hashlib.sha256(line).hexdigest()}
                     rows.append({"row": number, "record": entry.record_id, **about})
                     tombstone = version_files.tombstone(line)
@@ -71,6 +69,11 @@ def _without(version: Version, split: str, places: Places, scratch: Path) -> tup
                     out.write(tombstone)
                 else:
                     out.write(line)
+        if found != len(places):
+            raise DamagedVersion(
+                f"The {split} file of {version} lacks rows that its lineage names, so none was erased."
+            )
+        scratch.note(folder, out.name)
         after = out.keep()
     finally:
         out.close()
@@ -87,7 +90,8 @@ def _adopt(claim: Claim[Erasure], version: Version, made: list[tuple[ErasedFile,
     with claim.writing():
         current = Version.objects.select_for_update().select_related("dataset").get(pk=version.pk)
         for ledger, _, _ in made:
-            if current.file(ledger.split)["sha256"] != ledger.sha256_before:
+            # Whoever removes its files knows nothing of the new one.
+            if current.file(ledger.split)["sha256"] != ledger.sha256_before or current.freed_at is not None:
                 raise DamagedVersion(f"The files of {version} changed while rows were erased. Resume the erasure.")
         files = current.files | {ledger.split: after for ledger, after, _ in made}
         new_hash = content_hash(current, files)
@@ -95,6 +99,11 @@ def _adopt(claim: Claim[Erasure], version: Version, made: list[tuple[ErasedFile,
         rows = current.rows - count
         tally.add(claim, frozen_rows=count)
         Version.objects.filter(pk=version.pk).update(files=files, rows=rows, content_hash=new_hash)
+        # From here on nobody deletes a file of this name; a version that had the same content may have just gone with it.
+        if not all(default_storage.exists(after["name"]) for _, after, _ in made):
+            raise DamagedVersion(
+                f"A new file of {version} was deleted together with another version. Resume the erasure."
+            )
         for ledger, _, places in made:
             ledger.erasure, ledger.at = claim.job, now
             ledger.content_hash_before, ledger.content_hash_after = current.content_hash, new_hash

@@ -100,7 +100,7 @@ def busy(dataset: Dataset, records: list[int]) -> str:
     ]
     if not jobs:
         return ""
-    return f"“{jobs[0].title}” is at work and may copy these records. Wait until it ends or pause it, then erase them."
+    return f"“{jobs[0].title}” is at work and may copy these records. Wait until it ends or cancel it, then erase them."
 
 
 def made_from(records: list[int]) -> list[int]:

@@ -18,6 +18,7 @@ from curation.imports.prefetch import ahead
 from curation.imports.reader import FileRows
 from curation.imports.updates import Updates
 from curation.models import ErasedRecord, Import, ImportIssue
+from curation.models.imports import SAME_CONTENT
 from curation.records.spans import aside_words
 from curation.records.store import COLUMNS
 from curation.search.dialect import dialect
@@ -200,7 +201,7 @@ def _without_duplicates(batch: RowBatch, rows: list[ImportedRow]) -> list[Import
         twin = f"record {there[digest]}" if digest in there else ""
         twin = twin or (f"line {lines[digest]} of this file" if digest in lines else "")
         if twin:
-            problem = Problem("duplicate", f"Skipped: same content as {twin}.")
+            problem = Problem("duplicate", SAME_CONTENT.format(twin))
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
         else:
             lines[digest] = row.line

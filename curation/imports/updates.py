@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from curation.chat import Problem
 from curation.models import Change, Import, Record
+from curation.models.imports import UNCHANGED
 from curation.records import derived, spans, store
 
 CONTENT = ("fields", "messages", "tools", "chosen", "rejected", "metadata")
@@ -57,7 +58,7 @@ class Updates:
         new = {name: orjson.loads(values[name]) for name in (self.content if has_labels else CONTENT)}
         changed = {name: value for name, value in new.items() if record.values[name] != value}
         if not changed:
-            return Problem("unchanged", f"Record {record.pk} already has this content.")
+            return Problem("unchanged", UNCHANGED.format(record.pk))
         after = dict(changed)
         if values["content_hash"] != record.values["content_hash"]:
             # Other words were never reviewed by anybody; other metadata alone says nothing about the words.

@@ -42,6 +42,10 @@ class Import(Job):
         return f"Import {self.original_name}"
 
 
+# Why a row was skipped. An erasure finds the copies of an erased record by these sentences.
+SAME_CONTENT = "Skipped: same content as {}."
+UNCHANGED = "Record {} already has this content."
+NOTHING_NEW = "Record {} was already imported with all of this."
 WHOLE_FILE = "file"  # the code of an issue that is a file of several, and no row of it
 
 

@@ -62,6 +62,17 @@ class Version(Job):
     def title(self) -> str:
         return f"Freeze {self.dataset.name} v{self.number}"
 
+    def worded(self, sentence: str, move: str) -> str:
+        if move == "resume" and self.archived_at is not None:
+            return f"{self} is archived. Restore it from the archive first."
+        return super().worded(sentence, move)
+
+    def enqueue(self) -> bool:
+        """Queue a failed or cancelled freeze again. Returns False for any other, and for an archived one."""
+        if Version.objects.filter(pk=self.pk).exclude(archived_at=None).exists():
+            return False
+        return super().enqueue()
+
     def counts(self) -> dict[str, int]:
         """Return the rows in each split, empty splits as 0. Erased rows do not count."""
         files = [(split, self.files.get(split, {})) for split in SPLITS]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from atelier.audit import trail
@@ -113,8 +114,16 @@ def refuse_archived(version: Version) -> None:
 
 def names_of_others(version: Version) -> set[str]:
     """Return the storage names of the files that other versions still have: files are named by their content."""
-    others = Version.objects.exclude(pk=version.pk).filter(freed_at=None).exclude(files={})
-    files = others.values_list("files", flat=True)
+    return _names(Version.objects.exclude(pk=version.pk))
+
+
+def names_in_use() -> set[str]:
+    """Return the storage names of the files that any version still has."""
+    return _names(Version.objects.all())
+
+
+def _names(versions: "QuerySet[Version]") -> set[str]:
+    files = versions.filter(freed_at=None).exclude(files={}).values_list("files", flat=True)
     return {file["name"] for of_one in files.iterator(chunk_size=500) for file in of_one.values()}
 
 

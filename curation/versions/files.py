@@ -47,11 +47,15 @@ class SplitFile:
         self.bytes += len(line)
         return self.rows, begins
 
+    @property
+    def name(self) -> str:
+        """Return the storage name of what was written so far."""
+        return f"versions/{self._digest.hexdigest()}.jsonl"
+
     def keep(self) -> dict[str, Any]:
         """Close the file and store it under its hash, unless it is already there. Returns what `Version.files` holds."""
         self._out.close()
-        sha = self._digest.hexdigest()
-        name = f"versions/{sha}.jsonl"
+        sha, name = self._digest.hexdigest(), self.name
         if not _is_stored(name, sha):
             with TemporaryFile(self.path) as file:
                 saved = default_storage.save(name, file)

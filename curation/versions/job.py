@@ -5,13 +5,10 @@ shares give the same hash on any installation.
 """
 
 import hashlib
-import tempfile
 from array import array
-from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
 
@@ -23,7 +20,7 @@ from curation.models import Version, VersionEntry
 from curation.records.splits import SPLITS
 from curation.search import selection
 from curation.tokens.counting import TokenCounter
-from curation.versions import card, leaks, lineage, preview
+from curation.versions import card, leaks, lineage, preview, scratch
 from curation.versions import plan as plans
 from curation.versions import rows as version_rows
 from curation.versions.figures import Figures
@@ -46,18 +43,20 @@ def run(claim: Claim[Version]) -> None:
     leaks.refuse(claim, plan)
     _forget(claim)
     claim.progress(done=0, total=len(pks), line="Writing splits")
-    folder = Path(settings.DATA_DIR) / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="freeze-") as scratch:
-        files = {split: SplitFile(Path(scratch) / f"{split}.jsonl") for split in SPLITS}
+    with scratch.held(scratch.FREEZE, version.pk, claim.fence) as folder:
+        files = {split: SplitFile(folder / f"{split}.jsonl") for split in SPLITS}
         try:
             figures = _write(claim, plan, files)
+            said = preview.warnings(version.dataset, plan, figures.labels(), version.shares, grouping)
+            problems = _refuse(claim, {split: file.rows for split, file in files.items()}, figures, said)
             claim.progress(line="Storing files")
+            for file in files.values():
+                scratch.note(folder, file.name)
             names = {split: file.keep() for split, file in files.items()}
         finally:
             for file in files.values():
                 file.close()
-    _finish(claim, names, figures, plan)
+        _finish(claim, names, figures, problems, said)
 
 
 def _forget(claim: Claim[Version]) -> None:
@@ -102,22 +101,28 @@ def _insert(entries: list[tuple[Any, ...]]) -> None:
         cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", entries)  # noqa: S608
 
 
-def _finish(claim: Claim[Version], files: dict[str, dict[str, Any]], figures: Figures, plan: SplitPlan) -> None:
-    """Finish a version whose files are written: refuse what may not be frozen, else write its row.
-
-    The version never changes afterwards.
-    """
-    version = claim.job
-    rows = sum(file["rows"] for file in files.values())
-    if not rows:
+def _refuse(claim: Claim[Version], rows: dict[str, int], figures: Figures, said: list[str]) -> list[dict[str, Any]]:
+    """Return the problems of what was written, before it is stored. Raises JobFailed for what may not be frozen."""
+    if not any(rows.values()):
         raise JobFailed("Every record was deleted while this ran, so there is nothing to freeze.")
-    grouping = Grouping.of(version.grouping)
-    said = preview.warnings(version.dataset, plan, figures.labels(), version.shares, grouping)
-    if not files["train"]["rows"]:
+    if not rows["train"]:
         raise JobFailed(" ".join(["The train split is empty. Give it a larger share, or freeze more records.", *said]))
-    claim.progress(line="Writing the data card")
     problems = figures.problems()
     leaks.refuse_copies(claim, problems)
+    return problems
+
+
+def _finish(
+    claim: Claim[Version],
+    files: dict[str, dict[str, Any]],
+    figures: Figures,
+    problems: list[dict[str, Any]],
+    said: list[str],
+) -> None:
+    """Write the row of a version whose files are stored. The version never changes afterwards."""
+    version = claim.job
+    rows = sum(file["rows"] for file in files.values())
+    claim.progress(line="Writing the data card")
     version.files, version.rows, version.content_hash = files, rows, content_hash(version, files)
     version.words, version.tokens, version.problems = figures.words, figures.tokens.table(), problems
     version.figures = figures.as_json() | leaks.found(version) | lineage.origins(version)

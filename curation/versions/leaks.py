@@ -71,25 +71,25 @@ def _parted(plan: SplitPlan, batch: list[tuple[int, int, int, float]]) -> list[L
     return leaks
 
 
-def _plan(version: Version) -> SplitPlan:
+def plan_of(version: Version) -> SplitPlan:
     """Return the plan of the records that a version takes now."""
     chosen = selection.numbers(selection.select(version.dataset, version.filters))
     return plans.make(version.dataset, chosen, version.shares, version.seed, Grouping.of(version.grouping))
 
 
-def of(version: Version, after: int = 0) -> Iterator[Leak]:
-    """Yield the near-duplicate pairs that cross splits among the records that a version takes now."""
-    return pairs(version.dataset, _plan(version), after)
+def of(version: Version, after: int = 0, plan: SplitPlan | None = None) -> Iterator[Leak]:
+    """Yield the near-duplicate pairs that cross splits among the records that a version takes now, by its plan."""
+    return pairs(version.dataset, plan or plan_of(version), after)
 
 
-def copies(version: Version, after: str = "") -> Iterator[tuple[str, Leak]]:
-    """Yield (content hash, pair) for identical records that cross splits in what a version takes now.
+def copies(version: Version, after: str = "", plan: SplitPlan | None = None) -> Iterator[tuple[str, Leak]]:
+    """Yield (content hash, pair) for identical records that cross splits in what a version takes now, by its plan.
 
     Sorted by the content's hash, from the one after `after`; of one content so many pairs as a page holds.
     """
     chosen = selection.select(version.dataset, version.filters).order_by()
     several = chosen.values("content_hash").annotate(times=Count("pk")).filter(times__gt=1).order_by("content_hash")
-    plan = _plan(version)
+    plan = plan or plan_of(version)
     while hashes := list(several.filter(content_hash__gt=after).values_list("content_hash", flat=True)[:HASHES]):
         rows = chosen.filter(content_hash__in=hashes).order_by("content_hash", "pk")
         names = rows.values_list("content_hash", "pk")
@@ -99,9 +99,11 @@ def copies(version: Version, after: str = "") -> Iterator[tuple[str, Leak]]:
         after = hashes[-1]
 
 
-def page_of_copies(version: Version, after: str = "", limit: int = PAGE) -> tuple[list[tuple[str, Leak]], str]:
+def page_of_copies(
+    version: Version, after: str = "", limit: int = PAGE, plan: SplitPlan | None = None
+) -> tuple[list[tuple[str, Leak]], str]:
     """Return so many of `copies`, and where the next begin (nothing at the end). All pairs of one content are on one page."""
-    page = list(islice(copies(version, after), limit + PAGE))
+    page = list(islice(copies(version, after, plan), limit + PAGE))
     if len(page) <= limit:
         return page, ""
     last = page[limit - 1][0]

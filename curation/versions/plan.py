@@ -142,9 +142,10 @@ def _pages(pks: Whole, grouping: Grouping, with_labels: bool) -> Iterator[tuple[
 def _value(metadata: str, column: str) -> str | None:
     """Return a metadata value as text, the same for 1 and "1"; None if the record has none."""
     value = orjson.loads(metadata).get(column)
+    value = value.strip() if isinstance(value, str) else value
     if value is None or value in ("", [], {}):
         return None
-    return value.strip() if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _edges(dataset: Dataset, pks: Whole, columns: _Columns) -> tuple[Whole, Whole]:

@@ -12,6 +12,7 @@ from atelier.accounts.access import child_or_404
 from atelier.audit import trail
 from atelier.jobs import queue
 from atelier.jobs.pages import addresses, job_or_404, moved, polled
+from atelier.web import border
 from atelier.web.methods import require_GET_POST
 from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
@@ -21,7 +22,6 @@ from curation.models import ErasedRecord, Erasure, VersionEntry
 from curation.search.filters import Filters
 from curation.views.crumbs import crumbs
 
-MOST_AT_ONCE = requests.MOST + 1  # one more than may be, so that too many are refused
 MOST = 200  # records and files that the page lists; REST has all
 
 
@@ -57,14 +57,20 @@ def new(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> Http
 
 @require_GET_POST
 def several(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
-    """Ask the same about all records that the URL's filters match, or that it names."""
+    """Ask the same about all records that the URL's filters match, or that it names.
+
+    The answer names the records that the question was about, for others may match by then, and this cannot be undone.
+    """
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     back = reverse("curation:dataset", args=[project_id, dataset.pk])
     try:
-        pks = list(Filters.read(request.GET, strict=True).records(dataset).values_list("pk", flat=True)[:MOST_AT_ONCE])
+        found = Filters.read(request.GET, strict=True).records(dataset).values_list("pk", flat=True)
+        pks = _named(request.POST.get("records", "")) if request.method == "POST" else list(found[: requests.MOST + 1])
     except ValidationError as error:
         say_error(request, error)
         return redirect(back)
+    if request.method == "GET" and not 0 < len(pks) <= requests.MOST:
+        return render(request, "partials/confirm_page.html", _refused(found.count()) | {"cancel_url": back})
     form = EraseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         reason, asker = form.cleaned_data["reason"], trail.asker(request)
@@ -80,11 +86,29 @@ def several(request: HttpRequest, project_id: int, dataset_id: int) -> HttpRespo
         "text": _goes(pks[: requests.MOST]),
         "danger": True,
         "form": form,
+        "fields": [("records", ",".join(map(str, pks)))],
         "action": request.get_full_path(),
         "submit": "Erase permanently",
         "cancel_url": back,
     }
     return render(request, "partials/confirm_page.html", question, status=422 if form.errors else 200)
+
+
+def _named(records: str) -> list[int]:
+    """Return the ids that a question's form holds. Raises ValidationError."""
+    pks = [border.whole(part) for part in records.split(",")] if records else []
+    known = [pk for pk in pks if pk is not None]
+    if len(known) < len(pks):
+        raise ValidationError("A record is not named by its ID. Choose the records again.")
+    return known
+
+
+def _refused(count: int) -> dict[str, Any]:
+    """Return why so many records are not asked about."""
+    if not count:
+        return {"title": "No records to erase", "text": "No records match this filter.", "refused": True}
+    text = f"At most {requests.MOST:,} records can be erased at once, and {count:,} match. Narrow the filter."
+    return {"title": "Too many records to erase at once", "text": text, "refused": True}
 
 
 def _goes(pks: list[int]) -> str:
@@ -127,6 +151,7 @@ def _context(request: HttpRequest, job: Erasure) -> dict[str, Any]:
         "job": job,
         "records": job.records.select_related("record").order_by("pk")[:MOST],
         "record_count": job.records.count(),
+        "file_count": job.files.count(),
         "files": job.files.select_related("version__dataset").order_by("pk")[:MOST],
         "crumbs": crumbs(request.project, job.dataset if job.dataset.deleted_at is None else None),
         "can_edit": request.project.role.covers("editor"),

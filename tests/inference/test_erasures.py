@@ -54,13 +54,40 @@ def test_answers_are_emptied_and_their_figures_stay(project, briefs, alice, endp
     assert other.text == SECRET
 
 
+def test_calls_of_tools_and_the_tools_go_with_an_answer(project, briefs, alice, endpoint):
+    record, calls = briefs.records.first(), [{"name": "look", "arguments": {"who": SECRET}}]
+    row = answer(
+        project, freeze(briefs), record, endpoint, outcome="ok", tool_calls=calls, reference_calls=calls, tools=calls,
+        calls_why=SECRET, calls_right=False,
+    )  # fmt: skip
+    tasks.erase(requests.begin(briefs, alice, [record.pk], "Request").pk)
+    row.refresh_from_db()
+    assert (row.tools, row.tool_calls, row.reference_calls, row.calls_why, row.calls_right) == ([], [], [], "", False)
+
+
+def test_an_evaluation_that_still_writes_down_its_questions_is_waited_for(project, briefs, alice, endpoint):
+    record, version = briefs.records.first(), freeze(briefs)
+    Evaluation.objects.create(
+        project=project, version=version, name="E", status="running", started_at=record.created_at
+    )
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, "may be asking about an erased record" in started.error) == ("failed", True)
+    Evaluation.objects.update(status="done")
+    assert started.enqueue()
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert started.status == "done"
+
+
 def test_an_evaluation_that_is_asking_is_waited_for(project, briefs, alice, endpoint):
     record = briefs.records.first()
     row = answer(project, freeze(briefs), record, endpoint, outcome="pending", status="running")
     started = requests.begin(briefs, alice, [record.pk], "Request")
     tasks.erase(started.pk)
     started.refresh_from_db()
-    assert (started.status, "is asking about an erased record" in started.error) == ("failed", True)
+    assert (started.status, "may be asking about an erased record" in started.error) == ("failed", True)
     Evaluation.objects.update(status="paused")
     assert started.enqueue()
     tasks.erase(started.pk)
@@ -77,11 +104,16 @@ def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, 
     became = Turn.objects.create(comparison=comparison, index=2, prompt=SECRET)
     neither = Turn.objects.create(comparison=comparison, index=3, prompt=SECRET, source=other)
     for turn in (from_it, became, neither):
-        Reply.objects.create(turn=turn, side=side, state="done", text=SECRET, record=record if turn == became else None)
+        Reply.objects.create(
+            turn=turn, side=side, state="done", text=SECRET, record=record if turn == became else None, refusal=SECRET,
+            tool_calls=[{"name": "look", "arguments": {"who": SECRET}}],
+        )  # fmt: skip
     started = requests.begin(briefs, alice, [record.pk], "Request")
     tasks.erase(started.pk)
     assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
-    assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
+    left = Reply.objects.order_by("turn__index").values_list("text", "refusal")
+    assert list(left) == [("", ""), ("", ""), (SECRET, SECRET)]
+    assert [bool(reply.tool_calls) for reply in Reply.objects.order_by("turn__index")] == [False, False, True]
 
 
 def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(project, briefs, alice, endpoint):

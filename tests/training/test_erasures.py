@@ -13,7 +13,7 @@ from curation.records import derived
 from tests.curation.teacher import conversations
 from tests.curation.versions.test_freezes import frozen as freeze
 from tests.inference.models_fixtures import SLUG, base_on_disk  # noqa: F401
-from training import manifest
+from training import erasures, manifest, run_folder
 from training.models import Run
 from training.runs import adapters, archive, control, job
 
@@ -109,3 +109,18 @@ def test_an_adapter_whose_files_were_removed_no_longer_stays(briefs, alice, base
     archive.archive(run, None)
     archive.free(run, archive.ALL, None)
     assert erase(briefs, alice).stays == []
+
+
+def test_a_run_that_is_being_prepared_loses_no_other_row(tmp_path):
+    """The erasure looks at the folder while the rows are written: it finds the whole file or none."""
+    rows = [{"id": str(number), "messages": []} for number in range(5)]
+
+    def writing():
+        for row in rows:
+            yield row
+            erasures._without(tmp_path / "train.jsonl", {"0"})
+
+    run_folder._write_rows(tmp_path / "train.jsonl", writing())
+    assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 5
+    assert erasures._without(tmp_path / "train.jsonl", {"0"}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["train.jsonl"]

@@ -182,10 +182,10 @@ def refuse_replacing(slug: str, revision: str) -> None:
         return
     adapters = Adapter.objects.filter(base=slug).exists()
     if adapters or Run.objects.filter(base=slug).exclude(status__in=[Run.Status.DONE, Run.Status.CANCELLED]).exists():
-        why = "Adapters were trained on it" if adapters else "A run isn't over that trains on it"
+        why = "Adapters were trained on it" if adapters else "A run that isn't over trains on it"
         raise ValidationError(
-            f"{title(slug)} is on this machine at revision {row.revision[:12] or 'unknown'}. {why}, and with other files "
-            f"their answers would be wrong. To have revision {revision} too, add it to the catalogue under a name of its own."
+            f"{title(slug)} is on this machine at revision {row.revision[:12] or 'unknown'}. {why}, so with other "
+            f"files the answers would be wrong. To have revision {revision} too, add it to the catalogue under a name of its own."
         )
 
 

@@ -96,7 +96,7 @@ def trainable(project: Project) -> list[Version]:
 
 def erased(run: Run) -> tuple[int, int]:
     """Count the rows of the run's version that were erased before the run began, and since: its weights may hold those."""
-    if run.started_at is None:
+    if run.started_at is None or not run.version.erased:
         return run.version.erased, 0
     since = run.version.erased_files.filter(at__gte=run.started_at).values_list("rows", flat=True)
     later = sum(len(rows) for rows in since)

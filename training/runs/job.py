@@ -28,7 +28,7 @@ from curation.versions import files as version_files
 from training import run_folder
 from training.bases import offers
 from training.models import Run
-from training.recipe.fields import Recipe
+from training.recipe.fields import Recipe, RecipeError
 from training.runs import adapters, metrics
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def prepare(run: Run) -> None:
         archive.refuse_archived(run.version)
     except ValidationError as error:
         raise JobFailed(" ".join(error.messages)) from error
+    refuse_other_base(run, row.digest)
     provenance = {
         "run": run.number,
         "version": str(run.version),
@@ -84,6 +85,19 @@ def prepare(run: Run) -> None:
             f"The run's folder cannot be written ({error.strerror}). Free some space, then retry."
         ) from error
     (run.folder / "stop").unlink(missing_ok=True)
+
+
+def refuse_other_base(run: Run, digest: str) -> None:
+    """Raise JobFailed when the run has checkpoints that were trained on other files of its base."""
+    try:
+        before = run_folder.read(run.folder).provenance.get("base_digest")
+    except RecipeError:  # nothing was prepared yet
+        return
+    if before and before != digest and any((run.folder / "checkpoints").glob("step-*")):
+        raise JobFailed(
+            f"The files of {offers.title(run.base)} were replaced since {run.title} saved its checkpoints, so it cannot be "
+            "resumed from them. Remove its checkpoints, then retry, or duplicate the run."
+        )
 
 
 @functools.cache

@@ -81,8 +81,11 @@ def best_of(folder: Path, step: int) -> Path:
 
 
 def forget_others(folder: Path) -> None:
-    """Delete the best weights that no checkpoint needs: each knows the best step up to its own."""
-    needed = {best_of(folder, best["step"]) for path in found(folder) if (best := counts(path).get("best"))}
+    """Delete the best weights that no checkpoint needs: each knows the best step up to its own. With a damaged one, none."""
+    try:
+        needed = {best_of(folder, best["step"]) for path in found(folder) if (best := counts(path).get("best"))}
+    except (OSError, ValueError):
+        return  # what that one knew is unknown, and an older one is no reason to end a training
     for old in set(folder.glob("best-*")) - needed:
         shutil.rmtree(old, ignore_errors=True)
 

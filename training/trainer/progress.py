@@ -89,8 +89,15 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def lay_out(self, steps: int) -> None:
         """Plan the run's steps, as far as a checkpoint has not done so."""
         self.plan = Plan(steps, self.recipe.max_minutes)
-        if self.kept_anchors:
+        # Rows that were erased since change the number of steps, and what was planned for another is none.
+        if self.kept_anchors and self.kept_anchors[0][2] == steps:
             self.plan.restore(self.kept_anchors)
+
+    def is_over(self, step: int) -> bool:
+        """Whether nothing is left to train, as when the attempt before was ended after its last checkpoint."""
+        if self.recipe.patience and self.without_gain >= self.recipe.patience:
+            self.wanted_stop = self.wanted_stop or "stopped early"
+        return bool(self.wanted_stop) or step >= self.plan.total
 
     def on_train_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
         self.began = time.monotonic()
@@ -141,7 +148,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if self.plan.revise(step, self.spent(), pace, reserve):
             self.status.note(
                 f"Planned {self.plan.total} of {self.plan.steps} steps at step {step}, to end within "
-                f"{self.recipe.max_minutes:g} minutes; the learning rate is lowered accordingly."
+                f"{self.recipe.max_minutes:g} minute{'' if self.recipe.max_minutes == 1 else 's'}; the learning rate "
+                "follows the new plan."
             )
             self.status.set(total_steps=self.plan.total)
 
@@ -191,7 +199,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             self.best, self.without_gain = {"step": step, "eval_loss": sums["eval_loss"]}, 0
             return True
         self.without_gain += 1
-        if self.recipe.patience and self.without_gain >= self.recipe.patience and not self.wanted_stop:
+        is_last = step >= self.plan.total  # then it ends because all is done
+        if self.recipe.patience and self.without_gain >= self.recipe.patience and not (self.wanted_stop or is_last):
             self.wanted_stop = "stopped early"
             self.status.note(
                 f"Stopped after step {step}: {self.without_gain} validations in a row were not better than "

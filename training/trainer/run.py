@@ -1,5 +1,7 @@
 """A training from beginning to end: `run(folder)` reads the folder's recipe and rows and leaves an adapter in it."""
 
+import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -18,7 +20,7 @@ from training.trainer.failure import Failure, describe
 from training.trainer.progress import Progress
 from training.trainer.state import RunState
 from training.trainer.stopping import StopListener
-from training.trainer.trainer import Trainer, arguments
+from training.trainer.trainer import AlreadyOver, Trainer, arguments
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate", "mistral-common", "safetensors")
 
@@ -51,6 +53,9 @@ def train(folder: Path, status: RunState, listener: StopListener) -> str:
     recipe = order.recipe
     status.set(phase="tokenising")
     codec = codec_of(order)
+    # Of the rows that are read now: an erasure may remove some from the folder while this trains.
+    data_hash = rows.hash_of(folder / "train.jsonl", folder / "validation.jsonl")
+    order = dataclasses.replace(order, provenance=order.provenance | {"data_hash": data_hash})
     train_rows = rows.load(folder / "train.jsonl", codec, recipe, status.set)
     held_out = validation_rows(folder, codec, order, status)
     if not train_rows.encoded:
@@ -79,7 +84,8 @@ def train(folder: Path, status: RunState, listener: StopListener) -> str:
     newest = checkpoints.newest(folder / "checkpoints", status.note)
     progress.resume(newest)
     listener.trainer = trainer
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    with contextlib.suppress(AlreadyOver):
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
 
     progress.hold()  # From here on a signal waits: the rest takes a moment and must be whole.
     trainer.make_up_validation()
@@ -197,7 +203,6 @@ def write_meta(
         **order.provenance,
         "base": order.recipe.base,
         "base_revision": revision_of(order),
-        "data_hash": rows.hash_of(folder / "train.jsonl", folder / "validation.jsonl"),
         "recipe": order.recipe.to_dict(),
         "seed": order.recipe.seed,
         "system_prompt": order.recipe.system_prompt,

@@ -25,6 +25,10 @@ SCORED_AT_ONCE = 1024  # labelled positions of a validation: their logits are fl
 BEAT_SECONDS = 5.0
 
 
+class AlreadyOver(Exception):
+    """A resumed run has nothing left to train: its weights are those of the checkpoint."""
+
+
 class Trainer(SFTTrainer):  # type: ignore[misc]
     """The trainer of one run; `progress` is its callback."""
 
@@ -92,6 +96,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         self.make_up_validation()
+        if self.progress.is_over(self.state.global_step):
+            raise AlreadyOver
         self.progress.tokens += int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else 0
         return super().training_step(model, inputs, num_items_in_batch)
 

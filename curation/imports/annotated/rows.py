@@ -33,6 +33,7 @@ from curation.models import (
     Suggestion,
     Task,
 )
+from curation.models.imports import NOTHING_NEW
 from curation.records import spans
 
 State, Outcome, Holder = Annotation.State, ImportIssue.Outcome, SpanTrail.Holder
@@ -194,7 +195,7 @@ class TaskWriter:
                 updated += 1
                 self._report(batch, row)
             else:
-                problem = Problem("unchanged", f"Record {pk} was already imported with all of this.")
+                problem = Problem("unchanged", NOTHING_NEW.format(pk))
                 batch.refuse(row.line, Outcome.SKIPPED, problem, row.preview, row.file)
         return updated
 

@@ -22,8 +22,9 @@ from curation.views.versions.pages import crumbs_to
 def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     """Show the copies and the near-duplicates that would cross splits, with both records."""
     version = job_or_404(request, Version, project_id, pk)
-    pairs = list(islice(leaks.of(version, border.whole(request.GET.get("after")) or 0), leaks.PAGE + 1))
-    copies, more = leaks.page_of_copies(version, request.GET.get("copies", "")[:64])
+    plan = leaks.plan_of(version)  # made once, for it reads every record
+    pairs = list(islice(leaks.of(version, border.whole(request.GET.get("after")) or 0, plan), leaks.PAGE + 1))
+    copies, more = leaks.page_of_copies(version, request.GET.get("copies", "")[:64], plan=plan)
     address = reverse("curation:version_leaks", args=[project_id, pk])
     context = {
         "version": version,

@@ -23,6 +23,7 @@ from curation.models import (
     Question,
     Queue,
     Record,
+    SpanTrail,
     Suggestion,
     Task,
     Version,
@@ -171,6 +172,58 @@ def test_what_people_and_jobs_wrote_about_it_goes(alice, project, briefs):
     assert not Change.objects.filter(record=record).exists()
     assert (Export.objects.get().file, Import.objects.get().file) == ("", "")
     assert (found.erased["comments"], found.erased["exports"], found.erased["imported files"]) == (1, 1, 1)
+
+
+def test_copies_that_imports_skipped_go_and_the_files_of_imports_that_changed_it(alice, project, briefs):
+    record = person(briefs)
+    jobs = []
+    for number in range(3):
+        kept = default_storage.save(f"imports/rows{number}.jsonl", ContentFile(SECRET))
+        jobs.append(Import.objects.create(project=project, dataset=briefs, file=kept, status="done", original_name="a"))
+    same, unchanged, changed = jobs
+    sentences = [
+        (same, f"Skipped: same content as record {record.pk}."),
+        (unchanged, f"Record {record.pk} already has this content."),
+    ]
+    for job, sentence in sentences:
+        ImportIssue.objects.create(parent=job, line=1, outcome="skipped", code="x", message=sentence, raw=SECRET)
+    Change.objects.create(record=record, dataset=briefs, actor="alice", action="import", imported_by=changed)
+    other = Import.objects.create(
+        project=project, dataset=briefs, file="imports/other.jsonl", status="done", original_name="b"
+    )
+    ImportIssue.objects.create(
+        parent=other, line=1, outcome="skipped", code="x", message="Skipped: same content as record 0.", raw="else"
+    )
+    found = erased(briefs, alice, record)
+    assert everywhere() == []
+    assert [Import.objects.get(pk=job.pk).file for job in jobs] == ["", "", ""]
+    assert found.erased["imported files"] == 3
+    other.refresh_from_db()
+    assert (other.file, other.issues.get().raw) == ("imports/other.jsonl", "else")
+
+
+def test_spans_that_were_set_aside_go(alice, briefs):
+    record = person(briefs)
+    question = Question.objects.create(dataset=briefs, name="who", title="Who?", kind="span")
+    SpanTrail.objects.create(
+        record=record,
+        question=question,
+        holder="final",
+        aside=[{"id": "a", "label": "name", "words": SECRET}],
+        aside_count=1,
+    )
+    erased(briefs, alice, record)
+    assert everywhere() == []
+
+
+def test_a_file_that_lacks_a_row_of_its_lineage_is_not_taken_for_erased(alice, briefs):
+    version, record = freeze(briefs), person(briefs)
+    version.entries.filter(record=record).update(row=0)
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, "lacks rows that its lineage names" in started.error) == ("failed", True)
+    assert version.entries.get(record=record).erased_at is None
 
 
 def test_erased_twice_is_refused_with_who_and_when(alice, bob, briefs):

@@ -1,6 +1,7 @@
 """Erasing by page, REST and command; who may, and what the pages of what is left say."""
 
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -23,6 +24,11 @@ def briefs(project):
     dataset = conversations(project, 20)
     about(dataset.records.order_by("pk")[3])
     return dataset
+
+
+def asked(client, page: str) -> str:
+    """Return the ids that the question's form holds."""
+    return re.search(r'name="records" value="([\d,]*)"', client.get(page).content.decode())[1]
 
 
 def erase_page(record) -> str:
@@ -121,19 +127,33 @@ def test_ticked_records_are_erased_together(project, briefs, as_bob, as_ann):
     assert as_ann.post(change, ticked).status_code == 403
     page = as_bob.post(change, ticked).url
     assert "Erase 2 records everywhere?" in as_bob.get(page).content.decode()
-    as_bob.post(page, {"reason": "Request"})
+    as_bob.post(page, {"reason": "Request", "records": asked(as_bob, page)})
     assert Erasure.objects.get().roots == [first.pk, second.pk]
 
 
 def test_all_that_match_a_search_are_erased_and_too_many_refused(project, briefs, as_bob, monkeypatch):
     page = reverse("curation:erase_records", args=[project.pk, briefs.pk])
-    as_bob.post(f"{page}?q=Zephyrine", {"reason": "Request"})
+    found = f"{page}?q=Zephyrine"
+    as_bob.post(found, {"reason": "Request", "records": asked(as_bob, found)})
     assert Erasure.objects.get().roots == [person(briefs).pk]
+    everything = asked(as_bob, page)
     monkeypatch.setattr("curation.erasures.requests.MOST", 5)
-    answer = as_bob.post(page, {"reason": "Request"})
+    answer = as_bob.post(page, {"reason": "Request", "records": everything})
     assert (answer.status_code, "At most 5 records can be erased at once" in answer.content.decode()) == (422, True)
-    assert as_bob.post(f"{page}?q=nobody", {"reason": "Request"}).status_code == 422
+    assert "At most 5 records can be erased at once, and 20 match." in as_bob.get(page).content.decode()
+    assert "No records match this filter." in as_bob.get(f"{page}?q=nobody").content.decode()
+    for odd in ("", "x", "1,", "-1"):
+        as_bob.post(page, {"reason": "Request", "records": odd})
     assert as_bob.get(f"{page}?stauts=x").status_code == 302
+    assert Erasure.objects.count() == 1
+
+
+def test_only_what_the_question_was_about_is_erased(project, briefs, as_bob):
+    page = reverse("curation:erase_records", args=[project.pk, briefs.pk]) + "?q=Zephyrine"
+    records = asked(as_bob, page)
+    about(briefs.records.order_by("pk")[9])
+    as_bob.post(page, {"reason": "Request", "records": records})
+    assert Erasure.objects.get().roots == [briefs.records.order_by("pk")[3].pk]
 
 
 def test_content_that_was_erased_does_not_come_in_again(project, briefs, bob_api):

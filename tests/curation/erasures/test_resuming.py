@@ -4,18 +4,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 
+from atelier.jobs.claims import LostClaim
 from curation import exports, tasks
 from curation.annotation import answers
 from curation.datasets import deletion
 from curation.erasures import contents, copies, frozen, job, requests
-from curation.models import (
-    Annotation,
-    Queue,
-    Record,
-    Task,
-)
+from curation.models import Annotation, Export, Queue, Record, Task
+from curation.versions import archive, freezes
 from curation.versions import files as version_files
-from curation.versions import freezes
 from tests.curation.erasures.erasing import SECRET, about, erased, everywhere, person
 from tests.curation.teacher import conversations
 from tests.curation.versions.test_freezes import frozen as freeze
@@ -123,10 +119,44 @@ def test_a_freeze_that_reads_meanwhile_begins_again_without_the_record(alice, br
     tasks.freeze(version.pk)
     version.refresh_from_db()
     assert version.status == "queued"
+    assert everywhere() == []  # nor is a file left that no version has
     tasks.freeze(version.pk)
     version.refresh_from_db()
     assert (version.status, version.rows) == ("done", 29)
     assert not version.entries.filter(record=record).exists()
+
+
+@pytest.mark.parametrize("step", ["keep", "_finish"])
+def test_what_a_killed_freeze_left_goes(alice, briefs, monkeypatch, step):
+    """As after kill -9: nothing was cleared up, and the freeze is never tried again."""
+    from curation.versions import job as freeze_job
+    from curation.versions import scratch
+
+    def dying(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(scratch, "_remove", lambda path: None)
+        killed.setattr(freeze_job.SplitFile if step == "keep" else freeze_job, step, dying)
+        version = freezes.create(briefs, None)
+        tasks.freeze(version.pk)
+    left = [found for found in everywhere() if found.endswith(".jsonl")]
+    assert left, "the setup of this test"
+    erased(briefs, alice, person(briefs))
+    assert everywhere() == []
+
+
+def test_what_a_killed_export_left_goes(alice, briefs, monkeypatch):
+    def dying(*args):
+        raise MemoryError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(exports, "_finish", dying)
+        export = exports.begin(briefs, alice, "chat")
+        tasks.export(export.pk)
+    assert any(found.startswith(f"{export.pk}-") for found in everywhere()), "the setup of this test"
+    erased(briefs, alice, person(briefs))
+    assert everywhere() == []
 
 
 def test_an_export_that_reads_meanwhile_begins_again(alice, briefs, monkeypatch):
@@ -145,6 +175,68 @@ def test_an_export_that_reads_meanwhile_begins_again(alice, briefs, monkeypatch)
     tasks.export(export.pk)
     export.refresh_from_db()
     assert export.line == "29 of 29 records exported."
+
+
+def test_an_export_that_reads_a_version_before_its_file_is_replaced_begins_again(alice, briefs, monkeypatch):
+    """It starts once the records are empty, and reads the old file until after the new one is in its place."""
+    record, version, real = person(briefs), freeze(briefs), exports._finish
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    export = exports.begin(briefs, alice, "chat", version=version)
+    adopt, lately = frozen._adopt, []
+
+    def exporting(*args):
+        monkeypatch.setattr(exports, "_finish", lambda *held: lately.append(held))
+        tasks.export(export.pk)  # its file is stored, and its row not yet written
+        Export.objects.update(status="running", fence=lately[0][0].fence)
+        adopt(*args)
+
+    monkeypatch.setattr(frozen, "_adopt", exporting)
+    tasks.erase(started.pk)
+    monkeypatch.setattr(exports, "_finish", real)
+    with pytest.raises(LostClaim):
+        real(*lately[0])
+    export.refresh_from_db()
+    assert (export.status, export.file) == ("queued", "")
+    tasks.export(export.pk)
+    export.refresh_from_db()
+    assert export.line == "29 of 29 records exported; 1 row of the version had been erased."
+    assert everywhere() == []
+
+
+def test_an_export_of_a_version_that_ended_before_its_file_was_replaced_goes(alice, briefs, monkeypatch):
+    record, version = person(briefs), freeze(briefs)
+    started = requests.begin(briefs, alice, [record.pk], "Request")
+    export, adopt = exports.begin(briefs, alice, "chat", version=version), frozen._adopt
+
+    def exporting(*args):
+        tasks.export(export.pk)
+        adopt(*args)
+
+    monkeypatch.setattr(frozen, "_adopt", exporting)
+    tasks.erase(started.pk)
+    export.refresh_from_db()
+    assert (export.status, export.file) == ("done", "")
+    assert everywhere() == []
+
+
+def test_a_file_of_a_version_is_not_replaced_while_somebody_removes_it(alice, briefs, monkeypatch):
+    version, adopt = freeze(briefs), frozen._adopt
+    started = requests.begin(briefs, alice, [person(briefs).pk], "Request")
+
+    def freeing(*args):
+        archive.archive(version, None)
+        archive.free(version, None)
+        monkeypatch.setattr(frozen, "_adopt", adopt)
+        adopt(*args)
+
+    monkeypatch.setattr(frozen, "_adopt", freeing)
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, "changed while rows were erased" in started.error) == ("failed", True)
+    assert started.enqueue()
+    tasks.erase(started.pk)
+    started.refresh_from_db()
+    assert (started.status, everywhere()) == ("done", [])
 
 
 def test_a_damaged_file_is_left_and_named_until_it_is_restored(alice, briefs):

@@ -4,7 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from curation import tasks
 from curation.datasets import settings
+from curation.erasures import requests
 from curation.formats import Mapping
 from curation.imports import drafts
 from curation.imports import rows as import_rows
@@ -134,3 +136,11 @@ def test_a_deleted_record_is_not_brought_back(chats):
     chats.records.update(deleted_at="2026-01-01T00:00Z")
     job = imported(chats, chat("two", id="a"))
     assert (job.ok, job.updated, chats.records.count()) == (1, 0, 2)
+
+
+def test_a_row_does_not_give_a_record_the_content_that_was_erased(chats):
+    imported(chats, chat("one", id="a"), chat("two", id="b"))
+    tasks.erase(requests.begin(chats, None, [chats.records.get(key="a").pk], "Request").pk)
+    job = imported(chats, chat("one", id="b"))
+    assert (job.updated, job.skipped, job.issues.get().code) == (0, 1, "erased")
+    assert chats.records.get(key="b").revision == 1

@@ -152,3 +152,33 @@ def test_a_dataset_that_others_were_made_from_names_them(project, alice, as_bob,
         deletion.begin(source, alice)
     tasks.delete_dataset(deletion.begin(derived, alice).pk)
     assert deletion.begin(source, alice).pk
+
+
+def test_a_failed_freeze_is_not_retried_from_the_archive(project, version, bob_api):
+    Version.objects.update(status="failed")
+    version.refresh_from_db()
+    archive.archive(version, None)
+    answer = bob_api.post(f"/api/projects/{project.pk}/versions/{version.pk}/resume")
+    assert (answer.status_code, "is archived. Restore it from the archive first." in answer.content.decode()) == (
+        422,
+        True,
+    )
+    version.refresh_from_db()
+    assert version.status == "failed"
+    assert archive.unarchive(version, None)
+    assert version.enqueue()
+
+
+def test_the_rail_names_no_archived_version(project, version, as_vic):
+    home = reverse("project", args=[project.pk])
+    assert "Briefs v1 has 30 rows" in as_vic.get(home).content.decode()
+    archive.archive(version, None)
+    assert "Briefs v1" not in as_vic.get(home).content.decode()
+
+
+def test_an_export_that_was_asked_for_as_it_was_archived_fails(version, bob):
+    export = exports.begin(version.dataset, bob, "chat", version=version)
+    Version.objects.update(archived_at=version.created_at)  # as if both had happened at once
+    tasks.export(export.pk)
+    export.refresh_from_db()
+    assert (export.status, "is archived. Restore it from the archive first" in export.error) == ("failed", True)

@@ -135,11 +135,11 @@ VALUES = {
 def test_any_value_of_any_column_groups(project, values, column):
     rows = [{"metadata": {column: value}} for value in values]
     version = frozen(make(project, rows), Grouping("column", column), shares={"train": 1})
-    plan = leaks._plan(version)
+    plan = leaks.plan_of(version)
     assert (plan.groups, plan.without_column) == (2, 0)
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], {}])
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], {}])
 def test_an_empty_value_is_none(project, nothing):
     dataset = make(project, [{"metadata": {"article": nothing}}, {"metadata": {"article": "a"}}])
     seen = freezes.preview_of(dataset, grouping=Grouping("column", "article"))
@@ -169,7 +169,7 @@ def test_a_grouping_that_says_nothing_is_refused(given, sentence):
 def test_without_grouping_copies_stay_together(project):
     version = frozen(make(project, [{"question": f"{n % 20}?", "answer": "Same."} for n in range(40)]), NONE)
     assert version.status == "done", version.error
-    assert leaks._plan(version).groups == 20
+    assert leaks.plan_of(version).groups == 20
 
 
 def test_a_plan_without_options_is_what_the_hash_says(project):

@@ -94,7 +94,7 @@ def test_a_base_with_adapters_or_runs_is_not_swapped_for_another_revision(projec
     adapter.run.status = "paused"
     adapter.run.save()
     adapter.delete()
-    with pytest.raises(ValidationError, match="A run isn't over"):
+    with pytest.raises(ValidationError, match="A run that isn't over trains on it"):
         offers.start_pull(project, SLUG, None, revision=revision)
     assert fetched(offers.start_pull(project, SLUG, None)).status == Status.DONE, "what is there may stay"
 

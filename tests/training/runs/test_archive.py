@@ -8,7 +8,7 @@ from curation.versions import archive as version_archive
 from inference.models import Deployment
 from inference.serving import deployments
 from tests.inference.models_fixtures import SLUG, adapter, base_on_disk, make_adapter  # noqa: F401
-from training import manifest, usage
+from training import manifest, rail, usage
 from training.models import Adapter, Run
 from training.runs import archive, job
 
@@ -155,3 +155,11 @@ def test_a_run_retried_on_an_archived_version_fails_with_a_sentence(project, ada
     run = Run.objects.select_related("version__dataset").get()
     with pytest.raises(job.JobFailed, match=r"is archived\. Restore it from the archive first"):
         job.prepare(run)
+
+
+def test_the_rail_names_no_archived_run(project, adapter):  # noqa: F811
+    run = adapter.run
+    assert rail.state(project).line.startswith(run.title)
+    archive.archive(run, None)
+    assert rail.state(project).count == 0
+    assert run.title not in rail.state(project).line

@@ -324,6 +324,19 @@ def test_a_paused_run_goes_on_from_its_checkpoint(version, bob, tiny_base):
     assert [row["step"] for row in metrics.run_folder.metrics(run.folder)] == list(range(1, 61))
 
 
+def test_checkpoints_of_other_files_of_the_base_are_not_resumed(run, tiny_base):
+    run_job.prepare(run)
+    order = json.loads((run.folder / "recipe.json").read_text())
+    order["provenance"]["base_digest"] = "0" * 64
+    (run.folder / "recipe.json").write_text(json.dumps(order))
+    checkpoint = run.folder / "checkpoints" / "step-000004"
+    checkpoint.mkdir(parents=True)
+    with pytest.raises(claims.JobFailed, match=r"were replaced since Run 1.* saved its checkpoints"):
+        run_job.prepare(run)
+    checkpoint.rmdir()
+    run_job.prepare(run)
+
+
 @pytest.mark.slow
 def test_what_an_earlier_worker_left_is_ended_before_the_next_start(tmp_path):
     command = stand_in(tmp_path, STUBBORN)

@@ -182,3 +182,11 @@ def test_rows_are_padded_on_the_right():
     assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 0, 0]]
     assert batch["labels"].tolist() == [[-100, 6, 7], [-100, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_best_weights_stay_while_a_damaged_checkpoint_may_need_them(tmp_path, learner):
+    checkpoints.save_best(tmp_path, 2, learner[0])
+    (save(tmp_path, learner, 3) / checkpoints.COUNTS).write_text("{")
+    checkpoints.save_best(tmp_path, 4, learner[0])
+    assert not manifest.problem(save(tmp_path, learner, 5))
+    assert checkpoints.best_of(tmp_path, 4).is_dir()

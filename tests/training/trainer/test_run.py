@@ -286,6 +286,13 @@ def test_the_adapter_of_the_best_validation_is_kept(tmp_path, llama):
     assert patient["steps"] == reached + 3
     assert losses[reached] == min(losses[step] for step in range(1, patient["steps"] + 1))
 
+    # As if killed after its last checkpoint, before the adapter was written: nothing more is trained.
+    before = adapter(folders[2])
+    (folders[2] / "meta.json").unlink()
+    assert train(folders[2]) == run_folder.DONE
+    again = json.loads((folders[2] / "meta.json").read_text())
+    assert (again["steps"], again["finish"], adapter(folders[2])) == (patient["steps"], "stopped early", before)
+
     child = start(folders[3])
     until_step(folders[3], min(lowest + 9, 50), child)
     child.kill()

@@ -8,6 +8,8 @@ from collections import Counter
 import pytest
 from django.core.files.base import ContentFile
 
+from curation import tasks
+from curation.erasures import requests
 from curation.models import Annotation, SpanTrail
 from curation.records import changes
 from tests.curation.imports.annotated.exports import LS, move, task, tasks_file
@@ -136,3 +138,15 @@ def test_importing_again_puts_spans_into_the_text_as_people_edited_it(moved_into
     assert [record.fields["text"][s["start"] : s["end"]] for s in answers["ner"]] == ["Oslo"]
     assert {trail.aside[0]["words"] for trail in SpanTrail.objects.filter(holder="annotation")} == {"kim"}
     assert SpanTrail.objects.filter(holder="annotation").count() == 2
+
+
+def test_a_task_that_was_erased_does_not_come_in_again(moved_into):
+    value = {"start": 0, "end": 4, "text": "Anna", "labels": ["x"]}
+    result = {"from_name": "ner", "to_name": "text", "type": "labels", "value": value}
+    rows = (task(1, "Anna came", [result]), task(2, "Nobody came"))
+    move(moved_into, tasks_file(rows[0]))
+    tasks.erase(requests.begin(moved_into, None, [moved_into.records.get().pk], "Request").pk)
+    job = move(moved_into, tasks_file(*rows))
+    assert [record.key for record in moved_into.records.present()] == ["2"]
+    issue = job.issues.get()
+    assert (issue.code, issue.raw, Annotation.objects.filter(answers__ner__isnull=False).count()) == ("erased", "", 0)
