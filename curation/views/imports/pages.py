@@ -48,9 +48,8 @@ TOGETHER = ("files", "folder", "s3")  # packed by us when they are several
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_or_404(request, project_id)
-    rows = (
-        project.imports.filter(dataset__deleted_at=None).select_related("dataset", "created_by").order_by("-pk")[:200]
-    )
+    there = project.imports.filter(dataset__deleted_at=None).select_related("dataset", "created_by")
+    rows = there.defer("source", "mapping").order_by("-pk")[:200]  # an account may name thousands of columns
     return render(
         request,
         "curation/imports/index.html",
