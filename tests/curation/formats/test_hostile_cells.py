@@ -9,7 +9,7 @@ import pytest
 from curation.checks.dumps import dumped, undumped
 from curation.checks.fixes import fix
 from curation.checks.turns import check_turns
-from curation.formats import Draft, Mapping, MappingError, RowError
+from curation.formats import Draft, Mapping, MappingError, RowError, suggest
 from curation.formats.annotation_tools.offsets import COUNTINGS, _edges, place
 from curation.forms import mapping as mapping_forms
 from tests.speed import patient
@@ -71,6 +71,14 @@ def test_choices_with_too_few_labels_are_refused_and_not_cut() -> None:
 def test_roles_of_any_type_are_left_to_the_checks(role: Any) -> None:
     fixed, _, _ = fix([{"role": role, "content": 5, "weight": 1}], [])
     assert fixed[0]["role"] == role
+
+
+def test_a_column_is_suggested_for_one_use() -> None:
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    mapping, _ = suggest(["system"], [{"system": talk}])
+    assert (mapping.messages, mapping.system) == ("system", "")
+    mapping, _ = suggest(["fields", "n"], [{"fields": ["x", "y"], "n": 5}], "conversations")
+    assert (mapping.roles, mapping.fields, mapping.metadata) == ({"fields": "user"}, [], ["n"])
 
 
 # --- costs ----------------------------------------------------------------------------------------
