@@ -125,7 +125,16 @@ def spans() -> Any:
     assert held < 16 * 5 * len(text)
 
 
-@pytest.mark.parametrize("work", [talks, marks, dots, dumps, spans])
+def calls() -> Any:
+    """Fix thousands of calls in turns of their own, and thousands of results, all without ids."""
+    turns = [{"role": "tool_call", "content": '{"name": "a", "arguments": {}}'}] * MANY
+    results = [{"role": "tool", "content": "1"}] * MANY
+    fixed, _, _ = fix([{"role": "user", "content": "x"}, *turns, *results, {"role": "assistant", "content": "y"}], [])
+    assert [len(fixed), len(fixed[1]["tool_calls"])] == [MANY + 3, MANY]
+    assert [turn["tool_call_id"] for turn in fixed[2:-1]] == [call["id"] for call in fixed[1]["tool_calls"]]
+
+
+@pytest.mark.parametrize("work", [talks, marks, dots, dumps, spans, calls])
 def test_what_is_made_to_cost_the_square_of_its_size_does_not(work: Any) -> None:
     began = time.monotonic()
     work()
