@@ -8,6 +8,7 @@ import pytest
 
 from curation.checks.dumps import dumped, undumped
 from curation.checks.fixes import fix
+from curation.checks.texts import find_open_bracket
 from curation.checks.turns import check_turns
 from curation.formats import Draft, Mapping, MappingError, RowError, suggest
 from curation.formats.annotation_tools.offsets import COUNTINGS, _edges, place
@@ -134,7 +135,12 @@ def calls() -> Any:
     assert [turn["tool_call_id"] for turn in fixed[2:-1]] == [call["id"] for call in fixed[1]["tool_calls"]]
 
 
-@pytest.mark.parametrize("work", [talks, marks, dots, dumps, spans, calls])
+def brackets() -> Any:
+    assert find_open_bracket("[" * 5 * MANY)
+    assert find_open_bracket("So ((: it is :)) and ]]-; too") == ""
+
+
+@pytest.mark.parametrize("work", [talks, marks, dots, dumps, spans, calls, brackets])
 def test_what_is_made_to_cost_the_square_of_its_size_does_not(work: Any) -> None:
     began = time.monotonic()
     work()
