@@ -1,7 +1,7 @@
 """Texts that are conversations written as JSON: told apart from other JSON, and put back into turns where that is mechanical."""
 
-import re
 from collections.abc import Sequence
+from itertools import islice, takewhile
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ ENVELOPES = ("messages", "conversations", "conversation")
 TURN_KEYS = ({"role", "content"}, {"from", "value"})
 ROLES = ("system", "user", "assistant")
 SENTENCE_BLANKS = 3  # of a text that is a sentence though nothing ends it
-SENTENCE = re.compile(r"[.!?…]\W*\Z")
+ENDS = ".!?…"  # of sentences
 
 
 def dumped(text: str) -> str:
@@ -36,13 +36,13 @@ def undumped(messages: Sequence[Any], before: Sequence[Any] = ()) -> list[Messag
     that held them, they follow on from the messages before (`before` those of a preference's prompt), and what they repeat
     of these is left out.
     """
-    fixed: list[Message] = []
+    said = list(before)
     changed = False
     for message in messages:
-        turns = turns_of(message, [*before, *fixed])
+        turns = turns_of(message, said)
         changed = changed or turns is not None
-        fixed += [message] if turns is None else turns
-    return fixed if changed else None
+        said += [message] if turns is None else turns
+    return said[len(before) :] if changed else None
 
 
 def turns_of(message: Any, before: Sequence[Any] = ()) -> list[Message] | None:
@@ -58,7 +58,7 @@ def turns_of(message: Any, before: Sequence[Any] = ()) -> list[Message] | None:
     if len(turns) > len(before) and turns[: len(before)] == list(before):
         turns = turns[len(before) :]
     roles = [str(turn["role"]) for turn in turns]
-    former = [each.get("role") for each in before if isinstance(each, dict)][-1:]
+    former = [each.get("role") for each in islice((each for each in reversed(before) if isinstance(each, dict)), 1)]
     if roles[-1] != message["role"] or "system" in roles[1:] or (roles[0] == "system" and former):
         return None
     if any(role == after for role, after in zip([*former, *roles], roles if former else roles[1:], strict=False)):
@@ -95,7 +95,14 @@ def _is_pair(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, str) for each in value):
         return False
     are_long = all(each.count(" ") >= SENTENCE_BLANKS for each in value)
-    return are_long or any(" " in each and SENTENCE.search(each) for each in value)
+    return are_long or any(" " in each and _has_end(each) for each in value)
+
+
+def _has_end(text: str) -> bool:
+    """Return whether a sentence ends at the text's end, perhaps with quotes behind it."""
+    # From behind, because a search from each of many dots to the end takes the square of the time.
+    behind = takewhile(lambda char: not (char.isalnum() or char == "_"), reversed(text))
+    return any(char in ENDS for char in behind)
 
 
 def _are_turns(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """Automatic fixes of a conversation's problems: shown first, applied on request."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -67,13 +67,17 @@ def _with_forms_fixed(messages: list[Message], notes: Notes) -> list[Message]:
 def _with_calls_joined(roles: Sequence[str], messages: list[Message], notes: Notes) -> list[Message]:
     """Join calls that had a role of their own with the assistant's message before them."""
     joined: list[Message] = []
+    calls: list[dict[str, Any]] = []  # of the last message
     for was_role, message in zip(roles, messages, strict=True):
+        own = calls_of(message)
         follows = joined and joined[-1].get("role") == "assistant" and message.get("role") == "assistant"
-        if follows and role_named(was_role) == "call" and calls_of(message):
-            joined[-1]["tool_calls"] = [*calls_of(joined[-1]), *calls_of(message)]
+        if follows and role_named(was_role) == "call" and own:
+            calls += own
+            joined[-1]["tool_calls"] = calls
             notes.append("A call joined the assistant's message before it.")
         else:
             joined.append(message)
+            calls = own
     return joined
 
 
@@ -119,52 +123,52 @@ def _fix_ids(messages: list[Message], id_rule: IdRule, notes: Notes) -> None:
     used: set[str] = set()
     taken = {str(call.get("id")) for message in messages for call in calls_of(message)}
     renamed: dict[str, str] = {}
-    waiting: list[dict[str, Any]] = []
+    waiting: dict[str, dict[str, Any]] = {}  # calls without a result, by their ids
     for number, message in enumerate(messages, 1):
         if message.get("role") == "tool":
             _fix_result(message, number, waiting, renamed, notes)
             continue
-        renamed, waiting = {}, calls_of(message)
-        for place, call in enumerate(waiting):
+        renamed, waiting = {}, {}
+        for place, call in enumerate(calls_of(message)):
             old = call.get("id")
             if not id_is_good(old, id_rule) or old in used:
-                call["id"] = _new_id(f"{number}/{place}/{old}", used | taken)
+                call["id"] = _new_id(f"{number}/{place}/{old}", used, taken)
                 if isinstance(old, str) and old and old != "null":
                     renamed[old] = call["id"]
                 notes.append(f"Message {number}: a call got the id {call['id']}.")
             used.add(str(call["id"]))
+            waiting[str(call["id"])] = call
 
 
 def _fix_result(
-    message: Message, number: int, waiting: list[dict[str, Any]], renamed: dict[str, str], notes: Notes
+    message: Message, number: int, waiting: dict[str, dict[str, Any]], renamed: dict[str, str], notes: Notes
 ) -> None:
     """Match a result to its call: by id, else by the call's old id, else (no id at all) by name or order."""
     old = message.get("tool_call_id")
-    names = [call.get("id") for call in waiting]
-    new = old if old in names else renamed.get(str(old)) if old else None
+    new = old if isinstance(old, str) and old in waiting else renamed.get(str(old)) if old else None
     if new is None and (not isinstance(old, str) or old in ("", "null")):
-        new = _by_name(message.get("name"), waiting) or (names[0] if names else None)
+        new = _by_name(message.get("name"), waiting.values()) or next(iter(waiting), None)
     if new is None:
         return  # It matches nothing: reported, not guessed at.
-    waiting[:] = [call for call in waiting if call.get("id") != new]
+    waiting.pop(str(new), None)
     if new != old:
         message["tool_call_id"] = new
         notes.append(f"Message {number}: the tool result now answers the call {new}.")
 
 
-def _by_name(name: Any, waiting: list[dict[str, Any]]) -> Any:
-    for call in waiting:
+def _by_name(name: Any, waiting: Iterable[dict[str, Any]]) -> Any:
+    for call in waiting if name else ():
         function = call.get("function")
-        if name and isinstance(function, dict) and function.get("name") == name:
+        if isinstance(function, dict) and function.get("name") == name:
             return call.get("id")
     return None
 
 
-def _new_id(seed: str, used: set[str]) -> str:
+def _new_id(seed: str, used: set[str], taken: set[str]) -> str:
     """Return nine hexadecimal digits that depend on the place alone, so fixing the same row twice gives the same row."""
     for salt in range(1000):
         new = sha256(f"{salt}:{seed}".encode("utf-8", "replace")).hexdigest()[:9]
-        if new not in used:
+        if new not in used and new not in taken:
             return new
     raise AssertionError("a thousand ids of nine digits were all taken")
 

@@ -166,7 +166,7 @@ def _weight(message: Message, notes: Notes) -> None:
             message["weight"] = int(value)
         notes.append(f"`{key}` became `weight`" if is_answer else f"`{key}` was removed: only answers are learned")
     weight = message.get("weight")
-    if not is_answer and message.get("role") in KNOWN and weight in (0, 1):
+    if not is_answer and str(message.get("role")) in KNOWN and weight in (0, 1):
         del message["weight"]
         notes.append("`weight` was removed: only answers are learned")
     elif (isinstance(weight, bool | float) and weight in (0, 1)) or (isinstance(weight, str) and weight in ("0", "1")):
@@ -267,7 +267,7 @@ def _content(message: Message, notes: Notes) -> None:
         if not parts:
             message["content"] = _json(content)
             notes.append("the result became JSON text")
-    elif isinstance(content, int | float) and message.get("role") in KNOWN:
+    elif isinstance(content, int | float) and str(message.get("role")) in KNOWN:
         message["content"] = _json(content)
         notes.append("the content became text")
     elif isinstance(content, dict) and content.get("type") == "text" and isinstance(content.get("text"), str):

@@ -94,7 +94,7 @@ def _fix_dumps(fixed: Columns, notes: list[str]) -> None:
         turns = undumped(fixed.get(name, []), before)
         if turns is not None:
             fixed[name] = turns
-            notes.append(f"JSON in the {name} became the turns that it says.")
+            notes.append(f"JSON in the {name} was replaced by the turns in it.")
         if name == "messages":
             before = fixed.get("messages", [])
 

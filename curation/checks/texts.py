@@ -24,7 +24,8 @@ END = re.compile(r"[.!?]\s")
 STUTTER = re.compile(r"\b([^\W\d_]+)(?: \1){4}\b")
 BRACKET = re.compile(r"[()\[\]{}]")
 CLOSES = {")": "(", "]": "[", "}": "{"}
-SMILEY = re.compile(r"(?:[:;=8xX][-o^']?[()\[\]{}]+|[()\[\]]+[-o^']?[:;=])(?!\w)")
+# A run of brackets is tried from its beginning alone: from each of them it takes the square of the time.
+SMILEY = re.compile(r"(?:[:;=8xX][-o^']?[()\[\]{}]+|(?<![()\[\]])[()\[\]]+[-o^']?[:;=])(?!\w)")
 LIST_MARK = re.compile(r"(?:^|(?<=\s))(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})\)(?=\s|$)")
 LONG_ENOUGH = 800  # characters: shorter texts pack badly or well by chance
 MONOTONOUS = 1 / 6

@@ -37,10 +37,11 @@ def check_turns(content: Turns, kind: str) -> list[Problem]:
         return []
     problems: list[Problem] = []
     for column, prefix in ((content.messages, ""), (content.chosen, "chosen, "), (content.rejected, "rejected, ")):
+        before: list[Any] = list(content.messages) if prefix else []
         for number, message in enumerate(column, 1):
             if isinstance(message, dict):
-                before = [*(content.messages if prefix else []), *column[: number - 1]]
                 problems += _check_turn(message, f"{prefix}message {number}", before)
+            before.append(message)
     if kind == "preferences":
         problems += check_prompt(content)
     return problems

@@ -13,7 +13,6 @@ from curation.formats.conversations import Notes, read_json, read_turns, row_err
 ALTERNATIVES = re.compile(r"answers|references|targets|solutions|.*aliases|.*_answers")
 PAIR = ("chosen", "rejected")
 WRAPPED = ("text", "content", "value", "answer", "output", "response", "completion")  # names of an object's one text
-DEPTH = 4  # objects and lists around one text
 READ = "“{}” holds messages as JSON text; they were read as messages."
 
 
@@ -100,9 +99,10 @@ def _text_of_object(value: dict[str, Any], column: str, role: str, notes: Notes)
     if isinstance(texts, list) and "answer_start" in keys:  # SQuAD
         return _text_of_list(texts, "answers", role, notes) if texts else ""
     labels = value.get("label")
-    if keys == {"text", "label"} and isinstance(texts, list) and isinstance(labels, list) and role != "assistant":
+    are_choices = isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels)
+    if keys == {"text", "label"} and are_choices and role != "assistant":
         notes.append(f"“{column}” holds choices with their labels; each became a line.")
-        return "\n".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=False))
+        return "\n".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=True))
     if isinstance(value.get("value"), str) and "aliases" in keys:  # TriviaQA
         notes.append(f"“{column}” holds an answer with its aliases; the aliases were left out.")
         return str(value["value"])
@@ -187,5 +187,5 @@ def _no_text(value: Any, column: str) -> Exception:
         inner = f"objects with {', '.join(f'“{str(key)[:30]}”' for key in keys)}"
         inner = inner if keys else "lists" if isinstance(first, list) else "values"
         what = f"a list of {len(value):,} {inner}"
-    said = f"“{column}” holds {what}, which is no text and no conversation. Choose another column, or import it as metadata."
+    said = f"“{column}” holds {what}, which is neither text nor a conversation. Choose another column, or import it as metadata."
     return row_error("cell-not-text", said)

@@ -7,8 +7,9 @@ import orjson
 
 from curation.chat import Message, Problem
 from curation.checks.forms import calls_in, role_named
-from curation.formats.readers.jsonl import LONG_NUMBER, whole_number
-from curation.formats.readers.rows import RowError
+from curation.formats.column_names import MESSAGES
+from curation.formats.readers.jsonl import LONG_NUMBER, too_nested, whole_number
+from curation.formats.readers.rows import LIMITS, RowError
 
 Notes = list[str]
 # What other formats call the speaker of a turn and its text; `role` and `content` are the schema's own.
@@ -16,7 +17,6 @@ SPEAKERS = ("role", "from", "speaker", "author")
 TEXTS = ("content", "value", "text", "message", "utterance")
 BESIDE_TEXT = ("parts", "contents", "tool_calls", "function_call")  # say something without a text
 SAYING = frozenset((*TEXTS, *BESIDE_TEXT))
-ENVELOPES = ("messages", "interactions", "conversations", "conversation", "dialog", "dialogue", "chat", "turns")
 # Keywords of JSON Schema and of a tool for which null is no value: Arrow gives every tool the keys of all.
 KEYWORDS = frozenset(
     [
@@ -70,7 +70,7 @@ KEYWORDS = frozenset(
     ]
 )
 MAPS = ("properties", "patternProperties", "$defs", "definitions")  # their members are schemas
-NULLED = "Keys of a tool's schema that are null, where null is no value, were left out."
+NULLED = "Keys of a tool's schema that are null, where null isn't a value, were left out."
 
 
 def messages_of(value: Any, column: str, notes: Notes) -> list[Message]:
@@ -114,7 +114,10 @@ def turns_in(value: Any, column: str, notes: Notes, strictly: bool = False) -> l
     if not isinstance(value, list) or not value:
         return None
     if all(isinstance(item, str) and item.lstrip().startswith("{") for item in value):
-        value = [read_json(item) for item in value]
+        try:
+            value = [read_json(item) for item in value]
+        except orjson.JSONDecodeError:
+            return None  # texts that begin so, such as “{name} asks”
     if all(isinstance(item, dict) and _is_turn(item, strictly) for item in value):
         return value
     return turns_in(value[0], column, notes, strictly) if len(value) == 1 else None
@@ -130,7 +133,7 @@ def _is_turn(value: dict[str, Any], strictly: bool) -> bool:
 
 
 def _in_envelope(value: dict[str, Any], column: str, notes: Notes, strictly: bool) -> list[dict[str, Any]] | None:
-    for key in ENVELOPES:
+    for key in MESSAGES:
         turns = turns_in(value.get(key), column, notes, strictly)
         if turns is None:
             continue
@@ -232,9 +235,14 @@ def from_json(value: Any, column: str) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """Return the value of JSON text, whole numbers beyond 64 bits as text. Raises orjson.JSONDecodeError."""
-    value = orjson.loads(text)
-    return json.loads(text, parse_int=whole_number) if LONG_NUMBER.search(text.encode()) else value
+    """Return the value of JSON text, whole numbers beyond 64 bits as text.
+
+    Raises orjson.JSONDecodeError, also for what nests deeper than a row may.
+    """
+    value, raw = orjson.loads(text), text.encode()
+    if too_nested(0, raw):
+        raise orjson.JSONDecodeError(f"nested deeper than {LIMITS.depth} levels, or too many values", text, 0)
+    return json.loads(text, parse_int=whole_number) if LONG_NUMBER.search(raw) else value
 
 
 def as_text(value: Any) -> str:

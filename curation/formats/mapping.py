@@ -120,6 +120,8 @@ class Mapping:
             if len(text) > templates.LONGEST:
                 raise MappingError(f"A fixed text can have at most {templates.LONGEST:,} characters.")
         spoken = {*self.roles, self.prompt, self.chosen, self.rejected, self.system, *self._alpaca()}
+        if self.chosen == self.rejected:
+            spoken.discard(self.chosen)  # it holds pairs
         for column, template in self.templates.items():
             if column not in spoken or self.roles.get(column) == "history":
                 raise MappingError(f"“{column}” has a template, but isn't used as a text of a message.")
@@ -238,7 +240,7 @@ class Mapping:
 
     def _answer(self, row: MappingType[str, Any], column: str, columns: TurnColumns) -> list[Message]:
         if column in self.templates:
-            return columns.said(column, "assistant")
+            return columns.said(column, "assistant") or [{"role": "assistant", "content": ""}]
         return preferences.answer_turns(row[column], column, columns.notes)
 
     def _prompt(self, row: MappingType[str, Any], columns: TurnColumns) -> tuple[str, list[Message]]:

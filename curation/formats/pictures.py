@@ -1,6 +1,7 @@
 """Pictures of a column beside the text: they become image parts at their marks, or before the first question."""
 
 import re
+from bisect import bisect_right
 from typing import Any
 
 from curation.chat import Message
@@ -26,7 +27,7 @@ def pictures_in(value: Any, column: str) -> list[dict[str, Any]]:
 def _part(value: Any, column: str) -> dict[str, Any]:
     address = address_of(value)
     if not address:
-        said = f"“{column}” holds {shown(value)} where the address of a picture must stand."
+        said = f"“{column}” holds {shown(value)}, which isn't the address of a picture."
         raise row_error("no-picture", said)
     return {"type": "image_url", "image_url": address}
 
@@ -62,7 +63,7 @@ def placed(messages: list[Message], pictures: list[dict[str, Any]], notes: Notes
     if not pictures:
         return messages
     if not asked:
-        raise row_error("no-picture-place", "There are pictures, and no question to which they belong.")
+        raise row_error("no-picture-place", "The row has pictures, but no question to put them into.")
     made = list(messages)
     if not marks:
         notes.append(BEFORE)
@@ -114,8 +115,10 @@ def _split(content: Any) -> list[dict[str, Any] | None]:
 
 
 def _split_text(text: str) -> list[dict[str, Any] | None]:
-    code = [found.span() for found in CODE.finditer(text)]
-    marks = [found for found in MARK.finditer(text) if not any(start <= found.start() < end for start, end in code)]
+    code = [found.span() for found in CODE.finditer(text)] if "`" in text else []
+    begins = [start for start, _ in code]
+    ends = [0, *(end for _, end in code)]
+    marks = [found for found in MARK.finditer(text) if found.start() >= ends[bisect_right(begins, found.start())]]
     parts: list[dict[str, Any] | None] = []
     end = 0
     for mark in marks:

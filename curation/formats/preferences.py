@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import orjson
+
 from curation.chat import Message, text_of
 from curation.formats.cells import is_empty, is_pair, json_in, spoken
 from curation.formats.conversations import Notes, row_error
@@ -72,7 +74,7 @@ def parted(
     shared = _shared(chosen, rejected)
     lead, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
     if chosen[0].get("role") != "assistant" or rejected[0].get("role") != "assistant":
-        turn = f"turn {shared + 1} of one of them is no answer of the assistant"
+        turn = f"turn {shared + 1} of one of them isn't an assistant message"
         said = f"The answers do not belong to one conversation, because they part where {turn}."
         raise row_error("answers-part", said)
     prompt = _without_answer(prompt, lead, chosen, rejected, column, notes)
@@ -129,7 +131,7 @@ def _merged(prompt: list[Message], lead: list[Message], column: str) -> list[Mes
         return [*head, *first]
     if not first or _find(second, first):
         return [*head, *second]
-    overlap = next((size for size in range(len(first), 0, -1) if _same(first[-size:], second[:size])), 0)
+    overlap = _matched(_keys(second), _keys(first))[-1]
     if not overlap and first[-1].get("role") == second[0].get("role"):
         said = f"“{column}” and the answers have different prompts. Map the answers alone, if they hold the whole conversation."
         raise row_error("prompts-differ", said)
@@ -138,19 +140,28 @@ def _merged(prompt: list[Message], lead: list[Message], column: str) -> list[Mes
 
 def _find(turns: list[Message], part: list[Message]) -> bool:
     """Return whether the part stands somewhere in the turns, whole."""
-    size = len(part)
-    return any(_same(turns[start : start + size], part) for start in range(len(turns) - size + 1))
+    return not part or len(part) in _matched(_keys(part), _keys(turns))
 
 
-def _same(turns: list[Message], others: list[Message]) -> bool:
-    return len(turns) == len(others) and all(
-        one == other or (one.get("role") == other.get("role") and _plain(one) == _plain(other) != "")
-        for one, other in zip(turns, others, strict=True)
-    )
+def _matched(part: list[Any], turns: list[Any]) -> list[int]:
+    """Return how many turns from the part's beginning end at each turn; a prefix function, as talks may have many turns."""
+    row = [*part, None, *turns]
+    found = [0] * len(row)
+    for at in range(1, len(row)):
+        count = found[at - 1]
+        while count and row[at] != row[count]:
+            count = found[count - 1]
+        found[at] = count + (row[at] == row[count])
+    return found[len(part) + 1 :]
 
 
-def _plain(turn: Message) -> str:
-    return "" if turn.get("tool_calls") else " ".join(text_of(turn).split())
+def _keys(turns: list[Message]) -> list[Any]:
+    """Return what tells turns apart: who says which words, of those with calls or without words all of it."""
+    plain = ["" if turn.get("tool_calls") else " ".join(text_of(turn).split()) for turn in turns]
+    return [
+        (turn.get("role"), words) if words else orjson.dumps(turn, option=orjson.OPT_SORT_KEYS)
+        for turn, words in zip(turns, plain, strict=True)
+    ]
 
 
 def _without_prompt(

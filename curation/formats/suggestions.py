@@ -193,7 +193,8 @@ class _Suggestion:
             style = "sharegpt" if self._is_sharegpt(messages) else "chat"
             form = "in ShareGPT's form" if style == "sharegpt" else "as lists of messages"
             self._take(messages, f"holds whole conversations {form}")
-            system = self._take(self._find(SYSTEM), "holds the system message, by its name")
+            system = self._find(SYSTEM)
+            system = self._take(system if system != messages else "", "holds the system message, by its name")
             return Mapping("conversations", style, messages=messages, tools=tools, system=system, images=images)
         if {"instruction", "output"} <= turns.keys() <= ALPACA.keys():
             self.used |= turns.keys()
@@ -288,7 +289,8 @@ class _Suggestion:
         )
         group = group if group not in self.used else ""
         mapping.group = self._take(group, "groups rows, by its name; rows of one group stay in one split")
-        if mapping.kind != "documents" and (whole := self._find(("fields",))):
+        whole = self._find(("fields",))
+        if mapping.kind != "documents" and whole and whole not in self.used:
             mapping.fields = [self._take(whole, "holds the source columns, by its name")]
         if self.ours:
             self.why.append(

@@ -35,12 +35,17 @@ def check(template: str, column: str, columns: Collection[str] = ()) -> None:
             raise TemplateError(said)
 
 
-def filled(template: str, text_of: Callable[[str], str]) -> str:
-    """Return the template with the text of each column that it names; braces in these texts are text."""
+def filled(template: str, text_of: Callable[[str], str], longest: int) -> str:
+    """Return the template with the text of each column that it names; braces in these texts are text.
 
-    def written(piece: re.Match[str]) -> str:
-        if piece[0] in ("{{", "}}"):
-            return piece[0][0]
-        return text_of(piece[1]) if piece[1] is not None else piece[0]
-
-    return PIECE.sub(written, template)
+    Raises TemplateError for more than `longest` characters: a template may name one long column thousands of times.
+    """
+    texts = {name: text_of(name) for name in names_in(template)}
+    parts: list[str] = []
+    length = 0
+    for piece in PIECE.finditer(template):
+        parts.append(texts[piece[1]] if piece[1] is not None else piece[0][0] if piece[0] in ("{{", "}}") else piece[0])
+        length += len(parts[-1])
+        if length > longest:
+            raise TemplateError(f"A fixed text with its columns has more than {longest:,} characters.")
+    return "".join(parts)

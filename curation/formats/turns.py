@@ -7,7 +7,7 @@ from curation.chat import Message, Problem
 from curation.formats import templates
 from curation.formats.cells import canonical, is_empty, json_in, spoken, text_in
 from curation.formats.conversations import Notes, read_turns, row_error, turns_in
-from curation.formats.readers.rows import RowError
+from curation.formats.readers.rows import LIMITS, RowError
 
 ROLES = ("system", "history", "user", "assistant")
 ALPACA = {"system": "system", "history": "history", "instruction": "user", "input": "user", "output": "assistant"}
@@ -27,7 +27,12 @@ class TurnColumns:
         text = text_in(self.row.get(column), column, role, self.notes)
         if column not in self.fixed or not text.strip():
             return text
-        return templates.filled(self.fixed[column], lambda name: text if name == column else self._beside(name, role))
+        try:
+            return templates.filled(
+                self.fixed[column], lambda name: text if name == column else self._beside(name, role), LIMITS.row
+            )
+        except templates.TemplateError as error:
+            raise row_error("too-long", str(error)) from error
 
     def _beside(self, column: str, role: str) -> str:
         """Return the text of another column that a template names; that it is empty is noted."""

@@ -32,7 +32,7 @@ CHOICES = {
 }
 ONE = ("messages", "prompt", "chosen", "rejected", "images", "tools", "group", "key", "labels")
 # Uses as the text of a message, around which a template may stand.
-SPOKEN = ("role:system", "role:user", "role:assistant", "alpaca", "prompt", "chosen", "rejected", "pair")
+SPOKEN = ("role:system", "role:user", "role:assistant", "alpaca", "prompt", "chosen", "rejected")
 FOR_KIND = {
     "documents": {"fields", "metadata", "group", "key", "labels", ""},
     "conversations": set(CHOICES) - {"prompt", "chosen", "rejected", "pair"},

@@ -9,7 +9,7 @@ from curation.formats.readers.sources import TEXTS
 from curation.formats.turns import ALPACA
 from curation.imports import drafts
 from curation.imports import rows as import_rows
-from curation.imports.columns import uses
+from curation.imports.columns import short, uses
 from curation.imports.notes import notes_of
 from curation.imports.reader import CheckedRows
 from curation.models import Dataset, Import
@@ -63,8 +63,8 @@ def of_check(job: Import, mapping: Mapping, found: CheckedRows) -> dict[str, Any
 def columns(job: Import, mapping: Mapping | None, kept: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each column with its use and its rows, those of the first rows first."""
     counts, late = kept.get("columns", {}), kept.get("late", {})
-    used = uses(mapping) if mapping else {}
-    at_first = job.source.get("columns", [])
+    used = {short(name): use for name, use in uses(mapping).items()} if mapping else {}
+    at_first = {short(name): None for name in job.source.get("columns", [])}
     found = []
     for name in dict.fromkeys([*at_first, *late, *counts]):
         if mapping and mapping.style == "alpaca" and name.lower() in ALPACA:
@@ -141,7 +141,7 @@ def sentences(account: dict[str, Any], labels: MappingType[str, str]) -> list[st
     if not account["tallies"]:
         lines.append("The counts do not add up. This is a bug in Atelier. Please report it.")
     if account["unread"]:
-        lines.append(f"Not read: {account['unread']:,} rows.")
+        lines.append(f"Not read: {account['unread']:,} row{'' if account['unread'] == 1 else 's'}.")
     lines += repeated(account["repeated_ids"])
     used = [column for column in account["columns"] if column["use"] not in (UNUSED, KEPT)]
     words = {column["name"]: labels.get(column["use"], column["use"]).lower() for column in used}
@@ -152,7 +152,8 @@ def sentences(account: dict[str, Any], labels: MappingType[str, str]) -> list[st
         some = [f"{column['name']} ({_rows(column)})" for column in account["columns"] if column["use"] == use]
         lines += _listed(title, some)
     if others := account["values_in_other_columns"]:
-        lines.append(f"{others:,} values are in further columns, which were kept as metadata.")
+        values = "value is" if others == 1 else "values are"
+        lines.append(f"{others:,} {values} in further columns, which were kept as metadata.")
     guessed = [guess for guess in account["guesses"] if not guess["chosen"]]
     return lines + _listed("Guessed", [f"{_guessed(guess)} (change: {guess['option']})" for guess in guessed])
 

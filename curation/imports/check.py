@@ -19,7 +19,12 @@ STATES = ("refused", "problems", "fixable", "good")  # how a row would end: no r
 GOOD_SHOWN = 5  # at least, where there are so many, beside any number of rows with problems
 HEAVY = 1 << 20  # bytes of a row whose content is not compared with others
 SHOWN = 100_000  # bytes of a row that is shown
-CUTS = ((20_000, 1000), (2000, 100), (200, 50))  # characters of a text and entries of a list, ever fewer until it fits
+CUTS = (
+    (20_000, 1000),
+    (2000, 100),
+    (200, 50),
+    (40, 10),
+)  # characters of a text and entries of a list, ever fewer until it fits
 MOST_PROBLEMS = 50
 
 
@@ -58,6 +63,7 @@ class CheckedRow:
         left = check_form(fixed, draft.kind) if notes else self.problems
         if fixes:
             self.draft, self.problems = fixed, left
+            self.content_hash = self.content_hash and fixed.content_hash  # as the import will compare it
         self.state = "problems" if left else "good" if fixes or not (notes and self.problems) else "fixable"
 
     def to_json(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from curation.formats.column_names import (
 from curation.formats.mapping import OURS, Mapping
 from curation.formats.pictures import is_picture
 from curation.formats.readers.rows import RowError
+from curation.formats.templates import names_in
 from curation.formats.turns import ALPACA
 
 NAMED = 500  # late columns that are decided one by one; what comes behind them is metadata
@@ -62,6 +63,11 @@ def uses(mapping: Mapping) -> dict[str, str]:
             found |= {column: each.name for column in value if column not in found}
         elif each.name == "roles":
             found |= {column: f"role:{role}" for column, role in value.items()}
+    if mapping.chosen and mapping.chosen == mapping.rejected:
+        found[mapping.chosen] = "pair"
+    for column, template in mapping.templates.items():
+        # A column that a fixed text names is a part of the message that the text makes.
+        found = {name: found[column] for name in names_in(template) if column in found} | found
     return found
 
 
@@ -76,7 +82,7 @@ def usual(name: str, value: Any, kind: str) -> str:
     if kind == "documents":
         is_prose = isinstance(value, str) and len(value.split(maxsplit=PROSE)) >= PROSE
         return "fields" if plain in TEXT or is_prose else "metadata"
-    if plain in PICTURES and is_picture(value):
+    if plain in PICTURES and (value == [] or is_picture(value)):  # where one row has none, others have some
         return "images"
     if plain in SYSTEM or plain in HISTORY:
         return "role:system" if plain in SYSTEM else "role:history"
@@ -125,9 +131,8 @@ class ColumnReader:
         self.known = {*columns, *mapping.columns}
         self.late = {name: LateColumn(*found) for name, found in late.items()}
         self._needed = _needed(mapping)
-        self._free = {name for name, use in uses(mapping).items() if use == "metadata"} | self.known - {
-            *mapping.columns
-        }
+        self._uses = uses(mapping)
+        self._free = {name for name, use in self._uses.items() if use == "metadata"} | self.known - {*mapping.columns}
 
     def apply(self, data: dict[str, Any], line: int = 0, file: str = "") -> Draft:
         """Return the draft of one row. Raises RowError with the problem."""
@@ -140,7 +145,23 @@ class ColumnReader:
         for name in late:
             if name not in self.late and data[name] not in EMPTY and len(self.late) < NAMED:
                 self.late[name] = LateColumn(line, usual(name, data[name], self.mapping.kind), file)
-        return self._of_row(data, late).apply(data)
+        mapping = self._of_row(data, late)
+        draft = mapping.apply(data)
+        draft.notes += self._without_fixed_texts(mapping, data, late)
+        return draft
+
+    def _without_fixed_texts(self, mapping: Mapping, data: dict[str, Any], late: list[str]) -> list[str]:
+        """Return notes on late columns in the places of others that have a fixed text around them."""
+        lacking = [column for column in self.mapping.templates if data.get(column) in EMPTY]
+        if not lacking:
+            return []
+        found = uses(mapping)
+        return [
+            f"“{name}” was imported without the fixed text around “{column}”, because such a row has no “{column}”."
+            for column in lacking
+            for name in late
+            if data[name] not in EMPTY and found.get(name) in (self._uses.get(column), "messages")
+        ]
 
     def late_json(self) -> dict[str, list[Any]]:
         """Return the late columns so far as JSON."""
@@ -152,10 +173,10 @@ class ColumnReader:
     def _of_row(self, data: dict[str, Any], late: list[str]) -> Mapping:
         """Return the mapping with the late columns of a row, each in its use if no other column of the row has that."""
         base = self.mapping
-        metadata = [name for name in base.metadata if name not in late]
+        wanted = {name: self.late[name].use if name in self.late else "metadata" for name in late}
+        metadata = [name for name in base.metadata if name not in wanted]
         mapping = replace(base, fields=[*base.fields], metadata=metadata, roles=dict(base.roles))
         present = {name for name, value in data.items() if value not in EMPTY}
-        wanted = {name: self.late[name].use if name in self.late else "metadata" for name in late}
         if mapping.kind == "conversations" and self._needed and not any(name in present for name in self._needed):
             _in_other_style(mapping, wanted)
         for name, use in wanted.items():
@@ -226,12 +247,13 @@ class ColumnCounts:
         """Count one row."""
         counts = self.counts
         for name, value in data.items():
-            if name not in counts:
+            has_value = value is not None and value != ""
+            if name not in counts and (name := short(name)) not in counts:
                 if len(counts) >= COUNTED:
-                    self.others += 1
+                    self.others += has_value
                     continue
-                counts.setdefault(short(name), 0)
-            counts[name if name in counts else short(name)] += value is not None and value != ""
+                counts[name] = 0
+            counts[name] += has_value
 
     def merge(self, more: "ColumnCounts") -> None:
         """Add the counts of further rows."""

@@ -344,6 +344,10 @@ def again(job: Import, user: User | None, reading: dict[str, str] | None = None,
     `reading` is as in `begin`. What the first import made stays. Raises ValidationError if there is no file.
     """
     if not job.file:
+        if job.done:
+            raise ValidationError(
+                "The file of this import was removed, because a record in it was erased. Import the file without that record."
+            )
         raise ValidationError("This import has no file yet. Wait until it is downloaded.")
     try:
         with default_storage.open(job.file) as stored:

@@ -37,7 +37,6 @@ LOOK = ChildLimits(seconds=10.0, wall=60.0, memory=MEMORY, answer=16 << 20, file
 READ = ChildLimits(
     seconds=30.0, wall=600.0, memory=MEMORY, answer=3 * LIMITS.row, files=LIMITS.unpacked
 )  # for one piece
-CONFIG_SECONDS = 2.0
 T = TypeVar("T")
 
 

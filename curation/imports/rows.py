@@ -1,9 +1,10 @@
 """Row batches of an import: rows become records and issues, each batch with its counters in one transaction."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -121,7 +122,8 @@ class RecordWriter:
         draft = batch.draft(row)
         if not batch.mapping.labels:
             return batch.ready(draft, row)
-        return batch.ready(draft, row, orjson.dumps(labels(batch.mapping, row.data or {})).decode())
+        said = orjson.dumps(labels(batch.mapping, row.data or {})).decode()
+        return batch.ready(draft, row, said, contents=batch.mapping.labels in (row.data or {}))
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
         rows = without_erased(batch, batch.rows)
@@ -154,25 +156,32 @@ def _update(batch: RowBatch, again: list[ImportedRow], updates: Updates) -> int:
     for row in again:
         problem: Problem | None = Problem("duplicate", "The first row with this ID was skipped, so this one is too.")
         if row.key in updates.known:
-            problem = updates.take(row.key, dict(zip(COLUMNS, row.values, strict=True)))
+            values = dict(zip(COLUMNS, row.values, strict=True))
+            problem = updates.take(row.key, values, has_labels=bool(row.contents))
         if problem:
             batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, row.preview, row.file)
     return updates.write()
 
 
-def without_erased(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:
-    """Return the rows whose content was not erased from the dataset on request. The others are skipped, their text not kept."""
-    about = ErasedRecord.objects.filter(
-        record__dataset=batch.dataset, content_hash__in={row.content_hash for row in rows}
-    )
+def without_erased(
+    batch: RowBatch, rows: list[ImportedRow], originals: Mapping[int, str] = MappingProxyType({})
+) -> list[ImportedRow]:
+    """Return the rows whose content was not erased from the dataset on request. The others are skipped, their text not kept.
+
+    `originals` are hashes by line of contents that come along as the history of a row's own.
+    """
+    hashes = {row.line: (row.content_hash, originals.get(row.line, "")) for row in rows}
+    wanted = {digest for both in hashes.values() for digest in both} - {""}
+    about = ErasedRecord.objects.filter(record__dataset=batch.dataset, content_hash__in=wanted)
     erased = dict(about.values_list("content_hash", "erasure"))
+    left = []
     for row in rows:
-        if row.content_hash in erased:
-            problem = Problem(
-                "erased", f"Skipped: this content was erased on request (erasure {erased[row.content_hash]})."
-            )
-            batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, "", row.file)
-    return [row for row in rows if row.content_hash not in erased]
+        if (found := next((erased[digest] for digest in hashes[row.line] if digest in erased), None)) is None:
+            left.append(row)
+            continue
+        problem = Problem("erased", f"Skipped: this content was erased on request (erasure {found}).")
+        batch.refuse(row.line, ImportIssue.Outcome.SKIPPED, problem, "", row.file)
+    return left
 
 
 def _without_duplicates(batch: RowBatch, rows: list[ImportedRow]) -> list[ImportedRow]:

@@ -49,10 +49,13 @@ class Updates:
         for row in sorted(rows.select_for_update().values(*names), key=lambda row: row["pk"], reverse=True):
             self.known[row["key"]] = KeyedRecord(row["pk"], row, row["revision"])
 
-    def take(self, key: str, values: dict[str, Any]) -> Problem | None:
-        """Apply one row, given as the column texts of an import; a Problem states that nothing in it is new."""
+    def take(self, key: str, values: dict[str, Any], has_labels: bool) -> Problem | None:
+        """Apply one row, given as the column texts of an import; a Problem states that nothing in it is new.
+
+        A row without the column of the labels (`has_labels`) leaves them as they are.
+        """
         record = self.known[key]
-        new = {name: orjson.loads(values[name]) for name in self.content}
+        new = {name: orjson.loads(values[name]) for name in (self.content if has_labels else CONTENT)}
         changed = {name: value for name, value in new.items() if record.values[name] != value}
         if not changed:
             return Problem("unchanged", UNCHANGED.format(record.pk))

@@ -32,6 +32,17 @@ def is_record(data: dict[str, Any]) -> bool:
     return data.keys() >= RECORD and isinstance(data["fields"], dict) and isinstance(data["responses"], dict)
 
 
+def _is_whole(record: dict[str, Any]) -> bool:
+    """Return whether the answers and suggestions of a record have the forms that Argilla gives them."""
+    suggestions, given = record["suggestions"], record["responses"].values()
+    return (
+        isinstance(suggestions, dict)
+        and all(isinstance(one, dict) for one in suggestions.values())
+        and all(isinstance(some, list | None) for some in given)
+        and all(isinstance(one, dict) for some in given for one in some or [])
+    )
+
+
 def is_flat(data: dict[str, Any]) -> bool:
     """Return whether this is a row of the columns that Argilla writes for `datasets`."""
     return (
@@ -52,6 +63,11 @@ def rows(source: Iterator[SourceRow]) -> Iterator[SourceRow]:
             continue
         if row.data is None:
             yield row
+        elif is_record(row.data) and not _is_whole(row.data):
+            text = (
+                "This record isn't as Argilla writes them: responses must be lists of objects, and suggestions objects."
+            )
+            yield bad_row(row.line, "not-a-record", text)._replace(file=row.file)
         elif is_record(row.data):
             yield row._replace(data=columns(row.data), task=row.data)
         elif is_flat(row.data):
@@ -96,12 +112,16 @@ def _record_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(row: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    values, users = row[f"{name}.responses"] or [], row.get(f"{name}.responses.users") or []
-    states = row.get(f"{name}.responses.status") or [None] * len(users)
+    values, users = _listed(row[f"{name}.responses"]), _listed(row.get(f"{name}.responses.users"))
+    states = _listed(row.get(f"{name}.responses.status")) or [None] * len(users)
     return [
         {"value": value, "user_id": user, "status": state}
         for value, user, state in zip(values, users, states, strict=False)
     ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 # --- what a record says ----------------------------------------------------------------------------
@@ -124,8 +144,8 @@ def translate(record: dict[str, Any], questions: dict[str, ToolQuestion]) -> Too
                 answer.answers[name] = value
     task.answers = list(by_person.values())
     _propose(record, questions, task)
-    if record.get("vectors"):
-        task.leave("vectors", f"{len(record['vectors'])} vectors, which records cannot store.")
+    if isinstance(vectors := record.get("vectors"), dict) and vectors:
+        task.leave("vectors", f"{len(vectors)} vectors, which records cannot store.")
     return task
 
 
@@ -169,7 +189,7 @@ def _ranking(value: Any) -> list[str] | None:
     if not isinstance(value, list) or not all(isinstance(entry, dict) and "rank" in entry for entry in value):
         return None
     ranks = [entry["rank"] for entry in value]
-    if len(set(ranks)) < len(ranks) or not all(isinstance(rank, int) for rank in ranks):
+    if not all(isinstance(rank, int) for rank in ranks) or len(set(ranks)) < len(ranks):
         return None
     return [str(entry.get("value")) for entry in sorted(value, key=lambda entry: entry["rank"])]
 

@@ -87,12 +87,17 @@ class ArgillaSurvey:
 
     def _asked(self) -> list[ToolQuestion]:
         listed = self.settings.get("questions") or []
-        described = {one["name"]: one for one in listed if isinstance(one, dict) and one.get("name")}
+        described = {
+            one["name"]: one
+            for one in listed
+            if isinstance(one, dict) and isinstance(one.get("name"), str) and one["name"]
+        }
         names = list(dict.fromkeys([*described, *self.shapes]))
         return [self._from_settings(described[n]) if n in described else self._from_answers(n) for n in names]
 
     def _from_settings(self, described: dict[str, Any]) -> ToolQuestion:
-        inner = described.get("settings") or {}
+        found = described.get("settings")
+        inner = found if isinstance(found, dict) else {}
         kind = KINDS.get(str(inner.get("type")), "")
         question = ToolQuestion(
             str(described["name"]),
@@ -101,7 +106,8 @@ class ArgillaSurvey:
             str(described.get("description") or ""),
         )
         question.required = bool(described.get("required"))
-        options = [option for option in inner.get("options") or [] if isinstance(option, dict)]
+        listed = inner.get("options")
+        options = [option for option in listed if isinstance(option, dict)] if isinstance(listed, list) else []
         values = [str(option.get("value")) for option in options]
         if kind in ("label", "labels", "spans"):
             texts = {value: str(option.get("text") or "") for value, option in zip(values, options, strict=True)}
@@ -166,6 +172,7 @@ def _shape(value: Any) -> str:
         return "text"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "rating"
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "ranking" if "value" in value[0] else "spans" if "label" in value[0] else ""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        keys = {"ranking": "value", "spans": "label"}
+        return next((shape for shape, key in keys.items() if all(key in item for item in value)), "")
     return "labels" if isinstance(value, list) and all(isinstance(item, str) for item in value) and value else ""

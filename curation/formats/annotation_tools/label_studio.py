@@ -36,6 +36,14 @@ def is_task(data: dict[str, Any]) -> bool:
     return data.keys() >= TASK and isinstance(data["data"], dict) and isinstance(data["annotations"], list)
 
 
+def _is_whole(task: dict[str, Any]) -> bool:
+    """Return whether what people and models said of a task has the forms that Label Studio gives it."""
+    parts = (task.get("drafts"), task.get("predictions"))
+    return all(isinstance(one, dict) for one in task["annotations"]) and all(
+        isinstance(one, list | None) for one in parts
+    )
+
+
 def is_minimal(data: dict[str, Any]) -> bool:
     return data.keys() >= MINIMAL
 
@@ -45,6 +53,9 @@ def rows(source: Iterator[SourceRow]) -> Iterator[SourceRow]:
     for row in source:
         if row.data is None:
             yield row
+        elif is_task(row.data) and not _is_whole(row.data):
+            text = "This task isn't as Label Studio writes them: annotations must be objects, and drafts and predictions lists."
+            yield bad_row(row.line, "not-a-task", text)._replace(file=row.file)
         elif is_task(row.data):
             yield row._replace(data=columns(row.data), task=row.data)
         else:
@@ -58,13 +69,20 @@ def minimal_rows(source: Iterator[SourceRow]) -> Iterator[SourceRow]:
 
     JSON-MIN has a row for each annotation; a task gets its first one's line.
     """
-    for key, group in groupby(source, lambda row: row.data.get("id") if row.data else None):
-        rows = list(group)
-        if key is None:
-            yield from rows
-            continue
-        task = _task_of([row.data for row in rows if row.data])
-        yield rows[0]._replace(data=columns(task), task=task)
+    for _, group in groupby(source, lambda row: row.data.get("id") if row.data else None):
+        rows: list[SourceRow] = []
+        bad: list[SourceRow] = []
+        for row in group:
+            if row.data is not None and is_minimal(row.data):
+                rows.append(row)
+                continue
+            text = f"This isn't a row of JSON-MIN, because it doesn't have all of {', '.join(sorted(MINIMAL))}."
+            is_read = row.data is not None
+            bad.append(bad_row(row.line, "not-a-task", text)._replace(file=row.file) if is_read else row)
+        if rows:
+            task = _task_of([row.data for row in rows if row.data])
+            bad.append(rows[0]._replace(data=columns(task), task=task))
+        yield from sorted(bad, key=lambda row: row.line)
 
 
 def columns(task: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +200,7 @@ def answers(
     items: list[Result], task: dict[str, Any], questions: dict[str, ToolQuestion], tool_task: ToolTask
 ) -> dict[str, Any]:
     """Return answers by control; what cannot be one is left, with its reason."""
-    regions = {item["id"] for item in items if "start" in _value(item) and item.get("id")}
+    regions = {str(item["id"]) for item in items if "start" in _value(item) and item.get("id")}
     by_control: dict[str, list[Result]] = {}
     for item in items:
         question = questions.get(str(item.get("from_name")))
@@ -195,7 +213,7 @@ def answers(
                 question.note if question else f"An answer of the type {kind}, which has no matching question.",
                 item,
             )
-        elif kind not in SPANS and (item.get("id") in regions or "start" in _value(item)):
+        elif kind not in SPANS and (str(item.get("id")) in regions or "start" in _value(item)):
             tool_task.leave(
                 "per-region", "An answer about a single span. Questions in Atelier are about the whole record.", item
             )
@@ -216,7 +234,8 @@ def words(one: Result) -> list[str]:
     """Return what was chosen or written in one result."""
     value = _value(one)
     if "taxonomy" in value:
-        return [" / ".join(map(str, path)) if isinstance(path, list) else str(path) for path in value["taxonomy"] or []]
+        paths = value["taxonomy"] if isinstance(value["taxonomy"], list) else []
+        return [" / ".join(map(str, path)) if isinstance(path, list) else str(path) for path in paths]
     chosen: Any = next(
         (value[name] for name in ("choices", "text", "datetime", "number", "rating", "plain") if name in value), []
     )
@@ -261,7 +280,7 @@ def ranked(item: Result, pieces: list[str]) -> list[str] | None:
     value = _value(item)
     if "selected" in value and len(pieces) == 2:
         sides = {"left": pieces, "right": pieces[::-1]}
-        return sides.get(value["selected"])
+        return sides.get(str(value["selected"]))
     order = bucket(item)
     return order if order is not None and sorted(order) == sorted(pieces) else None
 
@@ -286,12 +305,18 @@ def _spans(
         if placed is None:
             tool_task.leave("span-place", f"{question.title}: the words of this span aren't at its position.", item)
             continue
-        value = _value(item)
-        labels: list[Any] = next((value[name] for name in SPANS if name in value), [])
+        labels = span_labels(item)
         spans += [{"start": placed[0], "end": placed[1], "label": str(label).strip()} for label in labels]
         if not labels:
             tool_task.leave("span-label", f"{question.title}: a span without a label.", item)
     return spans or None
+
+
+def span_labels(item: Result) -> list[Any]:
+    """Return the labels of a span, as they stand; none if they are no list."""
+    value = _value(item)
+    labels = next((value[name] for name in SPANS if name in value), [])
+    return labels if isinstance(labels, list) else []
 
 
 def span_place(text: str, item: Result, countings: Iterable[str] = ()) -> tuple[int, int] | None:

@@ -93,8 +93,7 @@ class LabelStudioSurvey:
             control.ranks[tuple(sorted(order))] += 1
 
     def _see_span(self, control: Control, result: dict[str, Any], data: dict[str, Any]) -> None:
-        value = tool._value(result)
-        for label in next((value[name] for name in tool.SPANS if name in value), []):
+        for label in tool.span_labels(result)[: SEEN if len(control.labels) <= SEEN else 0]:
             control.labels.setdefault(str(label).strip(), "")
         for column, text in data.items():
             if not isinstance(text, str):

@@ -129,7 +129,7 @@ def guesses(source: Source) -> tuple[str, ...]:
         text = (
             f"{above} {'are' if source.header > 2 else 'is'} not read"
             if source.header
-            else "the first row is no header"
+            else "the first row isn't a header"
         )
         found.append(f"Guessed: {text}.")
     return tuple(found)

@@ -20,6 +20,7 @@ from curation.formats.annotation_tools.annotations import ToolQuestion
 from curation.imports import rows as import_rows
 from curation.imports.annotated.tasks import TaskContents, TaskReader
 from curation.imports.batches import ImportedRow, RowBatch
+from curation.imports.columns import labels as labels_of
 from curation.models import (
     Annotation,
     Change,
@@ -68,17 +69,23 @@ class TaskWriter:
     def read(self, batch: RowBatch, row: SourceRow) -> ImportedRow:
         draft = batch.draft(row)
         if row.task is None:
-            return batch.ready(draft, row)
+            return batch.ready(draft, row, orjson.dumps(labels_of(batch.mapping, row.data or {})).decode())
         draft.key = draft.key or draft.content_hash  # without an id its content is its name
         contents = self.reader.tell(row.task, draft)
-        labels = orjson.dumps(self.reader.labels(contents.stands or {})).decode()
+        labels = self._labels(batch, row, contents)
         edited = self.reader.edited(draft, contents)
-        return batch.ready(edited, row, labels, 2 if contents.change else 1, contents)
+        contents.original = draft.content_hash if contents.change else ""
+        return batch.ready(edited, row, orjson.dumps(labels).decode(), 2 if contents.change else 1, contents)
+
+    def _labels(self, batch: RowBatch, row: SourceRow, contents: TaskContents) -> list[str]:
+        """Return the labels that people agreed on, and those of the column that is mapped to labels. Raises RowError."""
+        return sorted({*self.reader.labels(contents.stands or {}), *labels_of(batch.mapping, row.data or {})})
 
     # --- writing, inside the claim's transaction ----------------------------------------------------
 
     def write(self, batch: RowBatch) -> tuple[int, int]:
-        batch.rows = import_rows.without_erased(batch, batch.rows)
+        originals = {row.line: row.contents.original for row in batch.rows if row.contents}
+        batch.rows = import_rows.without_erased(batch, batch.rows, originals)
         there = self._moved_before(batch)
         first: dict[str, ImportedRow] = {}
         for row in batch.rows:

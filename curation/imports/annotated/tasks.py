@@ -33,6 +33,7 @@ class TaskContents:
     known: dict[str, Any] | None = None
     stands: dict[str, Any] | None = None
     change: Change | None = None
+    original: str = ""  # hash of the content before the change
     left: ToolTask = field(default_factory=ToolTask)
     record: Record | None = None  # the texts of the file, in which spans have their places
 

@@ -19,7 +19,7 @@ class Command(JobCommand):
         super().add_arguments(parser)
         parser.add_argument("dataset", help="id or name")
         parser.add_argument("records", type=int, nargs="+", help="ids of the records")
-        parser.add_argument("--reason", required=True, help="kept with the hashes, so name nobody in it")
+        parser.add_argument("--reason", required=True, help="kept with the hashes, so don't name anyone in it")
 
     def facts(self, job: Any) -> dict[str, Any]:
         return {"erased": job.erased, "stays": job.stays}

@@ -81,7 +81,7 @@ class Command(JobCommand):
         parser.add_argument("--strict", action="store_true", help="exit with 4 when a row failed")
         parser.add_argument(
             "--check", action="store_true",
-            help="of a file: import nothing, and tell how its rows would end (at most 10,000, as many as 5 seconds allow)",
+            help="check the rows of a file and import nothing (at most 10,000 rows, as many as 5 seconds allow)",
         )  # fmt: skip
 
     def facts(self, job: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from atelier.jobs.pages import addresses, job_or_404, moved, polled
 from atelier.web.methods import require_GET_POST
 from curation.formats import Mapping
 from curation.formats.readers.encodings import NAMES
-from curation.formats.readers.layouts import DELIMITERS, QUOTINGS
+from curation.formats.readers.layouts import QUOTINGS, WORDS
 from curation.formats.readers.sources import READINGS, TABLES, TEXTS
 from curation.forms import mapping as mapping_forms
 from curation.forms.imports import NEW, ImportForm
@@ -43,15 +43,13 @@ FORMATS = {
 }
 NEW_NAMED = 12
 TOGETHER = ("files", "folder", "s3")  # packed by us when they are several
-CUTS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 @require_GET
 def index(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_or_404(request, project_id)
-    rows = (
-        project.imports.filter(dataset__deleted_at=None).select_related("dataset", "created_by").order_by("-pk")[:200]
-    )
+    there = project.imports.filter(dataset__deleted_at=None).select_related("dataset", "created_by")
+    rows = there.defer("source", "mapping").order_by("-pk")[:200]  # an account may name thousands of columns
     return render(
         request,
         "curation/imports/index.html",
@@ -104,7 +102,7 @@ def page(request: HttpRequest, project_id: int, pk: int) -> HttpResponse:
     same = import_rows.unchanged(job)
     context = _context(request, job) | issue_table(request, job) | account_of(job) | {
         "added": job.ok - job.updated, "unchanged": same, "skipped": job.skipped - same,
-        "annotated": annotated_pages.result(job), "notes": notes_of(job),
+        "annotated": annotated_pages.result(job),
         "fixed": job.issues.exclude(record=None).exists(),
     }  # fmt: skip
     return render(request, "curation/imports/import.html", context)
@@ -144,6 +142,7 @@ def _preview_page(
             "skip": request.POST.get("skip_duplicates") if request.POST else job.skip_duplicates,
             "update": request.POST.get("update_by_key") if request.POST else job.update_by_key,
             "error": error,
+            "unchecked": unchecked,
             "several": job.source.get("compression") == "zip" and job.origin.get("kind") in TOGETHER,
             "kind": mapping.kind,
             "kinds": Dataset.Kind.choices,
@@ -209,7 +208,7 @@ def _readings(source: dict[str, Any]) -> dict[str, Any]:
     encoding = source.get("encoding", "")
     known = NAMES if is_zip or encoding in NAMES else {encoding: encoding.upper()} | NAMES
     guessed: list[tuple[Any, str]] = [("", "as guessed")] if is_zip else []
-    cuts = {"delimiters": [*guessed, *((cut, CUTS[cut]) for cut in DELIMITERS)], "headers": guessed + _headers(source)}
+    cuts = {"delimiters": [*guessed, *WORDS.items()], "headers": guessed + _headers(source)}
     more = cuts | {"quotings": guessed + list(QUOTINGS.items())} if is_table else {}
     read_as = {name: source.get(name) if not is_zip or name in source.get("chosen", []) else "" for name in READINGS}
     return {"encodings": guessed + list(known.items()), "read_as": read_as, **more}
@@ -229,13 +228,13 @@ def _chosen(request: HttpRequest, job: Import) -> tuple[str, dict[str, str]]:
 
 
 def _of_another_kind(request: HttpRequest, job: Import) -> HttpResponse:
-    """Suggest other uses for the columns when another kind is chosen, but keep the id and the group."""
+    """Suggest other uses for the columns when another kind is chosen, but keep the ID, the group and the labels."""
     kind, given = _chosen(request, job)
     if kind not in mapping_forms.FOR_KIND:
         raise ValidationError(f"No kind is called {kind[:40]!r}. Choose one of {', '.join(mapping_forms.FOR_KIND)}.")
     mapping = drafts.suggested_as(job, kind)
     choices = mapping_forms.of(mapping, job.source["columns"])
-    for use in ("key", "group"):
+    for use in ("key", "group", "labels"):
         if column := next((name for name, chosen in given.items() if chosen == use), ""):
             choices |= {name: "metadata" for name, chosen in choices.items() if chosen == use} | {column: use}
     texts = _texts(request, job)

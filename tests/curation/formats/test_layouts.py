@@ -67,7 +67,7 @@ def test_the_layout_of_a_table_is_told_from_its_lines(
     assert [list(row.values()) for row in data_of(rows)] == cells
     assert (source.quoting, source.header) == (quoting, header)
     assert any(note.startswith("Guessed: cells are split at") for note in source.notes)
-    assert any("above the names" in note or "no header" in note for note in source.notes) == (header != 1)
+    assert any("above the names" in note or "isn't a header" in note for note in source.notes) == (header != 1)
     for start in range(len(rows) + 1):
         assert list(read(tmp_path / "upload", source, start)) == rows[start:]
 

@@ -4,6 +4,7 @@ import json
 
 import orjson
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
@@ -195,6 +196,24 @@ def test_command_rest_and_page_give_the_same_account(project, bob, as_bob, api_o
     page = as_bob.get(reverse("curation:import", args=[project.pk, job.pk])).content.decode()
     for words in ("frage", "User message", "Kept as metadata", "Not used", "Western European", "Read again"):
         assert words in page
+    shown = page[page.index('id="read-as"') :]
+    assert "Not imported" not in shown  # the table of columns says that, and the list has the guesses
+    assert shown.count("Western European") == 1
+
+
+def test_a_column_with_a_long_name_stands_once_with_its_rows(chats):
+    long = "n" * 300
+    found = told(done(begun(chats, chat("one", **{long: 1}), chat("two", **{long: 2}))))
+    assert column(found, long[:200]) == {"use": "metadata", "rows": 2}
+    assert [each["name"] for each in found["columns"]] == ["messages", long[:200]]
+
+
+def test_a_file_that_was_removed_cannot_be_read_again_and_the_reason_is_said(chats):
+    job = done(begun(chats, chat("one")))
+    Import.objects.filter(pk=job.pk).update(file="")
+    job.refresh_from_db()
+    with pytest.raises(ValidationError, match="because a record in it was erased"):
+        drafts.again(job, None)
 
 
 def test_ids_are_looked_up_by_their_index(chats):

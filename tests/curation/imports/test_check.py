@@ -217,6 +217,9 @@ def test_the_page_checks_again_at_each_change_of_the_mapping(project, chats, as_
         in as_bob.post(address, swapped, headers={"HX-Request": "true"}).content.decode()
     )
     assert 'hx-trigger="change from:.mapping"' in again
+    lacking = as_bob.post(address, sent | {"column.0": "metadata"}, headers={"HX-Request": "true"})
+    assert lacking.status_code == 422
+    assert "The rows are checked once the uses of the columns fit together." in lacking.content.decode()
     assert not chats.records.exists()
 
 
@@ -242,6 +245,16 @@ def test_the_file_of_an_import_can_be_read_again(project, chats, as_bob, as_vic,
     assert chats.records.filter(imported_by=answer.json()["id"]).order_by("pk").first().preview == "Zażółć gęślą?"
 
 
+def test_rows_that_fixing_makes_the_same_are_counted_as_the_import_skips_them(chats):
+    job = drafts.begin(chats, None, file=ContentFile(lines(chat("one"), chat("one", AFTER)), name="a.jsonl"))
+    mapping = Mapping("conversations", "chat", messages="messages", fix=True)
+    assert dry_run.check(job, mapping).same_content == 1
+    drafts.confirm(job, mapping)
+    import_file(job.pk)
+    job.refresh_from_db()
+    assert (job.ok, job.skipped) == (1, 1)
+
+
 def test_a_label_column_becomes_the_records_labels_and_updates_them(project, chats):
     rows = [
         {**chat("one"), "id": "a", "topic": "News"},
@@ -261,5 +274,11 @@ def test_a_label_column_becomes_the_records_labels_and_updates_them(project, cha
     assert dict(chats.records.values_list("key", "labels")) == {"a": ["Sport"], "b": ["News", "x"]}
     found = account.of(job)
     assert [found[name] for name in ("read", "updated", "unchanged", "failed")] == [3, 1, 1, 1]
+    bare = [{**chat("one"), "id": "a"}, {**chat("two"), "id": "b", "topic": None}]
+    later = drafts.begin(chats, None, file=ContentFile(lines(*bare), name="b.jsonl"))
+    drafts.confirm(later, mapping, update_by_key=True)
+    import_file(later.pk)
+    # A row without the column says nothing of labels, an empty cell says that there are none.
+    assert dict(chats.records.values_list("key", "labels")) == {"a": ["Sport"], "b": []}
     assert {column["name"]: column["use"] for column in found["columns"]}["topic"] == "labels"
     assert job.issues.get(outcome="failed").code == "label-form"

@@ -101,6 +101,40 @@ def test_the_uses_of_columns_are_named():
     expected = {"q": "role:user", "a": "role:assistant", "m": "metadata", "t": "tools", "k": "key", "l": "labels"}
     assert uses(mapping) == expected
     assert uses(Mapping("conversations", "chat", messages="x", system="s")) == {"x": "messages", "s": "role:system"}
+    pairs = Mapping("preferences", "preference", prompt="p", chosen="c", rejected="c")
+    assert uses(pairs) == {"p": "prompt", "c": "pair"}
+    fixed = Mapping("conversations", roles={"q": "user"}, metadata=["m"], templates={"q": "On {day}, {m}: {q}"})
+    assert uses(fixed) == {"q": "role:user", "day": "role:user", "m": "metadata"}
+
+
+def test_pictures_that_the_first_late_row_does_not_have_are_pictures():
+    columns = reader(PAIRS)
+    assert columns.apply({"prompt": "p", "completion": "c", "images": []}, 60).metadata == {}
+    draft = columns.apply({"prompt": "p", "completion": "c", "images": ["a.png"]}, 61)
+    assert draft.messages[0]["content"][0] == {"type": "image_url", "image_url": "a.png"}
+    assert columns.late["images"] == (60, "images", "")
+
+
+def test_a_late_column_that_goes_without_the_fixed_text_is_noted():
+    mapping = Mapping(
+        "conversations", roles={"text": "user", "title": "assistant"}, templates={"text": "Shorten: {text}"}
+    )
+    columns = reader(mapping)
+    assert columns.apply({"text": "x", "title": "t", "mood": "m"}).notes == []
+    note = "“{}” was imported without the fixed text around “text”, because such a row has no “text”."
+    assert columns.apply({"article": "x", "title": "t"}).notes == [note.format("article")]
+    assert columns.apply({"messages": CHAT, "mood": "m"}).notes == [note.format("messages")]
+
+
+def test_empty_cells_of_columns_that_are_counted_together_are_no_values():
+    counts = ColumnCounts(dict.fromkeys(map(str, range(COUNTED)), 1))
+    counts.add({"a": None, "b": "", "c": 0, "0": "x"})
+    assert (counts.others, counts.counts["0"]) == (1, 2)
+    long = "n" * 500
+    counts = ColumnCounts()
+    for _ in range(2):
+        counts.add({long: 1})
+    assert list(counts.counts.values()) == [2]
 
 
 @pytest.mark.parametrize(

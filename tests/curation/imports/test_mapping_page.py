@@ -42,6 +42,8 @@ def test_another_kind_suggests_other_uses_and_keeps_id_and_group(draft, as_bob):
     answer = as_bob.post(address(draft), sent)
     assert answer.status_code == 200
     assert uses(answer.content.decode()) == ["group", "metadata", "role:user", "key"]
+    labelled = as_bob.post(address(draft), sent | {"column.1": "labels"}).content.decode()
+    assert uses(labelled) == ["group", "labels", "role:user", "key"]
     assert as_bob.post(address(draft), {"do": "kind", "kind": "poems"}).status_code == 422
     answer = as_bob.post(address(draft), {"do": "kind", "kind": "preferences"})
     assert answer.status_code == 200  # nobody did anything wrong: the page says what is still to be chosen
