@@ -19,6 +19,7 @@ from curation.models import (
     NearDuplicate,
     Record,
     SelectedRecord,
+    SpanTrail,
     Suggestion,
     Task,
 )
@@ -36,6 +37,9 @@ Outcome = Generation.Outcome
 def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
     """Empty these records and delete what was written about them; return how much of what. The caller's transaction."""
     now, pks = timezone.now(), [row.record_id for row in rows]
+    for answers in (Annotation, Task):  # before the record, as whoever submits, or two would wait for each other
+        held = answers._base_manager.filter(record__in=pks).select_for_update(of=("self",)).order_by("pk")
+        list(held.values_list("pk", flat=True))
     Record.objects.filter(pk__in=pks, deleted_at=None).update(deleted_at=now)
     Record.objects.filter(pk__in=pks).update(**EMPTY, revision=F("revision") + 1, changed_at=now)
     ErasedRecord.objects.filter(pk__in=[row.pk for row in rows]).update(wiped_at=now)
@@ -45,7 +49,7 @@ def wipe(rows: list[ErasedRecord]) -> dict[str, int]:
         "comments": Comment.objects.filter(about).delete()[1].get("curation.Comment", 0),
         "suggestions": Suggestion.objects.filter(about).delete()[0],
     }
-    for gone in (Mark, Mention, SelectedRecord, BulkFailure):
+    for gone in (Mark, Mention, SelectedRecord, SpanTrail, BulkFailure):
         gone._base_manager.filter(about).delete()
     NearDuplicate.objects.filter(Q(first__in=pks) | Q(second__in=pks)).delete()
     return deleted | _emptied(pks)

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from atelier.jobs import claims
-from curation import tasks
+from curation import tasks, tool_calls
 from curation.erasures import requests
 from curation.models import Version
 from curation.versions import archive
@@ -15,6 +15,8 @@ from tests.curation.versions.test_freezes import frozen as freeze
 
 pytestmark = pytest.mark.django_db
 SECRET = "Zephyrine Quill"
+CALL = tool_calls.call("look_up", {"name": SECRET}, "a")
+TOOL = {"type": "function", "function": {"name": "look_up", "description": SECRET}}
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def answer(project, version, record, endpoint, **more) -> EvaluationAnswer:
     )
     return EvaluationAnswer.objects.create(
         evaluation=evaluation, endpoint=endpoint, row=1, record=record, prompt=[{"role": "user", "content": SECRET}],
-        reference=SECRET, text=SECRET, verdicts=[{"rule": "r", "ok": False, "why": SECRET}], **more,
+        reference=SECRET, text=SECRET, verdicts=[{"rule": "r", "ok": False, "why": SECRET}], tools=[TOOL],
+        reference_calls=[CALL], tool_calls=[CALL], calls_why=SECRET, calls_right=False, **more,
     )  # fmt: skip
 
 
@@ -50,6 +53,8 @@ def test_answers_are_emptied_and_their_figures_stay(project, briefs, alice, endp
         row.refresh_from_db()
     assert (done.prompt, done.reference, done.text, done.outcome, done.chrf) == ([], "", "", "ok", 0.5)
     assert done.verdicts == [{"rule": "r", "ok": False, "why": ""}]
+    assert (done.tools, done.reference_calls, done.tool_calls, done.calls_why) == ([], [], [], "")
+    assert done.calls_right is False
     assert (waiting.outcome, waiting.text) == ("skipped", "")
     assert other.text == SECRET
 
@@ -77,11 +82,16 @@ def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, 
     became = Turn.objects.create(comparison=comparison, index=2, prompt=SECRET)
     neither = Turn.objects.create(comparison=comparison, index=3, prompt=SECRET, source=other)
     for turn in (from_it, became, neither):
-        Reply.objects.create(turn=turn, side=side, state="done", text=SECRET, record=record if turn == became else None)
+        Reply.objects.create(
+            turn=turn, side=side, state="done", text=SECRET, tool_calls=[CALL], refusal=SECRET,
+            record=record if turn == became else None,
+        )  # fmt: skip
     started = requests.begin(briefs, alice, [record.pk], "Request")
     tasks.erase(started.pk)
     assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
     assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
+    said = list(Reply.objects.order_by("turn__index").values_list("tool_calls", "refusal"))
+    assert said == [([], ""), ([], ""), ([CALL], SECRET)]
 
 
 def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(project, briefs, alice, endpoint):
