@@ -101,7 +101,7 @@ class ComparisonOut(Schema):
 class AnswerOut(Schema):
     """An answer of one endpoint; `endpoint`, and what would tell it, are null while it must not be known.
 
-    `tool_calls` are as OpenAI writes them, `call_problems` what is wrong with each; `flaw` is "blank" for an answer without
+    Then the ids of calls are empty, too. `tool_calls` are as OpenAI writes them, `call_problems` what is wrong with each; `flaw` is "blank" for an answer without
     anything that can be seen, "refusal" for one that refuses, or empty.
     """
 
@@ -188,7 +188,7 @@ TELLING = (
     "seconds",
 )
 OF_REPLY = AnswerOut.model_fields.keys() - {
-    "letter", "endpoint", "endpoint_name", "record", "call_problems", "flaw", "error",
+    "letter", "endpoint", "endpoint_name", "record", "tool_calls", "call_problems", "flaw", "error",
 }  # fmt: skip
 
 
@@ -228,6 +228,7 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
             "letter": answer.letter,
             "error": answer.error,
             "flaw": "refusal" if answer.reply.is_refusal else "blank" if _is_blank(answer.reply) else "",
+            "tool_calls": _calls(answer.reply, shown.hidden),
             "call_problems": [call.problems for call in answer.reply.readable_calls],
             "endpoint_name": answer.name or None,
             "endpoint": None if shown.hidden else answer.reply.side.endpoint_id,
@@ -244,6 +245,11 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
         "record": vote.record_id,
     }
     return {"id": turn.pk, "index": turn.index, "prompt": turn.prompt, "answers": answers, "vote": voted}
+
+
+def _calls(reply: Reply, is_hidden: bool) -> list[dict[str, Any]]:
+    """Return an answer's calls; their ids are left out while they would tell which server wrote them."""
+    return [call | {"id": ""} for call in reply.tool_calls] if is_hidden else reply.tool_calls
 
 
 def _is_blank(reply: Reply) -> bool:
