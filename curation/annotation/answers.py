@@ -69,6 +69,8 @@ def submit(
         draft(annotation, given, seen=seen)
         raise LockLost
     with transaction.atomic():
+        if _marks(asked):  # all answers to the record before its task: a text that becomes the record's moves them all
+            spans.hold(task.queue.dataset_id, [task.record_id])
         written = _enter(annotation, clean, seconds)
         task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
         if revision != annotation.record.revision and marks.refer_to_text(asked):
@@ -209,6 +211,7 @@ def undo(queue: Queue, user: User) -> Annotation:
     if annotation is None:
         raise ValidationError("You have nothing to undo here.")
     with transaction.atomic():
+        spans.hold(queue.dataset_id, [annotation.record_id])
         # The annotation's row before the task's, as everywhere.
         annotation = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
         task = (

@@ -134,6 +134,7 @@ def _places(text: str, words: str) -> list[PlaceOption]:
 def drop(trail: SpanTrail, span: str) -> None:
     """Drop a span that was set aside. Raises ValidationError if it is no longer there."""
     with transaction.atomic():
+        spans.hold(trail.record.dataset_id, [trail.record_id])
         _taken(trail, span)
 
 

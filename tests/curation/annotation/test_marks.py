@@ -14,7 +14,7 @@ from curation.datasets import settings
 from curation.formats import Mapping
 from curation.imports import drafts
 from curation.models import Annotation, Change, SpanTrail, Suggestion, Task
-from curation.records import changes, merge, targets
+from curation.records import changes, merge, spans, targets
 from curation.search.filters import Filters
 from curation.tasks import bulk as bulk_task
 from curation.tasks import export as export_task
@@ -505,3 +505,38 @@ def test_a_decision_a_correction_and_a_known_answer_that_saw_an_older_text_are_r
     sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
     assert (sent.status_code, "changed since you opened it" in sent.text) == (422, True)
     adjudication.decide(task, alice, {"ents": BOTH[:1]}, "", seen=2)
+
+
+def test_a_decision_is_held_against_the_text_as_it_is_once_nobody_can_change_it(
+    chats, ents, bob, ann, alice, monkeypatch
+):
+    record = make_record(chats, answer=TEXT)
+    found = queue.of(chats)
+    found.overlap = 2
+    found.save()
+    queue.fill(chats, chats.records.all())
+    answers.submit(queue.next_task(found, bob), {"ents": BOTH})
+    answers.submit(queue.next_task(found, ann), {"ents": BOTH[:1]})
+    task = Task.objects.select_related("queue__dataset", "record").get()
+    hold = spans.hold
+
+    def shortened(dataset, records):  # somebody was faster by a moment
+        monkeypatch.setattr(spans, "hold", hold)
+        rewrite(record, alice, "Oslo")
+        hold(dataset, records)
+
+    monkeypatch.setattr(spans, "hold", shortened)
+    with pytest.raises(ValidationError, match="only 4 characters"):
+        adjudication.decide(task, alice, {"ents": BOTH}, "")
+
+
+def test_a_question_whose_marks_wait_to_be_marked_again_keeps_its_kind_and_its_text(marked, ents, bob):
+    rewrite(marked, bob, "Something else.")
+    assert Annotation.objects.get().answers == {}
+    for values in ({"kind": "labels", "options": {"labels": ["place"]}}, {"options": OPTIONS | {"piece": "prompt"}}):
+        with pytest.raises(ValidationError, match="already marked"):
+            questions.change(ents, **values)
+
+
+def test_a_question_about_spans_without_marks_can_get_another_kind(ents):
+    assert questions.change(ents, kind="label", options={"labels": ["place"]}).kind == "label"
