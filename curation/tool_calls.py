@@ -147,7 +147,7 @@ def difference(wanted: Sequence[Any], made: Sequence[Any]) -> str:
     if not made:
         return f"No tool was called. The right call is {_listed(missing)}."
     if not wanted:
-        return f"Called {_listed(extra)}, where no call is right."
+        return f"Called {_listed(extra)}, but no call is right here."
     if not extra:
         return f"A call is missing: {_listed(missing)}."
     if not missing:

@@ -74,7 +74,7 @@ def submit(
         written = _enter(annotation, clean, seconds)
         task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
         if revision != annotation.record.revision and marks.refer_to_text(asked):
-            raise ValidationError("This record was changed at this moment. Read it again, then submit.")
+            raise ValidationError("This record was changed just now. Read it again, then submit.")
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settling.settle(task, annotation.user)
         if _marks(asked):  # they have moved with a text that became the record's

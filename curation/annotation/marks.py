@@ -1,7 +1,8 @@
 """Marks of people on a text that changed under them: a form's spans that were set in an older text, and spans set aside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -108,17 +109,15 @@ def visible(dataset: Dataset, readable: QuerySet[Annotation]) -> QuerySet[SpanTr
     return trails(dataset).filter(Q(annotation=None) | Q(annotation__in=readable))
 
 
-def aside(rows: Iterable[SpanTrail]) -> list[AsideSpan]:
-    """Return the spans of these trails that were set aside."""
-    return [one for trail in rows for one in _of(trail)]
+def aside(rows: Iterable[SpanTrail], most: int | None = None) -> list[AsideSpan]:
+    """Return the spans of these trails that were set aside; the first `most`, because a long answer may have lost thousands."""
+    return list(islice((one for trail in rows for one in _of(trail)), most))
 
 
-def _of(trail: SpanTrail) -> list[AsideSpan]:
+def _of(trail: SpanTrail) -> Iterator[AsideSpan]:
     text = spans.text_of(trail.record, trail.question)
-    return [
-        AsideSpan(trail, entry["id"], entry["label"], entry["words"], _places(text, entry["words"]))
-        for entry in trail.aside
-    ]
+    for entry in trail.aside:
+        yield AsideSpan(trail, entry["id"], entry["label"], entry["words"], _places(text, entry["words"]))
 
 
 def _places(text: str, words: str) -> list[PlaceOption]:

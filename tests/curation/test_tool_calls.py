@@ -33,7 +33,7 @@ def test_the_same_calls_are_the_same_whatever_the_order(wanted, made):
     ("wanted", "made", "words"),
     [
         ([("w", "{}")], [], "No tool was called"),
-        ([], [("w", "{}")], "where no call is right"),
+        ([], [("w", "{}")], "but no call is right"),
         ([("w", "{}")], [("v", "{}")], "instead of w"),
         ([("w", '{"a": 1}')], [("w", '{"a": "1"}')], "instead of"),
         ([("w", '{"a": 1}')], [("w", '{"a": true}')], "instead of"),

@@ -18,6 +18,7 @@ from curation.records import changes, merge, spans, targets
 from curation.search.filters import Filters
 from curation.tasks import bulk as bulk_task
 from curation.tasks import export as export_task
+from curation.views.annotation import spans as span_pages
 from tests.curation.annotation.conftest import make_record
 from tests.curation.imports.test_job import done, lines
 
@@ -540,3 +541,15 @@ def test_a_question_whose_marks_wait_to_be_marked_again_keeps_its_kind_and_its_t
 
 def test_a_question_about_spans_without_marks_can_get_another_kind(ents):
     assert questions.change(ents, kind="label", options={"labels": ["place"]}).kind == "label"
+
+
+def test_the_page_lists_so_many_spans_however_many_one_answer_lost(marked, chats, alice, as_alice, monkeypatch):
+    rewrite(marked, alice, "Something else.")
+    monkeypatch.setattr(span_pages, "LISTED", 3)
+    page = as_alice.get(reverse("curation:aside_spans", args=[chats.project_id, chats.pk])).text
+    assert page.count(">Drop</button>") == 3
+    assert "There are more than these." in page
+    monkeypatch.setattr(span_pages, "LISTED", 4)
+    page = as_alice.get(reverse("curation:aside_spans", args=[chats.project_id, chats.pk])).text
+    assert page.count(">Drop</button>") == 4
+    assert "There are more than these." not in page
