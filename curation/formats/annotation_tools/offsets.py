@@ -8,6 +8,7 @@ none, only as whole words.
 import html
 import re
 import unicodedata
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -158,10 +159,11 @@ def _read(text: str, start: int, end: int, counting: Counting) -> Place | None:
 
 
 @lru_cache(maxsize=64)
-def _edges(text: str, counting: Counting) -> tuple[list[int], int]:
+def _edges(text: str, counting: Counting) -> tuple["array[int]", int]:
     """Return the counted place of each character from the first that counts, and of the end; and which is the first."""
     first = len(text) - len(text.lstrip().lstrip("\ufeff").lstrip()) if counting.trimmed else 0
-    return [0, *accumulate(_widths(text[first:], counting))], first
+    # Four bytes for each character: as a list, those of one long text would take gigabytes for all ways of counting.
+    return array("I", accumulate(_widths(text[first:], counting), initial=0)), first
 
 
 def _widths(text: str, counting: Counting) -> list[int]:
