@@ -165,6 +165,22 @@ async def _events(pk):
     return [sent async for sent in streams.events(pk, endpoints.client_for, may_write=False, may_tell=False)]
 
 
+def test_an_answer_of_a_blind_comparison_is_saved_after_the_vote(project, alice, api_of_alice):
+    comparison = comparing(project, alice, "http://127.0.0.1:9/v1", blind=True)
+    turn = said(comparison, alice)
+    reply = turn.replies.first()
+    args = [project.pk, comparison.pk, reply.pk]
+    url = reverse("inference:save_answer", args=args)
+    rest = f"/api/projects/{project.pk}/comparisons/{comparison.pk}/replies/{reply.pk}/save"
+    for sent in (signed_in(alice).get(url), signed_in(alice).post(url, {"text": "Yes.", "new_name": "Saved"})):
+        assert sent.status_code == 400
+    assert api_of_alice.post(rest, "{}", content_type="application/json").status_code == 422
+    assert not Reply.objects.exclude(record=None).exists()
+    votes.cast(turn, alice, "tie")
+    assert signed_in(alice).get(url).status_code == 200
+    assert api_of_alice.post(rest, "{}", content_type="application/json").status_code == 201
+
+
 @pytest.mark.parametrize("thoughts", [True, False])
 def test_reasoning_is_saved_where_it_is_wanted(project, alice, thoughts):
     turn = said(comparing(project, alice, "http://127.0.0.1:9/v1"), alice)
