@@ -19,6 +19,7 @@ from curation.tool_calls import Call, listed
 from curation.versions import archive
 from curation.versions import files as version_files
 from inference.comparisons import turns
+from inference.erasures import forget_erased
 from inference.models import Endpoint, Evaluation, EvaluationAnswer
 from inference.prompts import trained_with
 from inference.serving import deployments
@@ -154,6 +155,7 @@ def plan(claim: Claim[Evaluation]) -> None:
 
 def _plan_rows(claim: Claim[Evaluation], batch: list[EvaluationAnswer]) -> None:
     with claim.writing(line="Preparing the questions"):
+        forget_erased(batch)
         EvaluationAnswer.objects.bulk_create(batch, ignore_conflicts=True)
     claim.obey()
 

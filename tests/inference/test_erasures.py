@@ -8,6 +8,7 @@ from curation import tasks, tool_calls
 from curation.erasures import requests
 from curation.models import Version
 from curation.versions import archive
+from curation.versions import files as version_files
 from inference.evaluations import ledger
 from inference.models import Comparison, Endpoint, Evaluation, EvaluationAnswer, Reply, Side, Turn
 from tests.curation.teacher import conversations
@@ -83,12 +84,13 @@ def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, 
     neither = Turn.objects.create(comparison=comparison, index=3, prompt=SECRET, source=other)
     for turn in (from_it, became, neither):
         Reply.objects.create(
-            turn=turn, side=side, state="done", text=SECRET, tool_calls=[CALL], refusal=SECRET,
+            turn=turn, side=side, state="streaming" if turn == from_it else "done", text=SECRET, tool_calls=[CALL], refusal=SECRET,
             record=record if turn == became else None,
         )  # fmt: skip
     started = requests.begin(briefs, alice, [record.pk], "Request")
     tasks.erase(started.pk)
     assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
+    assert list(Reply.objects.order_by("turn__index").values_list("state", flat=True)) == ["stopped", "done", "done"]
     assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
     said = list(Reply.objects.order_by("turn__index").values_list("tool_calls", "refusal"))
     assert said == [([], ""), ([], ""), ([CALL], SECRET)]
@@ -105,6 +107,21 @@ def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(proje
     assert sorted(rows) == [2, 3, 4]
     assert all(version.entries.get(split="train", row=row).record_id == record for row, record in rows.items())
     assert Evaluation.objects.get(pk=job.pk).total == 3
+
+
+def test_a_record_that_is_erased_while_an_evaluation_reads_the_file_is_skipped(
+    project, briefs, alice, endpoint, monkeypatch
+):
+    version = freeze(briefs)
+    entry = version.entries.filter(split="train").order_by("row").first()
+    rows = list(version_files.numbered(version, "train"))
+    job = ledger.create(version, alice, [endpoint], split="train")
+    tasks.erase(requests.begin(briefs, alice, [entry.record_id], "Request").pk)
+    monkeypatch.setattr(version_files, "numbered", lambda *_: iter(rows))  # the file as it was when it was opened
+    ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
+    late = job.answers.get(row=entry.row)
+    assert (late.outcome, late.reason, late.prompt, late.reference) == ("skipped", "Erased on request.", [], "")
+    assert job.answers.filter(outcome="pending").count() == len(rows) - 1
 
 
 def test_an_evaluation_of_an_archived_version_is_refused_and_one_that_waits_fails(project, briefs, alice, endpoint):
