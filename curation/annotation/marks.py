@@ -16,6 +16,7 @@ from curation.records import derived, merge, spans
 Kind, Holder = Question.Kind, SpanTrail.Holder
 NEAR = 30  # characters shown before and after a place
 MOST_PLACES = 20
+LISTED = 100  # spans on a page: a long answer may have lost thousands
 
 
 def refer_to_text(asked: Iterable[Question]) -> bool:
@@ -76,13 +77,18 @@ class PlaceOption:
 
 @dataclass(frozen=True)
 class AsideSpan:
-    """A span that was set aside: of which answer, what it marked, and where those words are in the text now."""
+    """A span that was set aside: of which answer, what it marked, and the text in which it is to be marked again."""
 
     trail: SpanTrail
     id: str
     label: str
     words: str
-    places: list[PlaceOption]
+    text: str  # of the record now
+
+    @property
+    def places(self) -> list[PlaceOption]:
+        """Return where its words are in the text now."""
+        return _places(self.text, self.words)
 
     @property
     def whose(self) -> str:
@@ -110,14 +116,14 @@ def visible(dataset: Dataset, readable: QuerySet[Annotation]) -> QuerySet[SpanTr
 
 
 def aside(rows: Iterable[SpanTrail], most: int | None = None) -> list[AsideSpan]:
-    """Return the spans of these trails that were set aside; the first `most`, because a long answer may have lost thousands."""
+    """Return the spans of these trails that were set aside; at most so many."""
     return list(islice((one for trail in rows for one in _of(trail)), most))
 
 
 def _of(trail: SpanTrail) -> Iterator[AsideSpan]:
     text = spans.text_of(trail.record, trail.question)
     for entry in trail.aside:
-        yield AsideSpan(trail, entry["id"], entry["label"], entry["words"], _places(text, entry["words"]))
+        yield AsideSpan(trail, entry["id"], entry["label"], entry["words"], text)
 
 
 def _places(text: str, words: str) -> list[PlaceOption]:

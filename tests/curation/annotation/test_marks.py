@@ -18,7 +18,6 @@ from curation.records import changes, merge, spans, targets
 from curation.search.filters import Filters
 from curation.tasks import bulk as bulk_task
 from curation.tasks import export as export_task
-from curation.views.annotation import spans as span_pages
 from tests.curation.annotation.conftest import make_record
 from tests.curation.imports.test_job import done, lines
 
@@ -545,11 +544,13 @@ def test_a_question_about_spans_without_marks_can_get_another_kind(ents):
 
 def test_the_page_lists_so_many_spans_however_many_one_answer_lost(marked, chats, alice, as_alice, monkeypatch):
     rewrite(marked, alice, "Something else.")
-    monkeypatch.setattr(span_pages, "LISTED", 3)
-    page = as_alice.get(reverse("curation:aside_spans", args=[chats.project_id, chats.pk])).text
-    assert page.count(">Drop</button>") == 3
-    assert "There are more than these." in page
-    monkeypatch.setattr(span_pages, "LISTED", 4)
-    page = as_alice.get(reverse("curation:aside_spans", args=[chats.project_id, chats.pk])).text
-    assert page.count(">Drop</button>") == 4
-    assert "There are more than these." not in page
+    monkeypatch.setattr(marks, "LISTED", 3)
+    url = reverse("curation:aside_spans", args=[chats.project_id, chats.pk])
+    for page in (url, reverse("curation:record", args=[chats.project_id, chats.pk, marked.pk])):
+        text = as_alice.get(page).text
+        assert text.count(">Drop</button>") == 3
+        assert "There are more than these." in text
+    monkeypatch.setattr(marks, "LISTED", 4)
+    text = as_alice.get(url).text
+    assert text.count(">Drop</button>") == 4
+    assert "There are more than these." not in text
