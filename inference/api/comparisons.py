@@ -197,9 +197,9 @@ def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
     return [child_or_404(project.endpoints.select_related("deployment", "adapter"), pk) for pk in ids]
 
 
-def _out(comparison: Comparison) -> dict[str, Any]:
+def _out(comparison: Comparison, standings: list[votes.Standing] | None = None) -> dict[str, Any]:
     fields = ("id", "name", "blind", "system_prompt", "sampling", "tools", "created_at")
-    standings = votes.tally(comparison)
+    standings = votes.tally(comparison) if standings is None else standings
     lead = votes.lead(standings)
     tally = [
         {"endpoint": standing.endpoint.pk, "endpoint_name": str(standing.endpoint)}
@@ -269,7 +269,9 @@ def _again(turn: Turn) -> Turn:
 )
 def list_comparisons(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     rows = project_or_404(request, project_id).comparisons.prefetch_related("sides__endpoint")
-    return [_out(comparison) for comparison in newest(rows, limit, before)]
+    listed = list(newest(rows, limit, before))
+    standings = votes.tallies(listed)
+    return [_out(comparison, standings[comparison.pk]) for comparison in listed]
 
 
 @router.post("/projects/{project_id}/comparisons", response={201: ComparisonOut}, summary="Start a comparison")
