@@ -530,6 +530,16 @@ def test_a_decision_is_held_against_the_text_as_it_is_once_nobody_can_change_it(
         adjudication.decide(task, alice, {"ents": BOTH}, "")
 
 
+def test_a_draft_goes_into_the_text_as_it_is_by_now(chats, ents, bob, alice):
+    record = make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    annotation = queue.next_task(queue.of(chats), bob)
+    rewrite(record, alice, "Please: " + TEXT)  # after the annotation was read with its record
+    answers.draft(annotation, {"ents": BOTH}, seen=1)
+    drafted = words_of_answer(record)
+    assert [("Please: " + TEXT)[one["start"] : one["end"]] for one in drafted] == ["kim@mail.example", "Oslo"]
+
+
 def test_a_question_whose_marks_wait_to_be_marked_again_keeps_its_kind_and_its_text(marked, ents, bob):
     rewrite(marked, bob, "Something else.")
     assert Annotation.objects.get().answers == {}
