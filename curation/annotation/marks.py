@@ -19,6 +19,10 @@ MOST_PLACES = 20
 LISTED = 100  # spans on a page: a long answer may have lost thousands
 
 
+class TextChanged(ValidationError):
+    """Answers were given on a text of a record that has changed since."""
+
+
 def refer_to_text(asked: Iterable[Question]) -> bool:
     return any(question.kind in (Kind.TEXT, Kind.SPANS) for question in asked)
 
@@ -34,9 +38,17 @@ def is_stale(record: Record, asked: Iterable[Question], seen: int) -> bool:
 
 
 def refuse_stale(record: Record, asked: Iterable[Question], seen: int | None) -> None:
-    """Raise ValidationError if spans were marked in a text that has changed since; None says that it is the present one."""
+    """Raise TextChanged if spans were marked in a text that has changed since; None says that it is the present one."""
     if seen is not None and is_stale(record, list(asked), seen):
-        raise ValidationError("This record was changed since you opened it. Reload it and check again.")
+        raise TextChanged("This record was changed since you opened it. Reload it and check again.")
+
+
+def kept(asked: Iterable[Question], given: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Return what a form that was refused shows again: all, but spans of a text that has changed, which mean other words now."""
+    if not isinstance(error, TextChanged):
+        return given
+    lost = {question.name for question in asked if question.kind == Kind.SPANS}
+    return {name: value for name, value in given.items() if name not in lost}
 
 
 def followed(annotation: Annotation, asked: list[Question], given: dict[str, Any], seen: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from curation.records import changes, merge, spans, targets
 from curation.search.filters import Filters
 from curation.tasks import bulk as bulk_task
 from curation.tasks import export as export_task
+from curation.views.annotation.disagreements import PICK
 from tests.curation.annotation.conftest import make_record
 from tests.curation.imports.test_job import done, lines
 
@@ -504,6 +505,13 @@ def test_a_decision_a_correction_and_a_known_answer_that_saw_an_older_text_are_r
     url = reverse("curation:honeypot", args=[chats.project_id, chats.pk, other.pk])
     sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
     assert (sent.status_code, "changed since you opened it" in sent.text) == (422, True)
+    assert "44 48 place" not in sent.text, "sent again, it would mark other words"
+    url = reverse("curation:disagreement", args=[chats.project_id, chats.pk, task.pk])
+    sent = as_alice.post(url, {f"{PICK}ents": "new", "q.ents": "44 48 place", "revision": "1"})
+    assert (sent.status_code, "44 48 place" in sent.text) == (422, False)
+    url = reverse("curation:review_annotation", args=[chats.project_id, chats.pk, annotation.pk, "correct"])
+    sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
+    assert (sent.status_code, "44 48 place" in sent.text) == (422, False)
     adjudication.decide(task, alice, {"ents": BOTH[:1]}, "", seen=2)
 
 
