@@ -572,3 +572,12 @@ def test_the_page_lists_so_many_spans_however_many_one_answer_lost(marked, chats
     text = as_alice.get(url).text
     assert text.count(">Drop</button>") == 4
     assert "There are more than these." not in text
+
+
+def test_a_form_that_asks_for_a_corrected_text_says_which_text_it_shows(chats, bob, alice, as_bob):
+    questions.create(chats, title="Text", kind="text", options={"piece": "answer"})
+    record = make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    rewrite(record, alice, "Please: " + TEXT)
+    page = as_bob.get(reverse("curation:annotate", args=[chats.project_id, chats.pk])).text
+    assert '<input type="hidden" name="revision" value="2">' in page
