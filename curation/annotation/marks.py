@@ -24,6 +24,7 @@ class TextChanged(ValidationError):
 
 
 def refer_to_text(asked: Iterable[Question]) -> bool:
+    """Return whether an answer to one of these questions means the record's text as it was read."""
     return any(question.kind in (Kind.TEXT, Kind.SPANS) for question in asked)
 
 
