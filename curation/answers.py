@@ -13,8 +13,8 @@ HALVES = {
     "content_filter": "The answer was stopped by the endpoint's content filter.",
     "error": "The answer ended with an error of the endpoint.",
     "abort": "The answer was aborted by the endpoint.",
-    "tool_calls": "The answer is to be a call of a tool, but the reply holds no call.",
-    "function_call": "The answer is to be a call of a tool, but the reply holds no call.",
+    "tool_calls": "The endpoint says that a tool was called, but the reply contains no call.",
+    "function_call": "The endpoint says that a tool was called, but the reply contains no call.",
 }
 # Letters and marks that fonts draw as nothing, and the sign for what could not be stored.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufffd") | {chr(code) for code in range(0xFE00, 0xFE10)}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atelier.characters import flaw
+from atelier.characters import flaw, flaw_in
 from curation import tool_calls
 
 LINE = 2 << 20  # bytes
@@ -61,7 +61,7 @@ def _pair(line: bytes, place: str) -> tuple[str, RecordedAnswer]:
             f"{place}: this isn't a recorded answer, which must look like {FORM}. Prompt and answer must be texts."
         )
     calls = _calls(listed, place)
-    if wrong := flaw(prompt) or flaw(answer) or flaw(tool_calls.as_text(calls)):
+    if wrong := flaw(prompt) or flaw(answer) or flaw_in(list(calls)):
         raise AnswersError(f"{place}: the line {wrong}")
     return prompt, RecordedAnswer(answer, calls)
 

@@ -140,15 +140,15 @@ def decide(
     """
     if task.known is not None:
         raise ValidationError("This is a control question. Its answers are known, so there is nothing to decide.")
-    record = Record.objects.select_related("dataset").get(pk=task.record_id)
-    if record.deleted_at is not None:
-        raise ValidationError("This record was deleted. Restore it first.")
-    asked = list(task.queue.dataset.questions.all())
-    marks.refuse_stale(record, asked, seen)
-    clean = values.clean_all(asked, given, record)
     allowed = [State.DISPUTED, State.DONE] if again else [State.DISPUTED]
     with transaction.atomic():
-        spans.hold(record.dataset_id, [record.pk])
+        spans.hold(task.queue.dataset_id, [task.record_id])  # from here on the text stays as it is read
+        record = Record.objects.select_related("dataset").get(pk=task.record_id)
+        if record.deleted_at is not None:
+            raise ValidationError("This record was deleted. Restore it first.")
+        asked = list(task.queue.dataset.questions.all())
+        marks.refuse_stale(record, asked, seen)
+        clean = values.clean_all(asked, given, record)
         now = Task.objects.select_for_update(of=("self",)).select_related("settled_by").get(pk=task.pk)
         if now.state not in allowed:
             raise ValidationError(_too_late(now))

@@ -35,15 +35,17 @@ def draft(
     `seen` is the record's revision that the spans were marked in, unless it is the one that the person was given.
     """
     asked = questions.of(annotation.task.queue.dataset)
-    if _is_changed(annotation, asked, seen):
-        given = marks.followed(annotation, asked, given, seen or annotation.record_revision)
-    sound_answers = values.sound(asked, given, annotation.record)
-    written: dict[str, Any] = {"answers": sound_answers} | _time(annotation, seconds)
-    mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
-    if not mine.update(**written):
-        raise LockLost
-    if _marks(asked):
-        spans.rebase(annotation.pk)
+    with transaction.atomic():
+        _keep_text(annotation, asked)
+        if _is_changed(annotation, asked, seen):
+            given = marks.followed(annotation, asked, given, seen or annotation.record_revision)
+        sound_answers = values.sound(asked, given, annotation.record)
+        written: dict[str, Any] = {"answers": sound_answers} | _time(annotation, seconds)
+        mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+        if not mine.update(**written):
+            raise LockLost
+        if _marks(asked):
+            spans.rebase(annotation.pk)
     annotation.answers = sound_answers
     if not queues.retake(annotation.task.queue, annotation):
         raise LockLost
@@ -69,10 +71,12 @@ def submit(
         draft(annotation, given, seen=seen)
         raise LockLost
     with transaction.atomic():
+        if _marks(asked):  # all answers to the record before its task: a text that becomes the record's moves them all
+            spans.hold(task.queue.dataset_id, [task.record_id])
         written = _enter(annotation, clean, seconds)
         task.submitted, task.wanted, task.state, revision = _counts(task.pk)[0]
         if revision != annotation.record.revision and marks.refer_to_text(asked):
-            raise ValidationError("This record was changed at this moment. Read it again, then submit.")
+            raise ValidationError("This record was changed just now. Read it again, then submit.")
         if task.submitted >= task.wanted and task.state == Task.State.OPEN:
             settling.settle(task, annotation.user)
         if _marks(asked):  # they have moved with a text that became the record's
@@ -147,6 +151,15 @@ def _time(annotation: Annotation, seconds: float | None) -> dict[str, float]:
     return {"seconds": round(max(min(seconds, (timezone.now() - annotation.created_at).total_seconds()), 0), 1)}
 
 
+def _keep_text(annotation: Annotation, asked: list[Question]) -> None:
+    """Let nobody change the text that spans are marked in until the transaction ends, and read it as it is by now."""
+    if not _marks(asked):
+        return
+    spans.hold(annotation.task.queue.dataset_id, [annotation.record_id])
+    if Record.objects.values_list("revision", flat=True).get(pk=annotation.record_id) != annotation.record.revision:
+        annotation.record.refresh_from_db(fields=["revision", *spans.COLUMNS])
+
+
 def _is_changed(annotation: Annotation, asked: list[Question], seen: int | None) -> bool:
     """Return whether somebody has changed the text that was read."""
     return marks.is_stale(annotation.record, asked, seen or annotation.record_revision)
@@ -159,9 +172,12 @@ def _refuse_changed(
     if not _is_changed(annotation, asked, seen):
         return
     record = annotation.record
-    draft = values.sound(asked, marks.followed(annotation, asked, given, seen or annotation.record_revision), record)
-    mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
-    mine.update(answers=draft, record_revision=record.revision)
+    with transaction.atomic():
+        _keep_text(annotation, asked)
+        moved = marks.followed(annotation, asked, given, seen or annotation.record_revision)
+        draft = values.sound(asked, moved, record)
+        mine = Annotation.objects.filter(pk=annotation.pk, state__in=[State.OPEN, State.EXPIRED])
+        mine.update(answers=draft, record_revision=record.revision)
     annotation.answers, annotation.record_revision = draft, record.revision
     raise ValidationError("This record was changed while you answered. Read it again, then submit.")
 
@@ -209,6 +225,7 @@ def undo(queue: Queue, user: User) -> Annotation:
     if annotation is None:
         raise ValidationError("You have nothing to undo here.")
     with transaction.atomic():
+        spans.hold(queue.dataset_id, [annotation.record_id])
         # The annotation's row before the task's, as everywhere.
         annotation = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
         task = (

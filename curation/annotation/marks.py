@@ -1,7 +1,8 @@
 """Marks of people on a text that changed under them: a form's spans that were set in an older text, and spans set aside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,9 +16,15 @@ from curation.records import derived, merge, spans
 Kind, Holder = Question.Kind, SpanTrail.Holder
 NEAR = 30  # characters shown before and after a place
 MOST_PLACES = 20
+LISTED = 100  # spans on a page: a long answer may have lost thousands
+
+
+class TextChanged(ValidationError):
+    """Answers were given on a text of a record that has changed since."""
 
 
 def refer_to_text(asked: Iterable[Question]) -> bool:
+    """Return whether an answer to one of these questions means the record's text as it was read."""
     return any(question.kind in (Kind.TEXT, Kind.SPANS) for question in asked)
 
 
@@ -32,9 +39,17 @@ def is_stale(record: Record, asked: Iterable[Question], seen: int) -> bool:
 
 
 def refuse_stale(record: Record, asked: Iterable[Question], seen: int | None) -> None:
-    """Raise ValidationError if spans were marked in a text that has changed since; None says that it is the present one."""
+    """Raise TextChanged if spans were marked in a text that has changed since; None says that it is the present one."""
     if seen is not None and is_stale(record, list(asked), seen):
-        raise ValidationError("This record was changed since you opened it. Reload it and check again.")
+        raise TextChanged("This record was changed since you opened it. Reload it and check again.")
+
+
+def kept(asked: Iterable[Question], given: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Return what a form that was refused shows again: all, but spans of a text that has changed, which mean other words now."""
+    if not isinstance(error, TextChanged):
+        return given
+    lost = {question.name for question in asked if question.kind == Kind.SPANS}
+    return {name: value for name, value in given.items() if name not in lost}
 
 
 def followed(annotation: Annotation, asked: list[Question], given: dict[str, Any], seen: int) -> dict[str, Any]:
@@ -75,13 +90,18 @@ class PlaceOption:
 
 @dataclass(frozen=True)
 class AsideSpan:
-    """A span that was set aside: of which answer, what it marked, and where those words are in the text now."""
+    """A span that was set aside: of which answer, what it marked, and the text in which it is to be marked again."""
 
     trail: SpanTrail
     id: str
     label: str
     words: str
-    places: list[PlaceOption]
+    text: str  # of the record now
+
+    @property
+    def places(self) -> list[PlaceOption]:
+        """Return where its words are in the text now."""
+        return _places(self.text, self.words)
 
     @property
     def whose(self) -> str:
@@ -108,17 +128,15 @@ def visible(dataset: Dataset, readable: QuerySet[Annotation]) -> QuerySet[SpanTr
     return trails(dataset).filter(Q(annotation=None) | Q(annotation__in=readable))
 
 
-def aside(rows: Iterable[SpanTrail]) -> list[AsideSpan]:
-    """Return the spans of these trails that were set aside."""
-    return [one for trail in rows for one in _of(trail)]
+def aside(rows: Iterable[SpanTrail], most: int | None = None) -> list[AsideSpan]:
+    """Return the spans of these trails that were set aside; at most so many."""
+    return list(islice((one for trail in rows for one in _of(trail)), most))
 
 
-def _of(trail: SpanTrail) -> list[AsideSpan]:
+def _of(trail: SpanTrail) -> Iterator[AsideSpan]:
     text = spans.text_of(trail.record, trail.question)
-    return [
-        AsideSpan(trail, entry["id"], entry["label"], entry["words"], _places(text, entry["words"]))
-        for entry in trail.aside
-    ]
+    for entry in trail.aside:
+        yield AsideSpan(trail, entry["id"], entry["label"], entry["words"], text)
 
 
 def _places(text: str, words: str) -> list[PlaceOption]:
@@ -134,6 +152,7 @@ def _places(text: str, words: str) -> list[PlaceOption]:
 def drop(trail: SpanTrail, span: str) -> None:
     """Drop a span that was set aside. Raises ValidationError if it is no longer there."""
     with transaction.atomic():
+        spans.hold(trail.record.dataset_id, [trail.record_id])
         _taken(trail, span)
 
 

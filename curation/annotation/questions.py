@@ -9,7 +9,7 @@ from django.db.models import Max, Q, QuerySet
 
 from atelier.database.prepared import prepared
 from atelier.jobs.once import once
-from curation.models import Annotation, Dataset, Question, Task
+from curation.models import Annotation, Dataset, Question, SpanTrail, Task
 from curation.records import targets
 
 Kind = Question.Kind
@@ -71,16 +71,28 @@ def change(question: Question, **values: Any) -> Question:
         raise ValidationError(
             "This question already has answers, so its name and kind cannot change. Add another question instead."
         )
-    if question.kind == Kind.SPANS and fields["options"] != question.options and fields["options"]["piece"] != question.options.get("piece") and _is_marked(question):  # fmt: skip
-        raise ValidationError(
-            "Spans were already marked in this question's text, so it cannot be about another text. Add another question instead."
-        )
+    _refuse_losing_marks(question, fields)
     if question.dataset.questions.filter(name=fields["name"]).exclude(pk=question.pk).exists():
         raise ValidationError({"name": TAKEN.format(name=fields["name"])})
     for name, value in fields.items():
         setattr(question, name, value)
     question.save(update_fields=list(fields))
     return question
+
+
+def _refuse_losing_marks(question: Question, fields: dict[str, Any]) -> None:
+    """Raise ValidationError if a question about spans that were marked would get another kind, or another text."""
+    if question.kind != Kind.SPANS:
+        return
+    if fields["kind"] != Kind.SPANS:
+        if SpanTrail.objects.filter(question=question).exists():  # some wait to be marked again
+            raise ValidationError(
+                "Spans were already marked under this question, so its kind cannot change. Add another question instead."
+            )
+    elif fields["options"]["piece"] != question.options.get("piece") and _is_marked(question):
+        raise ValidationError(
+            "Spans were already marked in this question's text, so it cannot be about another text. Add another question instead."
+        )
 
 
 def answered(question: Question) -> int:
@@ -96,6 +108,7 @@ def _is_marked(question: Question) -> bool:
         Annotation.objects.filter(task__queue__dataset=question.dataset_id, answers__has_key=name).exists()
         or tasks.filter(Q(answers__has_key=name) | Q(known__has_key=name)).exists()
         or question.suggestions.exists()
+        or SpanTrail.objects.filter(question=question).exists()  # of answers that lost all of them
     )
 
 

@@ -12,6 +12,7 @@ from atelier.accounts.models import User
 from atelier.web import border
 from curation.annotation import adjudication, assignments, settling
 from curation.models import Annotation, Assignment, Dataset, Mention, Record, Task
+from curation.records import spans
 
 Review = Annotation.Review
 State = Annotation.State
@@ -89,6 +90,7 @@ def send_back(annotation: Annotation, by: User, comment: str) -> Annotation:
         members.hold(team)
         if not assignments.people(team).filter(pk=annotation.user_id).exists():
             raise ValidationError(f"{annotation.author} can no longer annotate here. Correct the answer instead.")
+        spans.hold(annotation.record.dataset_id, [annotation.record_id])
         # The annotation's row before the task's, as everywhere.
         now = Annotation.objects.select_for_update(of=("self",)).get(pk=annotation.pk)
         task = Task.objects.select_for_update(of=("self",)).select_related("record", "settled_by").get(pk=now.task_id)

@@ -108,7 +108,7 @@ def _refuse_other(there: Any, value: Any, start: str) -> None:
 def _with_system(messages: list[Any], value: Any) -> list[Any]:
     """Return the messages with a text as their system message. Raises KeyTaken."""
     if not isinstance(value, str) or not value.strip():
-        raise KeyTaken("The value is not a text, so it can't be a system message.")
+        raise KeyTaken("The value is not a text, so it cannot be a system message.")
     first = messages[0] if messages else None
     if isinstance(first, dict) and first.get("role") == "system":
         _refuse_other(first.get("content"), value, "The conversation already has a system message")

@@ -116,7 +116,7 @@ def _key(dataset: Dataset, options: Mapping[str, Any]) -> dict[str, Any]:
     if place == "messages" and dataset.kind == "documents":
         raise ValidationError("Documents have no messages. Change a key of the metadata or the source fields.")
     if place == "messages" and cleaned["key"] in keys.NEEDED:
-        raise ValidationError(f"“{cleaned['key']}” can't be changed, because a message needs it.")
+        raise ValidationError(f"“{cleaned['key']}” cannot be changed, because a message needs it.")
     if change == "rename" and (not cleaned["to"] or cleaned["to"] == cleaned["key"]):
         raise ValidationError("Enter another name for the key.")
     if change == "move":

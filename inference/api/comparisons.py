@@ -101,7 +101,7 @@ class ComparisonOut(Schema):
 class AnswerOut(Schema):
     """An answer of one endpoint; `endpoint`, and what would tell it, are null while it must not be known.
 
-    `tool_calls` are as OpenAI writes them, `call_problems` what is wrong with each; `flaw` is "blank" for an answer without
+    Then the ids of calls are empty, too. `tool_calls` are as OpenAI writes them, `call_problems` what is wrong with each; `flaw` is "blank" for an answer without
     anything that can be seen, "refusal" for one that refuses, or empty.
     """
 
@@ -188,7 +188,7 @@ TELLING = (
     "seconds",
 )
 OF_REPLY = AnswerOut.model_fields.keys() - {
-    "letter", "endpoint", "endpoint_name", "record", "call_problems", "flaw", "error",
+    "letter", "endpoint", "endpoint_name", "record", "tool_calls", "call_problems", "flaw", "error",
 }  # fmt: skip
 
 
@@ -197,9 +197,9 @@ def chosen(project: Project, ids: list[int]) -> list[Endpoint]:
     return [child_or_404(project.endpoints.select_related("deployment", "adapter"), pk) for pk in ids]
 
 
-def _out(comparison: Comparison) -> dict[str, Any]:
+def _out(comparison: Comparison, standings: list[votes.Standing] | None = None) -> dict[str, Any]:
     fields = ("id", "name", "blind", "system_prompt", "sampling", "tools", "created_at")
-    standings = votes.tally(comparison)
+    standings = votes.tally(comparison) if standings is None else standings
     lead = votes.lead(standings)
     tally = [
         {"endpoint": standing.endpoint.pk, "endpoint_name": str(standing.endpoint)}
@@ -228,6 +228,7 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
             "letter": answer.letter,
             "error": answer.error,
             "flaw": "refusal" if answer.reply.is_refusal else "blank" if _is_blank(answer.reply) else "",
+            "tool_calls": _calls(answer.reply, shown.hidden),
             "call_problems": [call.problems for call in answer.reply.readable_calls],
             "endpoint_name": answer.name or None,
             "endpoint": None if shown.hidden else answer.reply.side.endpoint_id,
@@ -244,6 +245,11 @@ def _turn_out(request: HttpRequest, turn: Turn) -> dict[str, Any]:
         "record": vote.record_id,
     }
     return {"id": turn.pk, "index": turn.index, "prompt": turn.prompt, "answers": answers, "vote": voted}
+
+
+def _calls(reply: Reply, is_hidden: bool) -> list[dict[str, Any]]:
+    """Return an answer's calls; their ids are left out while they would tell which server wrote them."""
+    return [call | {"id": ""} for call in reply.tool_calls] if is_hidden else reply.tool_calls
 
 
 def _is_blank(reply: Reply) -> bool:
@@ -263,7 +269,9 @@ def _again(turn: Turn) -> Turn:
 )
 def list_comparisons(request: HttpRequest, project_id: int, limit: Limit = 200, before: Before = None) -> Any:
     rows = project_or_404(request, project_id).comparisons.prefetch_related("sides__endpoint")
-    return [_out(comparison) for comparison in newest(rows, limit, before)]
+    listed = list(newest(rows, limit, before))
+    standings = votes.tallies(listed)
+    return [_out(comparison, standings[comparison.pk]) for comparison in listed]
 
 
 @router.post("/projects/{project_id}/comparisons", response={201: ComparisonOut}, summary="Start a comparison")

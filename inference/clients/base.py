@@ -197,16 +197,17 @@ def for_endpoint(message: Mapping[str, Any]) -> Message:
         else:
             sent["content"] = parts
     if calls := sent.get("tool_calls"):
-        sent["tool_calls"] = [_call_sent(call) for call in calls]
+        sent["tool_calls"] = [_call_sent(call) for call in tool_calls.listed(calls)]
     sent.setdefault("content", "")
     return sent
 
 
-def _call_sent(found: Mapping[str, Any]) -> tool_calls.Call:
+def _call_sent(found: Any) -> tool_calls.Call:
     """Return a call of the history in the one form: servers want the arguments as text, whatever a record has."""
-    function = found.get("function")
+    call = found if isinstance(found, Mapping) else {}
+    function = call.get("function")
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
-    return tool_calls.call(tool_calls.name_of(found), arguments, str(found.get("id") or ""))
+    return tool_calls.call(tool_calls.name_of(call), arguments, str(call.get("id") or ""))
 
 
 def tool_sent(tool: Any) -> Any:

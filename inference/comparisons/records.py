@@ -17,6 +17,7 @@ from curation.models import Dataset, Record
 from curation.records import derived
 from curation.tool_calls import difference
 from inference.comparisons import turns as comparisons
+from inference.comparisons import votes
 from inference.models import Reply, Turn, Vote
 
 CONVERSATIONS = "From comparisons"
@@ -42,8 +43,10 @@ def keep_answer(
     """Save the conversation up to this answer, perhaps edited, as a record to be reviewed. Raises ValidationError.
 
     Its calls of tools are saved with the tools on offer, its reasoning only with `thoughts`. An answer that didn't come to
-    an end is refused as it is, unless `cut` states that it is wanted all the same.
+    an end is refused as it is, unless `cut` states that it is wanted all the same. So is one whose model the person may not
+    know yet, because the record names it.
     """
+    refuse_hidden(reply, user)
     text = text.replace("\r\n", "\n").strip()
     if is_blank(text) and not reply.tool_calls:
         raise ValidationError("The answer is empty. Write one, or save another.")
@@ -67,6 +70,12 @@ def keep_answer(
         record = _record(reply, dataset, messages=messages, metadata=_origin(reply) | notes)
         Reply.objects.filter(pk=reply.pk).update(record=record)
     return record
+
+
+def refuse_hidden(reply: Reply, user: User) -> None:
+    """Raise ValidationError while the person may not know which model wrote this answer."""
+    if votes.names_hidden(reply.turn, user):
+        raise ValidationError("Vote on these answers first. A saved answer names its model.")
 
 
 def keep_vote(turn: Turn, user: User, cut: bool = False) -> Record:

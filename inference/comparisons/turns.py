@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, QuerySet
 
 from atelier.accounts.models import Project, User
-from atelier.characters import flaw_in
 from atelier.jobs.once import once
+from atelier.web import border
 from curation.chat import Sampling, text_of
 from curation.checks.tools import check_tools
 from curation.models import Dataset, Record
@@ -115,8 +115,7 @@ def checked_tools(tools: Any) -> list[Any]:
     """Return the tools on offer. Raises ValidationError that says what is wrong with the first bad one."""
     if not isinstance(tools, list | tuple):
         raise ValidationError("The tools must be a JSON list.")
-    if wrong := flaw_in(list(tools)):
-        raise ValidationError(f"One of the tools {wrong}")
+    border.storable(list(tools), "One of the tools")
     if len(json.dumps(tools, ensure_ascii=False)) > MAX_TOOLS_CHARS:
         raise ValidationError(f"The tools can have at most {MAX_TOOLS_CHARS:,} characters. Shorten them.")
     for problem in check_tools(list(tools)):

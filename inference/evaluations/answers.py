@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from atelier.web import border
 from curation.chat import text_of
 from curation.formats.writers.tables import safe_cell
-from curation.tool_calls import ReadableCall, as_text, readable
+from curation.tool_calls import ReadableCall, as_text, listed, readable
 from inference.models import Evaluation, EvaluationAnswer
 
 PAGE = 20
@@ -107,7 +107,7 @@ def _row(number: int, answers: list[EvaluationAnswer | None]) -> AnswerRow:
 
 
 def _said(message: Mapping[str, Any]) -> str:
-    return "\n".join(filter(None, (text_of(message), as_text(message.get("tool_calls") or []))))
+    return "\n".join(filter(None, (text_of(message), as_text(listed(message.get("tool_calls"))))))
 
 
 # --- files ---------------------------------------------------------------------------------------

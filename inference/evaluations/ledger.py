@@ -15,10 +15,11 @@ from atelier.web import border
 from curation.chat import Message, Sampling, text_of
 from curation.models import Version, VersionEntry
 from curation.models.versions import SPLITS
-from curation.tool_calls import Call
+from curation.tool_calls import Call, listed
 from curation.versions import archive
 from curation.versions import files as version_files
 from inference.comparisons import turns
+from inference.erasures import forget_erased
 from inference.models import Endpoint, Evaluation, EvaluationAnswer
 from inference.prompts import trained_with
 from inference.serving import deployments
@@ -126,7 +127,7 @@ def plan(claim: Claim[Evaluation]) -> None:
         batch: list[EvaluationAnswer] = []
         rows = version_files.numbered(evaluation.version, evaluation.split)
         for number, row in islice(rows, evaluation.limit):
-            tools = list(row.get("tools") or [])
+            tools = listed(row.get("tools"))
             for entrant in evaluation.entrants:
                 prompt, reference, calls = prompt_and_reference(row, system_prompt_of(evaluation, entrant))
                 why_not = no_tools[entrant["id"]] if tools else ""
@@ -154,6 +155,7 @@ def plan(claim: Claim[Evaluation]) -> None:
 
 def _plan_rows(claim: Claim[Evaluation], batch: list[EvaluationAnswer]) -> None:
     with claim.writing(line="Preparing the questions"):
+        forget_erased(batch)
         EvaluationAnswer.objects.bulk_create(batch, ignore_conflicts=True)
     claim.obey()
 
@@ -199,7 +201,7 @@ def prompt_and_reference(row: dict[str, Any], system_prompt: str | None) -> tupl
     answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
     end = answers[-1] if answers else len(messages)
     reference = text_of(messages[end]) if answers else ""
-    calls = list(messages[end].get("tool_calls") or []) if answers else []
+    calls = listed(messages[end].get("tool_calls")) if answers else []
     prompt = [{key: value for key, value in message.items() if value is not None} for message in messages[:end]]
     if system_prompt is not None:
         prompt = [message for message in prompt if message["role"] != "system"]

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from atelier.accounts.models import Project
 from curation.models import Dataset
 from inference.comparisons import records, turns
+from inference.forms.endpoints import JSONField
 from inference.forms.models import ModelsForm
 from inference.models import Endpoint, Reply
 
@@ -26,7 +27,7 @@ class ComparisonForm(ModelsForm):
         label="Blind",
         help_text="Shuffles the answers of each turn and shows their models and their reasoning only after your vote.",
     )
-    tools = forms.JSONField(
+    tools = JSONField(
         required=False,
         label="Tools",
         widget=forms.Textarea(attrs={"rows": 3}),

@@ -32,12 +32,17 @@ def template_in(folder: Path) -> str:
     try:
         path = folder / "chat_template.jinja"
         if path.is_file():
-            return path.read_text("utf-8", errors="replace")[:MOST_BYTES]
+            with path.open("rb") as file:
+                return file.read(MOST_BYTES).decode("utf-8", errors="replace")
         template = json.loads((folder / "tokenizer_config.json").read_bytes()).get("chat_template")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return ""
     if isinstance(template, list):  # several, by name
-        named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+        named = {
+            one.get("name"): one.get("template")
+            for one in template
+            if isinstance(one, dict) and isinstance(one.get("name"), str)
+        }
         template = named.get("tool_use") or named.get("default")
     return template if isinstance(template, str) else ""
 

@@ -19,6 +19,7 @@ class Spans {
     this.colors = new Map([...root.querySelectorAll("[data-span-label]")].map((b) => [b.dataset.spanLabel, b.dataset.color]));
     this.spans = this.field.value.split("\n").map(readLine).filter((span) => span);
     this.selected = null; // [from, to) in characters
+    this.former = []; // what was marked when it was said that there is nothing
     this.anchor = null; // the word where a selection by keyboard began, and where it stands
     this.render();
   }
@@ -35,7 +36,10 @@ class Spans {
 
   changed() {
     this.spans.sort((a, b) => a.start - b.start || a.end - b.end);
-    if (this.spans.length) this.nothing.checked = false;
+    if (this.spans.length) {
+      this.nothing.checked = false;
+      this.former = [];
+    }
     this.field.value = this.spans.map((span) => `${span.start} ${span.end} ${span.label}`).join("\n");
     this.render();
     this.field.dispatchEvent(new Event("change", { bubbles: true }));
@@ -194,7 +198,11 @@ each("[data-spans]", (root) => widgets.set(root, new Spans(root)));
 on("click", "[data-span-label]", (button) => widgets.get(button.closest("[data-spans]")).mark(button.dataset.spanLabel));
 on("change", "[data-spans-none]", (box) => {
   const spans = widgets.get(box.closest("[data-spans]"));
-  if (box.checked && spans.spans.length) spans.set([]);
+  const { former, spans: now } = spans;
+  if (box.checked && now.length) {
+    spans.set([]);
+    spans.former = now; // one key ticked it: the same brings the marks back
+  } else if (!box.checked && former.length) spans.set(former);
 });
 let dragged = null; // the text in which the mouse went down; it may come up anywhere
 on("pointerdown", "[data-spans-text]", (box, event) => {

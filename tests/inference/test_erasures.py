@@ -4,10 +4,11 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from atelier.jobs import claims
-from curation import tasks
+from curation import tasks, tool_calls
 from curation.erasures import requests
 from curation.models import Version
 from curation.versions import archive
+from curation.versions import files as version_files
 from inference.evaluations import ledger
 from inference.models import Comparison, Endpoint, Evaluation, EvaluationAnswer, Reply, Side, Turn
 from tests.curation.teacher import conversations
@@ -15,6 +16,8 @@ from tests.curation.versions.test_freezes import frozen as freeze
 
 pytestmark = pytest.mark.django_db
 SECRET = "Zephyrine Quill"
+CALL = tool_calls.call("look_up", {"name": SECRET}, "a")
+TOOL = {"type": "function", "function": {"name": "look_up", "description": SECRET}}
 
 
 @pytest.fixture
@@ -33,7 +36,8 @@ def answer(project, version, record, endpoint, **more) -> EvaluationAnswer:
     )
     return EvaluationAnswer.objects.create(
         evaluation=evaluation, endpoint=endpoint, row=1, record=record, prompt=[{"role": "user", "content": SECRET}],
-        reference=SECRET, text=SECRET, verdicts=[{"rule": "r", "ok": False, "why": SECRET}], **more,
+        reference=SECRET, text=SECRET, verdicts=[{"rule": "r", "ok": False, "why": SECRET}], tools=[TOOL],
+        reference_calls=[CALL], tool_calls=[CALL], calls_why=SECRET, calls_right=False, **more,
     )  # fmt: skip
 
 
@@ -50,6 +54,8 @@ def test_answers_are_emptied_and_their_figures_stay(project, briefs, alice, endp
         row.refresh_from_db()
     assert (done.prompt, done.reference, done.text, done.outcome, done.chrf) == ([], "", "", "ok", 0.5)
     assert done.verdicts == [{"rule": "r", "ok": False, "why": ""}]
+    assert (done.tools, done.reference_calls, done.tool_calls, done.calls_why) == ([], [], [], "")
+    assert done.calls_right is False
     assert (waiting.outcome, waiting.text) == ("skipped", "")
     assert other.text == SECRET
 
@@ -105,15 +111,16 @@ def test_a_turn_that_came_from_or_became_the_record_is_emptied(project, briefs, 
     neither = Turn.objects.create(comparison=comparison, index=3, prompt=SECRET, source=other)
     for turn in (from_it, became, neither):
         Reply.objects.create(
-            turn=turn, side=side, state="done", text=SECRET, record=record if turn == became else None, refusal=SECRET,
-            tool_calls=[{"name": "look", "arguments": {"who": SECRET}}],
+            turn=turn, side=side, state="streaming" if turn == from_it else "done", text=SECRET, tool_calls=[CALL], refusal=SECRET,
+            record=record if turn == became else None,
         )  # fmt: skip
     started = requests.begin(briefs, alice, [record.pk], "Request")
     tasks.erase(started.pk)
     assert list(Turn.objects.order_by("index").values_list("prompt", flat=True)) == ["", "", SECRET]
-    left = Reply.objects.order_by("turn__index").values_list("text", "refusal")
-    assert list(left) == [("", ""), ("", ""), (SECRET, SECRET)]
-    assert [bool(reply.tool_calls) for reply in Reply.objects.order_by("turn__index")] == [False, False, True]
+    assert list(Reply.objects.order_by("turn__index").values_list("state", flat=True)) == ["stopped", "done", "done"]
+    assert list(Reply.objects.order_by("turn__index").values_list("text", flat=True)) == ["", "", SECRET]
+    said = list(Reply.objects.order_by("turn__index").values_list("tool_calls", "refusal"))
+    assert said == [([], ""), ([], ""), ([CALL], SECRET)]
 
 
 def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(project, briefs, alice, endpoint):
@@ -127,6 +134,21 @@ def test_an_evaluation_of_a_version_with_erased_rows_asks_about_the_others(proje
     assert sorted(rows) == [2, 3, 4]
     assert all(version.entries.get(split="train", row=row).record_id == record for row, record in rows.items())
     assert Evaluation.objects.get(pk=job.pk).total == 3
+
+
+def test_a_record_that_is_erased_while_an_evaluation_reads_the_file_is_skipped(
+    project, briefs, alice, endpoint, monkeypatch
+):
+    version = freeze(briefs)
+    entry = version.entries.filter(split="train").order_by("row").first()
+    rows = list(version_files.numbered(version, "train"))
+    job = ledger.create(version, alice, [endpoint], split="train")
+    tasks.erase(requests.begin(briefs, alice, [entry.record_id], "Request").pk)
+    monkeypatch.setattr(version_files, "numbered", lambda *_: iter(rows))  # the file as it was when it was opened
+    ledger.plan(claims.Claim(Evaluation.claim_row(job.pk, 30)))
+    late = job.answers.get(row=entry.row)
+    assert (late.outcome, late.reason, late.prompt, late.reference) == ("skipped", "Erased on request.", [], "")
+    assert job.answers.filter(outcome="pending").count() == len(rows) - 1
 
 
 def test_an_evaluation_of_an_archived_version_is_refused_and_one_that_waits_fails(project, briefs, alice, endpoint):

@@ -272,6 +272,7 @@ class TaskWriter:
             task.known = task.known or contents.known
             task.given += held
             task.save()
+            spans.forget(task.record_id, Holder.FINAL)  # else a former text would bring back what is no longer final
 
     # --- what has no place -----------------------------------------------------------------------------
 

@@ -45,7 +45,9 @@ def outcome(request: HttpRequest, record: Record) -> dict[str, Any]:
         # Only where somebody answers questions is there anybody to test.
         is_open = test is not None or (record.dataset.questions.exists() and honeypots.can_be(place))
         trails = marks.visible(record.dataset, answers.readable(record.dataset, request.user)).filter(record=record)
-        context |= {"aside": marks.aside(trails), "can_settle": record.deleted_at is None}
+        aside = marks.aside(trails, marks.LISTED + 1)
+        context |= {"aside": aside[: marks.LISTED], "aside_more": len(aside) > marks.LISTED}
+        context["can_settle"] = record.deleted_at is None
         context |= {"honeypot": test, "can_test": record.deleted_at is None and is_open}
     if task is None:
         return context

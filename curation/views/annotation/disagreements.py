@@ -13,7 +13,7 @@ from atelier.accounts.access import child_or_404
 from atelier.web.methods import require_GET_POST
 from atelier.web.toasts import say_error
 from curation.access import dataset_or_404
-from curation.annotation import adjudication
+from curation.annotation import adjudication, marks
 from curation.models import Dataset, Task
 from curation.views.annotation import decision, task_form
 from curation.views.annotation.tabs import frame
@@ -58,7 +58,8 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, task_id: int) -
     if request.method == "GET":
         return render(request, "curation/annotation/disagreement.html", _context(request, task))
     picks = {key.removeprefix(PICK): value for key, value in request.POST.items() if key.startswith(PICK)}
-    written = task_form.read(list(dataset.questions.all()), request.POST)
+    asked = list(dataset.questions.all())
+    written = task_form.read(asked, request.POST)
     _, after = adjudication.beside(dataset, task)
     try:
         answers = adjudication.chosen(task, picks, written)
@@ -66,9 +67,8 @@ def page(request: HttpRequest, project_id: int, dataset_id: int, task_id: int) -
             task, request.user, answers, request.POST.get("note", ""), seen=task_form.seen(request.POST)
         )
     except ValidationError as error:
-        return render(
-            request, "curation/annotation/disagreement.html", _context(request, task, picks, written, error), status=422
-        )
+        context = _context(request, task, picks, marks.kept(asked, written, error), error)
+        return render(request, "curation/annotation/disagreement.html", context, status=422)
     undo = reverse("curation:undo_disagreement", args=[project_id, dataset_id, task.pk])
     messages.success(request, f"Record {task.record_id} is decided.", extra_tags=undo)
     return _onward(project_id, dataset, after)

@@ -83,7 +83,7 @@ def record(request: HttpRequest, project_id: int, dataset_id: int, pk: int) -> H
             marks.refuse_stale(record, questions, task_form.seen(request.POST))
             honeypots.mark(dataset, [{"record": pk, "answers": answers}])
         except ValidationError as wrong:
-            error = " ".join(wrong.messages)
+            error, answers = " ".join(wrong.messages), marks.kept(questions, answers, wrong)
         else:
             messages.success(request, f"Record {pk} is now a control question.")
             return redirect("curation:honeypots", project_id, dataset_id)

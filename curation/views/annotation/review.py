@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from atelier.accounts.access import child_or_404
 from atelier.web import border
 from curation.access import dataset_or_404
-from curation.annotation import assignments, review
+from curation.annotation import assignments, marks, review
 from curation.annotation.adjudication import AnswerGroup
 from curation.models import Annotation, Dataset
 from curation.views.annotation import task_form
@@ -76,7 +76,9 @@ def _context(
     if annotation is None:
         return context
     annotation.task.queue.dataset = annotation.record.dataset = dataset
-    answers = task_form.read(list(dataset.questions.all()), request.POST) if move == "correct" else None
+    asked, answers = list(dataset.questions.all()), None
+    if error is not None and move == "correct":
+        answers = marks.kept(asked, task_form.read(asked, request.POST), error)
     errors = {name: " ".join(map(str, lines)) for name, lines in by_name.items()}
     before, after = rows.filter(pk__lt=annotation.pk).order_by("-pk").first(), rows.filter(pk__gt=annotation.pk).first()
     return context | {

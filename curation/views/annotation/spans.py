@@ -15,18 +15,16 @@ from curation.annotation import answers, marks
 from curation.models import SpanTrail
 from curation.views.annotation.tabs import frame
 
-LISTED = 100  # answers on the page
-
 
 @require_GET
 def page(request: HttpRequest, project_id: int, dataset_id: int) -> HttpResponse:
     """List the spans that were set aside, of the answers that the person may read."""
     dataset = dataset_or_404(request, project_id, dataset_id, needs="editor")
     trails = marks.visible(dataset, answers.readable(dataset, request.user))
-    rows = list(trails[: LISTED + 1])
+    aside = marks.aside(trails[: marks.LISTED + 1], marks.LISTED + 1)
     listed = trails.aggregate(count=Sum("aside_count"))["count"] or 0
     context = frame(request, dataset, "aside_spans") | {
-        "aside": marks.aside(rows[:LISTED]), "more": len(rows) > LISTED, "hidden": marks.count(dataset) - listed,
+        "aside": aside[: marks.LISTED], "more": len(aside) > marks.LISTED, "hidden": marks.count(dataset) - listed,
     }  # fmt: skip
     return render(request, "curation/annotation/aside_spans.html", context)
 

@@ -165,7 +165,7 @@ def _read_spans(name: str, sent: QueryDict) -> Any:
 
 
 def seen(sent: QueryDict) -> int | None:
-    """Return the revision of the record whose text a form showed, if it asked about spans."""
+    """Return the revision of the record whose text a form showed, if it asked about a text."""
     return border.whole(sent.get("revision"))
 
 

@@ -251,6 +251,10 @@ def save_answer(request: HttpRequest, project_id: int, pk: int, reply_pk: int) -
     project = project_or_404(request, project_id, needs="editor")
     comparison = child_or_404(project.comparisons, pk)
     reply = child_or_404(Reply.objects.filter(turn__comparison=comparison), reply_pk)
+    try:
+        records.refuse_hidden(reply, request.user)
+    except ValidationError as error:
+        raise BadRequest(" ".join(error.messages)) from error
     form = SaveAnswerForm(request.POST or None, project=project, reply=reply, initial={"text": reply.text})
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

@@ -14,10 +14,11 @@ from curation.datasets import settings
 from curation.formats import Mapping
 from curation.imports import drafts
 from curation.models import Annotation, Change, SpanTrail, Suggestion, Task
-from curation.records import changes, merge, targets
+from curation.records import changes, merge, spans, targets
 from curation.search.filters import Filters
 from curation.tasks import bulk as bulk_task
 from curation.tasks import export as export_task
+from curation.views.annotation.disagreements import PICK
 from tests.curation.annotation.conftest import make_record
 from tests.curation.imports.test_job import done, lines
 
@@ -504,4 +505,79 @@ def test_a_decision_a_correction_and_a_known_answer_that_saw_an_older_text_are_r
     url = reverse("curation:honeypot", args=[chats.project_id, chats.pk, other.pk])
     sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
     assert (sent.status_code, "changed since you opened it" in sent.text) == (422, True)
+    assert "44 48 place" not in sent.text, "sent again, it would mark other words"
+    url = reverse("curation:disagreement", args=[chats.project_id, chats.pk, task.pk])
+    sent = as_alice.post(url, {f"{PICK}ents": "new", "q.ents": "44 48 place", "revision": "1"})
+    assert (sent.status_code, "44 48 place" in sent.text) == (422, False)
+    url = reverse("curation:review_annotation", args=[chats.project_id, chats.pk, annotation.pk, "correct"])
+    sent = as_alice.post(url, {"q.ents": "44 48 place", "revision": "1"})
+    assert (sent.status_code, "44 48 place" in sent.text) == (422, False)
     adjudication.decide(task, alice, {"ents": BOTH[:1]}, "", seen=2)
+
+
+def test_a_decision_is_held_against_the_text_as_it_is_once_nobody_can_change_it(
+    chats, ents, bob, ann, alice, monkeypatch
+):
+    record = make_record(chats, answer=TEXT)
+    found = queue.of(chats)
+    found.overlap = 2
+    found.save()
+    queue.fill(chats, chats.records.all())
+    answers.submit(queue.next_task(found, bob), {"ents": BOTH})
+    answers.submit(queue.next_task(found, ann), {"ents": BOTH[:1]})
+    task = Task.objects.select_related("queue__dataset", "record").get()
+    hold = spans.hold
+
+    def shortened(dataset, records):  # somebody was faster by a moment
+        monkeypatch.setattr(spans, "hold", hold)
+        rewrite(record, alice, "Oslo")
+        hold(dataset, records)
+
+    monkeypatch.setattr(spans, "hold", shortened)
+    with pytest.raises(ValidationError, match="only 4 characters"):
+        adjudication.decide(task, alice, {"ents": BOTH}, "")
+
+
+def test_a_draft_goes_into_the_text_as_it_is_by_now(chats, ents, bob, alice):
+    record = make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    annotation = queue.next_task(queue.of(chats), bob)
+    rewrite(record, alice, "Please: " + TEXT)  # after the annotation was read with its record
+    answers.draft(annotation, {"ents": BOTH}, seen=1)
+    drafted = words_of_answer(record)
+    assert [("Please: " + TEXT)[one["start"] : one["end"]] for one in drafted] == ["kim@mail.example", "Oslo"]
+
+
+def test_a_question_whose_marks_wait_to_be_marked_again_keeps_its_kind_and_its_text(marked, ents, bob):
+    rewrite(marked, bob, "Something else.")
+    assert Annotation.objects.get().answers == {}
+    for values in ({"kind": "labels", "options": {"labels": ["place"]}}, {"options": OPTIONS | {"piece": "prompt"}}):
+        with pytest.raises(ValidationError, match="already marked"):
+            questions.change(ents, **values)
+
+
+def test_a_question_about_spans_without_marks_can_get_another_kind(ents):
+    assert questions.change(ents, kind="label", options={"labels": ["place"]}).kind == "label"
+
+
+def test_the_page_lists_so_many_spans_however_many_one_answer_lost(marked, chats, alice, as_alice, monkeypatch):
+    rewrite(marked, alice, "Something else.")
+    monkeypatch.setattr(marks, "LISTED", 3)
+    url = reverse("curation:aside_spans", args=[chats.project_id, chats.pk])
+    for page in (url, reverse("curation:record", args=[chats.project_id, chats.pk, marked.pk])):
+        text = as_alice.get(page).text
+        assert text.count(">Drop</button>") == 3
+        assert "There are more than these." in text
+    monkeypatch.setattr(marks, "LISTED", 4)
+    text = as_alice.get(url).text
+    assert text.count(">Drop</button>") == 4
+    assert "There are more than these." not in text
+
+
+def test_a_form_that_asks_for_a_corrected_text_says_which_text_it_shows(chats, bob, alice, as_bob):
+    questions.create(chats, title="Text", kind="text", options={"piece": "answer"})
+    record = make_record(chats, answer=TEXT)
+    queue.fill(chats, chats.records.all())
+    rewrite(record, alice, "Please: " + TEXT)
+    page = as_bob.get(reverse("curation:annotate", args=[chats.project_id, chats.pk])).text
+    assert '<input type="hidden" name="revision" value="2">' in page

@@ -292,6 +292,20 @@ def test_answers_suggestions_and_known_answers_go_and_their_counts_stay(alice, a
     )
 
 
+def test_the_words_of_spans_that_were_set_aside_go(alice, project, briefs):
+    record = person(briefs)
+    question = Question.objects.create(
+        dataset=briefs, title="Names", name="names", kind="spans", options={"piece": "prompt", "labels": ["person"]}
+    )
+    value = [{"start": 0, "end": len(SECRET), "label": "person"}]
+    Suggestion.objects.create(record=record, question=question, value=value, source="model")
+    changes.change(record, alice, "edit", messages=[{"role": "user", "content": "Nobody lives there."}])
+    assert SpanTrail.objects.get(record=record).aside[0]["words"] == SECRET
+    erased(briefs, alice, record)
+    assert everywhere() == []
+    assert not SpanTrail.objects.exists()
+
+
 def test_the_ledger_of_a_distillation_is_emptied_and_still_tallies(alice, project):
     source, target = documents(project, 4), conversations(project, 1, name="Answers")
     record = source.records.order_by("pk")[1]

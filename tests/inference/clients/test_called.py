@@ -124,7 +124,7 @@ async def test_what_is_no_call_is_no_call_and_a_reply_that_promised_one_is_half(
     answer, _ = await completed(reply({"content": None, "tool_calls": calls}))
     assert answer.tool_calls == ()
     assert not answer.is_whole
-    assert "holds no call" in answer.half_reason
+    assert "contains no call" in answer.half_reason
     assert answer.is_blank
 
 

@@ -103,6 +103,32 @@ def test_tools_in_no_form_are_refused_with_a_sentence(project, alice, bob_api, t
     assert not project.comparisons.exists()
 
 
+@pytest.mark.parametrize("default", ["NaN", "1e999", "9" * 5000, "[" * 200 + "]" * 200, "[" * 50_000 + "]" * 50_000])
+def test_tools_that_cannot_be_stored_are_refused_on_the_page(project, alice, default):
+    comparing(project, alice, "http://127.0.0.1:9/v1")
+    pks = list(project.endpoints.values_list("pk", flat=True))
+    tools = f'[{{"type": "function", "function": {{"name": "a", "parameters": {{"default": {default}}}}}}}]'
+    answer = signed_in(alice).post(
+        reverse("inference:new_comparison", args=[project.pk]),
+        {"endpoints": pks, "tools": tools, "temperature": 0.3, "top_p": 1, "max_tokens": 30},
+    )
+    assert answer.status_code == 422
+    assert project.comparisons.count() == 1
+
+
+def test_ids_of_calls_wait_for_the_vote_of_a_blind_comparison(project, alice, api_of_alice):
+    comparison = comparing(project, alice, "http://127.0.0.1:9/v1", blind=True, tools=[WEATHER])
+    turn = said(comparison, alice)
+    call = {"id": "chatcmpl-tool-1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    turn.replies.update(tool_calls=[call])
+    url = f"/api/projects/{project.pk}/comparisons/{comparison.pk}/answers"
+    told = [answer["tool_calls"] for answer in api_of_alice.get(url).json()[0]["answers"]]
+    assert told == [[call | {"id": ""}]] * 2
+    votes.cast(turn, alice, "tie")
+    told = [answer["tool_calls"] for answer in api_of_alice.get(url).json()[0]["answers"]]
+    assert told == [[call]] * 2
+
+
 def test_a_base_that_takes_no_tools_is_refused(project, alice, monkeypatch):
     deployment = Deployment.objects.create(project=project, base="smollm2-135m-instruct")
     served = [
@@ -137,6 +163,22 @@ def test_reasoning_and_errors_wait_for_the_vote_of_a_blind_comparison(project, a
 
 async def _events(pk):
     return [sent async for sent in streams.events(pk, endpoints.client_for, may_write=False, may_tell=False)]
+
+
+def test_an_answer_of_a_blind_comparison_is_saved_after_the_vote(project, alice, api_of_alice):
+    comparison = comparing(project, alice, "http://127.0.0.1:9/v1", blind=True)
+    turn = said(comparison, alice)
+    reply = turn.replies.first()
+    args = [project.pk, comparison.pk, reply.pk]
+    url = reverse("inference:save_answer", args=args)
+    rest = f"/api/projects/{project.pk}/comparisons/{comparison.pk}/replies/{reply.pk}/save"
+    for sent in (signed_in(alice).get(url), signed_in(alice).post(url, {"text": "Yes.", "new_name": "Saved"})):
+        assert sent.status_code == 400
+    assert api_of_alice.post(rest, "{}", content_type="application/json").status_code == 422
+    assert not Reply.objects.exclude(record=None).exists()
+    votes.cast(turn, alice, "tie")
+    assert signed_in(alice).get(url).status_code == 200
+    assert api_of_alice.post(rest, "{}", content_type="application/json").status_code == 201
 
 
 @pytest.mark.parametrize("thoughts", [True, False])

@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from atelier.accounts.models import Role
 from curation.scoring import statistics
@@ -267,3 +269,17 @@ def test_answers_that_are_the_same_teach_nothing(found, alice):
     votes.cast(turn, alice, "side", turns.latest(turn)[0])
     with pytest.raises(ValidationError, match="no preference"):
         records.keep_vote(turn, alice)
+
+
+def test_the_list_over_rest_takes_as_many_queries_for_several_comparisons_as_for_one(project, alice, api_of_alice):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert api_of_alice.get(f"/api/projects/{project.pk}/comparisons").status_code == 200
+        return len(asked)
+
+    found = comparing(project, alice, URL)
+    queries()  # the first request of a key notes that it was used
+    one = queries()
+    for _ in range(3):
+        turns.create(project, alice, [side.endpoint for side in found.sides.all()])
+    assert queries() == one

@@ -37,7 +37,16 @@ def test_the_template_tells_the_parser(tmp_path, template, parser):
 
 @pytest.mark.parametrize(
     "written",
-    ["", "[]", "{", '{"chat_template": 7}', '{"chat_template": [7]}', '{"chat_template": [{"name": "other"}]}'],
+    [
+        "",
+        "[]",
+        "{",
+        '{"chat_template": 7}',
+        '{"chat_template": [7]}',
+        '{"chat_template": [{"name": "other"}]}',
+        '{"chat_template": [{"name": ["default"]}]}',
+        "[" * 200_000,
+    ],
 )
 def test_a_folder_without_a_readable_template_has_no_parser(tmp_path, written):
     assert tool_parser.find(tmp_path, (), is_template=True) == ""

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 
 from curation import tasks
 from curation.erasures import requests
-from curation.models import Annotation, SpanTrail
+from curation.models import Annotation, SpanTrail, Task
 from curation.records import changes
 from tests.curation.imports.annotated.exports import LS, move, task, tasks_file
 
@@ -138,6 +138,9 @@ def test_importing_again_puts_spans_into_the_text_as_people_edited_it(moved_into
     assert [record.fields["text"][s["start"] : s["end"]] for s in answers["ner"]] == ["Oslo"]
     assert {trail.aside[0]["words"] for trail in SpanTrail.objects.filter(holder="annotation")} == {"kim"}
     assert SpanTrail.objects.filter(holder="annotation").count() == 2
+    changes.update(record, alice, record.revision, {"fields": {"text": text}})
+    settled = Task.objects.get(record=record)
+    assert (settled.state, settled.answers) == ("disputed", {}), "what was final before the second file stays gone"
 
 
 def test_a_task_that_was_erased_does_not_come_in_again(moved_into):
