@@ -95,10 +95,10 @@ def _text_of_object(value: dict[str, Any], column: str, role: str, notes: Notes)
     keys = set(value)
     if set(PAIR) <= keys:
         raise _pair(column)
-    texts = value.get("text")
+    texts: Any = value.get("text")
     if isinstance(texts, list) and "answer_start" in keys:  # SQuAD
         return _text_of_list(texts, "answers", role, notes) if texts else ""
-    labels = value.get("label")
+    labels: Any = value.get("label")
     are_choices = isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels)
     if keys == {"text", "label"} and are_choices and role != "assistant":
         notes.append(f"“{column}” holds choices with their labels; each became a line.")

@@ -315,7 +315,7 @@ def _spans(
 def span_labels(item: Result) -> list[Any]:
     """Return the labels of a span, as they stand; none if they are no list."""
     value = _value(item)
-    labels = next((value[name] for name in SPANS if name in value), [])
+    labels: Any = next((value[name] for name in SPANS if name in value), [])
     return labels if isinstance(labels, list) else []
 
 
