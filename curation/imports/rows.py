@@ -170,10 +170,12 @@ def without_erased(
 
     `originals` are hashes by line of contents that come along as the history of a row's own.
     """
+    here = ErasedRecord.objects.filter(record__dataset=batch.dataset)
+    if not here.exists():  # as in most datasets, where each batch would look for thousands of hashes
+        return rows
     hashes = {row.line: (row.content_hash, originals.get(row.line, "")) for row in rows}
     wanted = {digest for both in hashes.values() for digest in both} - {""}
-    about = ErasedRecord.objects.filter(record__dataset=batch.dataset, content_hash__in=wanted)
-    erased = dict(about.values_list("content_hash", "erasure"))
+    erased = dict(here.filter(content_hash__in=wanted).values_list("content_hash", "erasure"))
     left = []
     for row in rows:
         if (found := next((erased[digest] for digest in hashes[row.line] if digest in erased), None)) is None:
